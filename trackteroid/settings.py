@@ -1,0 +1,187 @@
+"""Settings from the environment, read in one place.
+
+Scope: one process. Nothing is read at import; `Settings.from_environment()` reads, checks and freezes. Every variable is listed
+in the README's table (a test compares both).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from trackteroid.errors import SettingsError
+
+__all__ = ["Settings", "variables"]
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise ValueError("must be greater than zero")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value <= 0:
+        raise ValueError("must be a whole number greater than zero")
+    return value
+
+
+def _flag(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("must be one of 1, 0, true, false, yes, no, on, off")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def _variable(name: str, default: Any, parse: Callable[[str], Any], description: str) -> Any:
+    metadata = {"variable": name, "parse": parse, "description": description}
+    return dataclass_field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says, checked. Durations are seconds, sizes are bytes.
+
+    The names of the variables and what they mean are in each field's metadata; `variables()` lists them.
+    """
+
+    redis_url: str = _variable(
+        "TRACKTEROID_REDIS_URL",
+        "redis://127.0.0.1:6379/0",
+        str,
+        "Redis of the commit ledger and the Celery broker.",
+    )
+    query_cache_url: str | None = _variable(
+        "TRACKTEROID_QUERY_CACHE_URL", None, str, "Redis of the shared query cache; the ledger's if not set."
+    )
+    server_aliases: tuple[str, ...] = _variable(
+        "TRACKTEROID_SERVER_ALIASES",
+        (),
+        _words,
+        "Comma-separated `alias=url` pairs of ftrack server URLs that mean the same server.",
+    )
+    lease_seconds: float = _variable(
+        "TRACKTEROID_LEASE_SECONDS",
+        60.0,
+        _positive,
+        "How long a worker may hold a commit without a sign of life.",
+    )
+    horizon_seconds: float = _variable(
+        "TRACKTEROID_HORIZON_SECONDS", 72 * 3600.0, _positive, "How long transient failures are retried."
+    )
+    retry_base_seconds: float = _variable(
+        "TRACKTEROID_RETRY_BASE_SECONDS", 5.0, _positive, "First delay of the exponential backoff."
+    )
+    retry_cap_seconds: float = _variable(
+        "TRACKTEROID_RETRY_CAP_SECONDS", 3600.0, _positive, "Longest delay of the exponential backoff."
+    )
+    max_claims: int = _variable(
+        "TRACKTEROID_MAX_CLAIMS",
+        5,
+        _count,
+        "Claims without a verdict before a commit is put aside as poison.",
+    )
+    unknown_attempts: int = _variable(
+        "TRACKTEROID_UNKNOWN_ATTEMPTS",
+        5,
+        _count,
+        "Attempts at an error that nobody has listed before it counts as permanent.",
+    )
+    sweep_seconds: float = _variable(
+        "TRACKTEROID_SWEEP_SECONDS",
+        1.0,
+        _positive,
+        "Time between two sweeps for due commits and expired leases.",
+    )
+    request_timeout: float = _variable(
+        "TRACKTEROID_REQUEST_TIMEOUT", 60.0, _positive, "How long a request to ftrack may take."
+    )
+    retention_seconds: float = _variable(
+        "TRACKTEROID_RETENTION_SECONDS",
+        14 * 86400.0,
+        _positive,
+        "How long the row of a committed recording is kept.",
+    )
+    tombstone_seconds: float = _variable(
+        "TRACKTEROID_TOMBSTONE_SECONDS",
+        400 * 86400.0,
+        _positive,
+        "How long it is remembered that a recording was committed.",
+    )
+    payload_limit: int = _variable(
+        "TRACKTEROID_PAYLOAD_LIMIT", 8 * 1024 * 1024, _count, "Largest recording that is taken, compressed."
+    )
+    worker_slots: int = _variable(
+        "TRACKTEROID_WORKER_SLOTS",
+        4,
+        _count,
+        "Worker processes over all machines; wake-ups waiting are kept below 4 x this.",
+    )
+    worker_sweep: bool = _variable(
+        "TRACKTEROID_WORKER_SWEEP",
+        True,
+        _flag,
+        "Whether each worker's main process sweeps too, besides beat.",
+    )
+    cache_ttl_seconds: float = _variable(
+        "TRACKTEROID_CACHE_TTL_SECONDS", 3600.0, _positive, "How long a shared query result is kept."
+    )
+    cache_timeout: float = _variable(
+        "TRACKTEROID_CACHE_TIMEOUT", 0.2, _positive, "How long a look-up in the shared cache may take."
+    )
+    cache_entry_limit: int = _variable(
+        "TRACKTEROID_CACHE_ENTRY_LIMIT",
+        16 * 1024 * 1024,
+        _count,
+        "Largest shared query result, uncompressed.",
+    )
+    temporary_folder: str = _variable(
+        "TRACKTEROID_TEMPORARY_FOLDER",
+        tempfile.gettempdir(),
+        str,
+        "Local folder in which recordings are made and read.",
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings that `environ` (default: the process's) describes.
+
+        Raises:
+            SettingsError: A variable's value cannot be used; names the variable and the reason.
+        """
+        source = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            variable = item.metadata["variable"]
+            text = source.get(variable)
+            if text is None or text == "":
+                continue
+            try:
+                values[item.name] = item.metadata["parse"](text)
+            except ValueError as error:
+                raise SettingsError(f"{variable}={text!r} cannot be used: {error}.") from error
+        return cls(**values)
+
+    @property
+    def effective_query_cache_url(self) -> str:
+        """The shared query cache's Redis: its own, or the ledger's."""
+        return self.query_cache_url or self.redis_url
+
+
+def variables() -> tuple[tuple[str, object, str], ...]:
+    """Return (variable, default, description) of every setting, in the order of the class."""
+    return tuple(
+        (item.metadata["variable"], item.default, item.metadata["description"]) for item in fields(Settings)
+    )
