@@ -1,6 +1,7 @@
 """Settings from the environment, read in one place.
 
-Scope: one process. Nothing is read at import; `Settings.from_environment()` reads, checks and freezes. Every variable is listed
+Scope: one process. Nothing is read at import; `Settings.from_environment()` reads, checks and freezes. Every variable
+is listed
 in the README's table (a test compares both).
 """
 
@@ -182,6 +183,4 @@ class Settings:
 
 def variables() -> tuple[tuple[str, object, str], ...]:
     """Return (variable, default, description) of every setting, in the order of the class."""
-    return tuple(
-        (item.metadata["variable"], item.default, item.metadata["description"]) for item in fields(Settings)
-    )
+    return tuple((item.metadata["variable"], item.default, item.metadata["description"]) for item in fields(Settings))

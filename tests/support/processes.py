@@ -15,9 +15,7 @@ from types import TracebackType
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def wait_until(
-    condition: Callable[[], object], *, seconds: float = 20.0, what: str = "the condition"
-) -> object:
+def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "the condition") -> object:
     """Poll `condition` until it is true and return its value; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -36,7 +34,7 @@ class ManagedProcess:
         self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, name: str = "process"
     ) -> None:
         self.name = name
-        self._log = tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log", delete=False)  # noqa: SIM115
+        self._log = tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log", delete=False)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
         self.process = subprocess.Popen(
             list(arguments),

@@ -1,6 +1,7 @@
 """Where the specification and the recorded fixtures lie, if they do.
 
-They live in a folder `shared` beside the checkout; a clone elsewhere may not have it, then tests that need it skip and say so.
+They live in a folder `shared` beside the checkout; a clone elsewhere may not have it: tests that need it then skip
+and say so.
 """
 
 from __future__ import annotations

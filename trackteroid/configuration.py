@@ -1,0 +1,85 @@
+"""The studio's configuration file: a Python file named by `TRACKTEROID_CONFIGURATION`.
+
+It is executed once, on the first use of an entry and never at import. Upper-case names in it replace the entries below;
+other names are ignored. Read an entry as an attribute of this module: `configuration.RELATIONSHIPS_RESOLVER`.
+
+| entry | use |
+|---|---|
+| `RELATIONSHIPS_RESOLVER(api_version=...)` | extra relations between entity types |
+| `ALLOWED_FOR_DELETION_RESOLVER(session=..., type_name=...)` | may entities of this type be deleted? |
+| `ALLOWED_FOR_COMMIT_RESOLVER(recording, operation)` | may this operation be committed by a worker? |
+| `LOGGING_NAMESPACE` | first part of all logger names |
+| `WARN_ON_INJECT` | log a warning for every injected query fragment |
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from trackteroid.errors import ConfigurationError
+
+__all__ = ["DEFAULTS", "VARIABLE", "entries", "forget"]
+
+VARIABLE = "TRACKTEROID_CONFIGURATION"
+
+DEFAULTS: dict[str, Any] = {
+    "RELATIONSHIPS_RESOLVER": lambda api_version: {},
+    "ALLOWED_FOR_DELETION_RESOLVER": lambda session, type_name: True,
+    "ALLOWED_FOR_COMMIT_RESOLVER": lambda recording, operation: True,
+    "LOGGING_NAMESPACE": "trackteroid",
+    "WARN_ON_INJECT": False,
+}
+
+_lock = threading.Lock()
+_entries: dict[str, Any] | None = None
+
+
+def entries() -> dict[str, Any]:
+    """Return all entries, executing the user's file on the first call.
+
+    Raises:
+        ConfigurationError: The file is missing, is no `.py` file or raises; the text says which and where.
+    """
+    global _entries
+    if _entries is None:
+        with _lock:
+            if _entries is None:
+                _entries = {**DEFAULTS, **_load(os.environ.get(VARIABLE))}
+    return _entries
+
+
+def forget() -> None:
+    """Forget what was loaded: the next use of an entry executes the file again."""
+    global _entries
+    with _lock:
+        _entries = None
+
+
+def __getattr__(name: str) -> Any:
+    if name in DEFAULTS:
+        return entries()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; entries are {', '.join(DEFAULTS)}.")
+
+
+def _load(location: str | None) -> dict[str, Any]:
+    if not location:
+        return {}
+    path = Path(location)
+    if path.suffix != ".py":
+        raise ConfigurationError(f"{VARIABLE}={location!r} must name a Python file that ends in '.py'.")
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{VARIABLE}={location!r} cannot be read: {error.strerror}.") from error
+    found: dict[str, Any] = {"__file__": str(path), "__name__": "trackteroid_configuration"}
+    try:
+        exec(compile(source, str(path), "exec"), found)
+    except Exception as error:
+        raise ConfigurationError(f"{VARIABLE}={location!r} failed:\n{traceback.format_exc()}") from error
+    logging.getLogger("trackteroid.configuration").info("Configuration loaded from %s", path)
+    return {name: value for name, value in found.items() if name in DEFAULTS}
