@@ -1,0 +1,156 @@
+"""One batch to the server and its results back, as plain JSON values.
+
+The client's own `call` loses the status code, cannot tell "never left" from "no answer" and lets JSON errors escape
+(spec: ftrack-server 1.4). Who commits needs exactly these facts, so failures come as `ServerCallError` with all of them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import requests
+import urllib3.exceptions
+
+from trackteroid.errors import ServerCallError
+
+__all__ = ["exchange", "retry_after_seconds"]
+
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+
+# How much of an answer that is no JSON goes into an error message.
+_EXCERPT = 200
+
+_CHUNK = 64 * 1024
+
+
+def exchange(
+    request: requests.Session,
+    server_url: str,
+    batch: Sequence[Any],
+    *,
+    timeout: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> list[Any]:
+    """Send `batch` to the server's API and return its list of results.
+
+    Args:
+        request: The HTTP session, with credentials.
+        server_url: URL of the server without a trailing slash.
+        batch: JSON-able operations, as ftrack's protocol defines them.
+        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too).
+        monotonic: Clock for the above.
+
+    Raises:
+        ServerCallError: There is no usable result; `maybe_applied` says whether the server may have acted.
+    """
+    deadline = monotonic() + timeout
+    url = f"{server_url}/api"
+    body = json.dumps(batch).encode()
+    try:
+        response = request.post(url, data=body, headers=_HEADERS, timeout=timeout, stream=True)
+        with response:
+            content = _read(response, deadline, monotonic)
+    except requests.exceptions.Timeout as error:
+        never_left = isinstance(error, requests.exceptions.ConnectTimeout)
+        raise ServerCallError(
+            f"No answer from {server_url} within {timeout:g} s.", kind="timeout", maybe_applied=not never_left
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise ServerCallError(
+            f"No answer from {server_url}: {_reason(error)}.",
+            kind="connection",
+            maybe_applied=not _never_left(error),
+        ) from error
+    return _results(response, content, server_url)
+
+
+def _read(response: requests.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:
+    chunks = []
+    for chunk in response.iter_content(_CHUNK):
+        chunks.append(chunk)
+        if monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("the answer did not arrive in time")
+    return b"".join(chunks)
+
+
+def _results(response: requests.Response, content: bytes, server_url: str) -> list[Any]:
+    status = response.status_code
+    retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        excerpt = content[:_EXCERPT].decode("utf-8", "replace").strip()
+        raise ServerCallError(
+            f"{server_url} answered with status {status} and no JSON: {excerpt!r}.",
+            kind="not_json",
+            status=status,
+            content=excerpt,
+            retry_after=retry_after,
+            # A proxy that answers for a server it has lost says 5xx although the server may have acted; with any
+            # other page nobody has looked at the batch, but we cannot know that.
+            maybe_applied=True,
+        ) from None
+    if isinstance(answer, dict) and "exception" in answer:
+        exception, text = str(answer["exception"]), str(answer.get("content"))
+        code = answer.get("error_code")
+        raise ServerCallError(
+            f"Server reported error: {exception}({text})",
+            kind="error_object",
+            status=status,
+            exception=exception,
+            content=text,
+            error_code=None if code is None else str(code),
+            retry_after=retry_after,
+            # An error object means the transaction was rolled back (spec: ftrack-server 2.8), except where a gateway
+            # or a half-way server speaks: statuses from 500 on leave it open.
+            maybe_applied=status >= 500,
+        )
+    if status >= 400 or not isinstance(answer, list):
+        raise ServerCallError(
+            f"{server_url} answered with status {status} and an unexpected body: {content[:_EXCERPT]!r}.",
+            kind="http",
+            status=status,
+            content=content[:_EXCERPT].decode("utf-8", "replace"),
+            retry_after=retry_after,
+            maybe_applied=status >= 500 or status < 400,
+        )
+    return answer
+
+
+def retry_after_seconds(header: str | None, now: float) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), None if it asks for nothing."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
+    return max(0.0, moment.timestamp() - now)
+
+
+def _never_left(error: requests.exceptions.RequestException) -> bool:
+    """Whether it is certain that no byte of the batch reached the server."""
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return True
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    return isinstance(
+        reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError
+    ) or isinstance(error, requests.exceptions.SSLError)
+
+
+def _reason(error: requests.exceptions.RequestException) -> str:
+    cause = error.args[0] if error.args else error
+    text = str(getattr(cause, "reason", cause))
+    return text.split(": ", 1)[-1].rstrip(".") if "object at 0x" in text else text.rstrip(".")
