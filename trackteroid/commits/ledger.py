@@ -1,0 +1,174 @@
+"""The commit ledger: the truth about which recordings were accepted and what became of them.
+
+Scope: one ftrack server; a ledger never shows another server's commits. Two implementations, `memory_ledger.MemoryLedger` (one
+process) and `redis_ledger.RedisLedger` (everybody), pass one suite (`tests/conformance`). Every transition is atomic
+and is decided by the ledger's own clock. Rules: design section 5.
+
+Invariants every implementation keeps:
+
+- A commit is claimable only in `queued`, `retrying` or `waiting`, from `due_at` on, and `due_at` is never before
+  `uncertain_until`: nobody starts an attempt while an earlier request may still be running.
+- Transitions by a worker need its fencing token and raise `LeaseLostError` without it.
+- `attempts` grows at the claim, before anything is done, so that a crash cannot hide one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.state import CommitState
+
+__all__ = ["REAP_LIMIT", "Claim", "Enqueued", "Ledger", "LedgerPolicy", "Sweep", "poison_error", "worker_lost_error"]
+
+#: How many expired leases one claim puts back on its way: bounded, so that a claim stays cheap after a farm-wide crash.
+REAP_LIMIT = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerPolicy:
+    """Numbers that decide transitions. Durations in seconds.
+
+    Attributes:
+        max_claims: Claims without a verdict after which a commit is put aside as poison.
+        retention_seconds: How long the row of a committed recording is kept.
+        tombstone_seconds: How long it is remembered that a recording was committed.
+    """
+
+    max_claims: int = 5
+    retention_seconds: float = 14 * 86400.0
+    tombstone_seconds: float = 400 * 86400.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enqueued:
+    """What enqueueing found.
+
+    Attributes:
+        state: The commit's state now: `queued` for a new one.
+        known: Whether it had been accepted before, in which case nothing was changed.
+    """
+
+    commit_id: str
+    state: CommitState
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A worker's hold on a commit.
+
+    Attributes:
+        commit: As it is after the claim.
+        payload: The compressed recording; None if Redis has lost it.
+        token: Fencing token; grows with each claim of the commit.
+        now: The ledger's clock at the claim.
+    """
+
+    commit: Commit
+    payload: bytes | None
+    token: int
+    now: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sweep:
+    """What a sweep did and found.
+
+    Attributes:
+        reaped: Expired leases put back (or put aside as poison).
+        due: Commits that a worker could claim now.
+    """
+
+    reaped: int
+    due: int
+
+
+class Ledger(Protocol):
+    """See the module. Implementations raise `LedgerUnavailableError` where their storage cannot be reached."""
+
+    @property
+    def server_url(self) -> str:
+        """The normalised URL of the ftrack server whose commits these are."""
+
+    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
+        """Accept a recording; the second time (row or tombstone) nothing changes.
+
+        Raises:
+            RecordingChangedError: The id is known with another digest.
+        """
+
+    def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
+        """Put back up to `REAP_LIMIT` expired leases, then give the longest due commit to `owner`; None if none is due."""
+
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
+        """Hold the commit for `lease_seconds` from now."""
+
+    def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
+        """Note that the request leaves now and is given up after `request_seconds`; renews the lease in the same step."""
+
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
+        """It is on the server: keep the result and a tombstone, drop the payload."""
+
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
+        """Due again in `delay` seconds. Counts an unknown failure if that is the error's kind; an environment failure starts the
+        horizon anew. `maybe_applied` leaves the request's deadline behind as `uncertain_until`."""
+
+    def bury(self, claim: Claim, *, error: CommitError) -> None:
+        """Dead, with its reason."""
+
+    def release(self, claim: Claim) -> None:
+        """Hand the commit back without a verdict; this claim does not count."""
+
+    def retry_dead(self, commit_id: str) -> Commit:
+        """Queue a dead commit again, with fresh counters.
+
+        Raises:
+            UnknownCommitError: There is none of this id.
+            LedgerError: It is not dead, or its recording is gone.
+        """
+
+    def sweep(self, *, limit: int = 100) -> Sweep:
+        """Put back up to `limit` expired leases and count what is due."""
+
+    def get(self, commit_id: str) -> Commit:
+        """Return a commit; of one whose row has expired, what its tombstone tells.
+
+        Raises:
+            UnknownCommitError: There is none of this id.
+        """
+
+    def payload(self, commit_id: str) -> bytes | None:
+        """Return the compressed recording, None once it is committed or unknown."""
+
+    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+        """Return the newest `limit` commits of these states (default: all), newest first."""
+
+    def counts(self) -> dict[CommitState, int]:
+        """Return how many commits are in each state."""
+
+    def purge(self, *, limit: int = 1000) -> int:
+        """Remove up to `limit` rows whose retention time is over; return how many."""
+
+
+def poison_error(claims: int) -> CommitError:
+    """Why a commit is dead that was claimed `claims` times without a verdict."""
+    return CommitError(
+        kind="poison",
+        error_class="Poison",
+        message=(
+            f"{claims} workers took this commit and none came to a verdict: each was killed or lost its connection. Look for "
+            "workers killed for their memory or time, then retry it."
+        ),
+    )
+
+
+def worker_lost_error(owner: str | None) -> CommitError:
+    """Why a commit is retried whose worker gave no sign of life."""
+    return CommitError(
+        kind="worker_lost",
+        error_class="WorkerLost",
+        message=f"The worker {owner or '(unknown)'} gave no sign of life while it held this commit; another one takes over.",
+    )

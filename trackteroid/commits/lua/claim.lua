@@ -1,0 +1,20 @@
+-- owner, lease seconds, most claims, reap limit -> {now, id, token, payload, row} or nil
+reap(tonumber(ARGV[5]), tonumber(ARGV[4]))
+while true do
+  local id = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, 1)[1]
+  if not id then return false end
+  redis.call('ZREM', P .. 'due', id)
+  -- An index entry without its row can only come from outside (somebody deleted keys): drop it and look on.
+  if redis.call('EXISTS', row(id)) == 1 then
+    move(id, 'committing')
+    redis.call('HINCRBY', row(id), 'attempts', 1)
+    redis.call('HINCRBY', row(id), 'undecided_claims', 1)
+    redis.call('HSETNX', row(id), 'trying_since', stamp(now))
+    local expires = stamp(now + tonumber(ARGV[3]))
+    redis.call('HSET', row(id), 'owner', ARGV[2], 'lease_expires_at', expires)
+    redis.call('HDEL', row(id), 'due_at')
+    redis.call('ZADD', P .. 'leases', expires, id)
+    local token = redis.call('HINCRBY', row(id), 'token', 1)
+    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id))}
+  end
+end

@@ -1,0 +1,90 @@
+-- Put in front of every script of this folder. Format version 1 (it is part of the prefix).
+--
+-- KEYS[1] is the prefix of one server's ledger; all other keys are derived from it, so the ledger needs a single Redis instance (or
+-- Sentinel), not a cluster. ARGV[1] is the time in tests and empty otherwise: the server's clock decides.
+--
+--   c:<id>        hash, the row            p:<id>       string, the compressed recording
+--   due           zset, id by due time     leases       zset, id by lease expiry
+--   state:<name>  zset, id by creation     expiry       zset, id by the end of its retention
+--   t:<id>        hash, tombstone
+local P = KEYS[1]
+
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local t = redis.call('TIME')
+  return tonumber(t[1]) + tonumber(t[2]) / 1000000
+end
+
+-- Lua's own tostring() keeps 14 digits, which is a tenth of a millisecond today.
+local function stamp(moment) return string.format('%.6f', moment) end
+local function row(id) return P .. 'c:' .. id end
+
+local now = clock()
+
+local function move(id, state)
+  local old = redis.call('HMGET', row(id), 'state', 'created_at')
+  if old[1] ~= state then
+    redis.call('ZREM', P .. 'state:' .. old[1], id)
+    redis.call('ZADD', P .. 'state:' .. state, old[2], id)
+  end
+  redis.call('HSET', row(id), 'state', state, 'updated_at', stamp(now))
+end
+
+-- An attempt that ends without a verdict leaves its request's deadline behind.
+local function let_go(id)
+  local marks = redis.call('HMGET', row(id), 'sent_until', 'uncertain_until')
+  if marks[1] and (not marks[2] or tonumber(marks[1]) > tonumber(marks[2])) then
+    redis.call('HSET', row(id), 'uncertain_until', marks[1])
+  end
+  redis.call('HDEL', row(id), 'sent_until', 'owner', 'lease_expires_at')
+  redis.call('ZREM', P .. 'leases', id)
+end
+
+-- Never due before the deadline of a request that may still be running.
+local function schedule(id, state, at)
+  let_go(id)
+  local uncertain = tonumber(redis.call('HGET', row(id), 'uncertain_until') or '')
+  if uncertain and uncertain > at then at = uncertain end
+  move(id, state)
+  redis.call('HSET', row(id), 'due_at', stamp(at))
+  redis.call('ZADD', P .. 'due', stamp(at), id)
+end
+
+local function bury(id, failure)
+  let_go(id)
+  move(id, 'dead')
+  redis.call('HSET', row(id), 'error', failure, 'undecided_claims', '0')
+  redis.call('HDEL', row(id), 'due_at')
+  redis.call('ZREM', P .. 'due', id)
+end
+
+local function held(id, token)
+  local holder = redis.call('HMGET', row(id), 'state', 'token')
+  return holder[1] == 'committing' and holder[2] == token
+end
+
+local function reap(limit, max_claims)
+  local expired = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', stamp(now), 'LIMIT', 0, limit)
+  for _, id in ipairs(expired) do
+    local facts = redis.call('HMGET', row(id), 'state', 'undecided_claims', 'owner')
+    if facts[1] ~= 'committing' then
+      redis.call('ZREM', P .. 'leases', id)
+    elseif tonumber(facts[2]) >= max_claims then
+      bury(id, cjson.encode({
+        kind = 'poison',
+        class = 'Poison',
+        message = facts[2] .. ' workers took this commit and none came to a verdict: each was killed or lost its connection. ' ..
+          'Look for workers killed for their memory or time, then retry it.',
+      }))
+    else
+      redis.call('HSET', row(id), 'error', cjson.encode({
+        kind = 'worker_lost',
+        class = 'WorkerLost',
+        message = 'The worker ' .. (facts[3] or '(unknown)') ..
+          ' gave no sign of life while it held this commit; another one takes over.',
+      }))
+      schedule(id, 'retrying', now)
+    end
+  end
+  return #expired
+end

@@ -1,0 +1,7 @@
+-- id, token, lease seconds, request seconds -> 1, or 0 if the lease is lost
+local id = ARGV[2]
+if not held(id, ARGV[3]) then return 0 end
+local expires = stamp(now + tonumber(ARGV[4]))
+redis.call('HSET', row(id), 'lease_expires_at', expires, 'sent_until', stamp(now + tonumber(ARGV[5])))
+redis.call('ZADD', P .. 'leases', expires, id)
+return 1

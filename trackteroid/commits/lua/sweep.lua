@@ -1,0 +1,3 @@
+-- limit, most claims -> {reaped, due}
+local reaped = reap(tonumber(ARGV[2]), tonumber(ARGV[3]))
+return {reaped, redis.call('ZCOUNT', P .. 'due', '-inf', stamp(now))}

@@ -1,0 +1,273 @@
+"""The ledger in this process's memory: for tests, and for trying things out without Redis. Nothing survives the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import Any
+
+from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.ledger import (
+    REAP_LIMIT,
+    Claim,
+    Enqueued,
+    LedgerPolicy,
+    Sweep,
+    poison_error,
+    worker_lost_error,
+)
+from trackteroid.commits.state import DUE_STATES, CommitState
+from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
+
+__all__ = ["MemoryLedger"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tombstone:
+    digest: str
+    committed_at: float
+    expires_at: float
+
+
+class MemoryLedger:
+    """Scope: one process, one server. See `trackteroid.commits.ledger.Ledger`."""
+
+    def __init__(
+        self, server_url: str, *, policy: LedgerPolicy | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._server_url = server_url
+        self._policy = policy or LedgerPolicy()
+        self._clock = clock
+        self._lock = RLock()
+        self._rows: dict[str, Commit] = {}
+        self._payloads: dict[str, bytes] = {}
+        self._tokens: dict[str, int] = {}
+        self._expiry: dict[str, float] = {}
+        self._tombstones: dict[str, _Tombstone] = {}
+
+    @property
+    def server_url(self) -> str:
+        return self._server_url
+
+    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
+        with self._lock:
+            now = self._clock()
+            known = self._rows.get(commit_id)
+            tombstone = self._tombstone(commit_id, now)
+            earlier = known or tombstone
+            if earlier is not None:
+                if earlier.digest != digest:
+                    raise RecordingChangedError(
+                        f"Recording {commit_id} is known with another content. Record again instead of changing a file."
+                    )
+                state = known.state if known else CommitState.COMMITTED
+                return Enqueued(commit_id=commit_id, state=state, known=True)
+            self._rows[commit_id] = Commit(
+                id=commit_id,
+                state=CommitState.QUEUED,
+                digest=digest,
+                server_url=self._server_url,
+                facts=facts,
+                created_at=now,
+                updated_at=now,
+                due_at=now,
+                payload_size=len(payload),
+            )
+            self._payloads[commit_id] = payload
+            return Enqueued(commit_id=commit_id, state=CommitState.QUEUED, known=False)
+
+    def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
+        with self._lock:
+            now = self._clock()
+            self._reap(now, REAP_LIMIT)
+            due = [row for row in self._rows.values() if self._is_due(row, now)]
+            if not due:
+                return None
+            row = min(due, key=lambda commit: (commit.due_at or 0.0, commit.id))
+            token = self._tokens[row.id] = self._tokens.get(row.id, 0) + 1
+            row = self._store(
+                row,
+                now,
+                state=CommitState.COMMITTING,
+                attempts=row.attempts + 1,
+                undecided_claims=row.undecided_claims + 1,
+                trying_since=now if row.trying_since is None else row.trying_since,
+                owner=owner,
+                lease_expires_at=now + lease_seconds,
+                due_at=None,
+            )
+            return Claim(commit=row, payload=self._payloads.get(row.id), token=token, now=now)
+
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._held(claim)
+            self._rows[row.id] = replace(row, lease_expires_at=now + lease_seconds)
+
+    def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._held(claim)
+            self._rows[row.id] = replace(row, lease_expires_at=now + lease_seconds, sent_until=now + request_seconds)
+
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._held(claim)
+            self._store(
+                row,
+                now,
+                state=CommitState.COMMITTED,
+                committed_at=now,
+                undecided_claims=0,
+                owner=None,
+                lease_expires_at=None,
+                sent_until=None,
+                uncertain_until=None,
+                error=None,
+                result=dict(result),
+            )
+            self._payloads.pop(row.id, None)
+            self._expiry[row.id] = now + self._policy.retention_seconds
+            self._tombstones[row.id] = _Tombstone(row.digest, now, now + self._policy.tombstone_seconds)
+
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._held(claim)
+            if not maybe_applied:
+                row = replace(row, sent_until=None)
+            changes: dict[str, Any] = {"error": error, "undecided_claims": 0}
+            if error.kind == "unknown":
+                changes["unknown_failures"] = row.unknown_failures + 1
+            if error.kind == "environment":
+                changes["trying_since"] = None
+            self._schedule(row, now, CommitState.RETRYING, now + delay, changes)
+
+    def bury(self, claim: Claim, *, error: CommitError) -> None:
+        with self._lock:
+            now = self._clock()
+            self._bury(self._held(claim), now, error)
+
+    def release(self, claim: Claim) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._held(claim)
+            attempts = row.attempts - 1
+            changes = {"attempts": attempts, "undecided_claims": max(row.undecided_claims - 1, 0)}
+            self._schedule(row, now, CommitState.RETRYING if attempts else CommitState.QUEUED, now, changes)
+
+    def retry_dead(self, commit_id: str) -> Commit:
+        with self._lock:
+            now = self._clock()
+            row = self.get(commit_id)
+            if row.state is not CommitState.DEAD:
+                raise LedgerError(f"Commit {commit_id} is {row.state}; only a dead one can be retried.")
+            if commit_id not in self._payloads:
+                raise LedgerError(f"The recording of commit {commit_id} is gone; enqueue the file again.")
+            changes = {"undecided_claims": 0, "unknown_failures": 0, "trying_since": None}
+            return self._schedule(row, now, CommitState.QUEUED, now, changes)
+
+    def sweep(self, *, limit: int = 100) -> Sweep:
+        with self._lock:
+            now = self._clock()
+            reaped = self._reap(now, limit)
+            return Sweep(reaped=reaped, due=sum(1 for row in self._rows.values() if self._is_due(row, now)))
+
+    def get(self, commit_id: str) -> Commit:
+        with self._lock:
+            row = self._rows.get(commit_id)
+            if row is not None:
+                return row
+            tombstone = self._tombstone(commit_id, self._clock())
+            if tombstone is None:
+                raise UnknownCommitError(f"No commit {commit_id} is known for {self._server_url}.")
+            return Commit(
+                id=commit_id,
+                state=CommitState.COMMITTED,
+                digest=tombstone.digest,
+                server_url=self._server_url,
+                facts=CommitFacts(operations=0),
+                created_at=tombstone.committed_at,
+                updated_at=tombstone.committed_at,
+                committed_at=tombstone.committed_at,
+            )
+
+    def payload(self, commit_id: str) -> bytes | None:
+        with self._lock:
+            return self._payloads.get(commit_id)
+
+    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+        with self._lock:
+            wanted = set(CommitState if states is None else states)
+            rows = [row for row in self._rows.values() if row.state in wanted]
+            rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+            return rows[:limit]
+
+    def counts(self) -> dict[CommitState, int]:
+        with self._lock:
+            numbers = dict.fromkeys(CommitState, 0)
+            for row in self._rows.values():
+                numbers[row.state] += 1
+            return numbers
+
+    def purge(self, *, limit: int = 1000) -> int:
+        with self._lock:
+            now = self._clock()
+            expired = [commit_id for commit_id, moment in self._expiry.items() if moment <= now][:limit]
+            for commit_id in expired:
+                del self._expiry[commit_id], self._rows[commit_id]
+                self._tokens.pop(commit_id, None)
+            return len(expired)
+
+    # What the transitions share
+
+    @staticmethod
+    def _is_due(row: Commit, now: float) -> bool:
+        return row.state in DUE_STATES and row.due_at is not None and row.due_at <= now
+
+    def _tombstone(self, commit_id: str, now: float) -> _Tombstone | None:
+        tombstone = self._tombstones.get(commit_id)
+        return tombstone if tombstone is not None and tombstone.expires_at > now else None
+
+    def _held(self, claim: Claim) -> Commit:
+        row = self._rows.get(claim.commit.id)
+        if row is None or row.state is not CommitState.COMMITTING or self._tokens.get(row.id) != claim.token:
+            raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
+        return row
+
+    def _store(self, row: Commit, now: float, **changes: Any) -> Commit:
+        changed = self._rows[row.id] = replace(row, updated_at=now, **changes)
+        return changed
+
+    def _without_lease(self, row: Commit) -> Commit:
+        # An attempt that ends without a verdict leaves its request's deadline behind.
+        uncertain = max(
+            (moment for moment in (row.sent_until, row.uncertain_until) if moment is not None), default=None
+        )
+        return replace(row, owner=None, lease_expires_at=None, sent_until=None, uncertain_until=uncertain)
+
+    def _schedule(self, row: Commit, now: float, state: CommitState, at: float, changes: Mapping[str, Any]) -> Commit:
+        free = self._without_lease(row)
+        due = max(at, free.uncertain_until or 0.0)
+        return self._store(free, now, state=state, due_at=due, **changes)
+
+    def _bury(self, row: Commit, now: float, error: CommitError) -> None:
+        free = self._without_lease(row)
+        self._store(free, now, state=CommitState.DEAD, due_at=None, error=error, undecided_claims=0)
+
+    def _reap(self, now: float, limit: int) -> int:
+        expired = [
+            row
+            for row in self._rows.values()
+            if row.state is CommitState.COMMITTING and row.lease_expires_at is not None and row.lease_expires_at <= now
+        ]
+        expired.sort(key=lambda row: row.lease_expires_at or 0.0)
+        for row in expired[:limit]:
+            if row.undecided_claims >= self._policy.max_claims:
+                self._bury(row, now, poison_error(row.undecided_claims))
+            else:
+                self._schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
+        return min(len(expired), limit)

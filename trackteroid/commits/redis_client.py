@@ -1,0 +1,79 @@
+"""How this library talks to the ledger's Redis: short time-outs, no retries, one kind of error.
+
+redis-py's own defaults (five seconds, ten retries with backoff) would hold up a farm job for a minute when Redis is
+away, and repeat commands that are not idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsError
+
+__all__ = ["connect", "ledger_errors", "without_password"]
+
+#: Answers with which Redis says "not now" rather than "you are wrong".
+_UNAVAILABLE = ("OOM", "LOADING", "READONLY", "BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+
+
+def without_password(url: str) -> str:
+    """Return a Redis URL fit for logs and messages."""
+    parts = urlsplit(url)
+    if parts.password is None and parts.username is None:
+        return url
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, address, parts.path, "", ""))
+
+
+def connect(url: str, *, timeout: float = 0.9) -> redis.Redis:
+    """Return a client for `url`; connects on first use.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        timeout: Seconds that connecting may take, and again each command. The default keeps both below two seconds together.
+
+    Raises:
+        SettingsError: `url` is no Redis URL.
+    """
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_connect_timeout=timeout,
+            socket_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            # RESP2: no HELLO round trip on connecting, which counts in a process that enqueues one file.
+            protocol=2,
+            health_check_interval=0,
+        )
+    except ValueError as error:
+        raise SettingsError(f"{without_password(url)!r} is not a Redis URL: {error}.") from error
+
+
+@contextmanager
+def ledger_errors(url: str) -> Iterator[None]:
+    """Turn redis-py's errors into ours. `url` is the address for the message."""
+    where = without_password(url)
+    try:
+        yield
+    except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+        raise LedgerUnavailableError(
+            f"The Redis at {where} refuses us: {error}. Put user and password in TRACKTEROID_REDIS_URL."
+        ) from error
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        raise LedgerUnavailableError(
+            f"The Redis at {where} cannot be reached ({error}). Start it, or set TRACKTEROID_REDIS_URL to where it runs; "
+            "`trackteroid doctor` checks it."
+        ) from error
+    except redis.exceptions.ResponseError as error:
+        text = str(error)
+        if text.startswith(_UNAVAILABLE) or "OOM command not allowed" in text:
+            raise LedgerUnavailableError(
+                f"The Redis at {where} takes nothing now ({text}). `trackteroid doctor` says what to do."
+            ) from error
+        raise LedgerError(f"The Redis at {where} cannot do what the ledger needs ({text}).") from error

@@ -1,0 +1,179 @@
+"""The ledger in Redis: one Lua script per transition, so that each is atomic whatever crashes around it.
+
+Scope: everybody who uses this Redis and this ftrack server. Needs a single instance or Sentinel (the scripts derive
+    their keys from
+one prefix, see `lua/common.lua`), Redis 5 or newer, or Valkey.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+
+from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.ledger import REAP_LIMIT, Claim, Enqueued, LedgerPolicy, Sweep
+from trackteroid.commits.redis_client import ledger_errors
+from trackteroid.commits.state import CommitState
+from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
+
+__all__ = ["FORMAT_VERSION", "RedisLedger"]
+
+#: Part of every key: releases with another format do not see each other's rows instead of misreading them.
+FORMAT_VERSION = 1
+
+
+@cache
+def _source(name: str) -> str:
+    folder = files("trackteroid.commits").joinpath("lua")
+    common = folder.joinpath("common.lua").read_text(encoding="utf-8")
+    return common + folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+class RedisLedger:
+    """See `trackteroid.commits.ledger.Ledger`.
+
+    Args:
+        client: Connection to Redis, with `decode_responses` off.
+        server_url: Normalised URL of the ftrack server.
+        policy: Numbers that decide transitions.
+        address: The Redis URL for messages.
+        clock: Time source for tests; None (always, in production) lets Redis decide.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        server_url: str,
+        *,
+        policy: LedgerPolicy | None = None,
+        address: str = "(unknown)",
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._client = client
+        self._server_url = server_url
+        self._policy = policy or LedgerPolicy()
+        self._address = address
+        self._clock = clock
+        self._prefix = f"trackteroid:ledger:{FORMAT_VERSION}:{server_url}:"
+        self._scripts: dict[str, Script] = {}
+
+    @property
+    def server_url(self) -> str:
+        return self._server_url
+
+    @property
+    def client(self) -> redis.Redis:
+        """The connection, for whoever works on the same Redis (wake-up list, checks)."""
+        return self._client
+
+    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
+        outcome, detail = self._run("enqueue", commit_id, digest, facts.to_json(), payload)
+        if outcome == b"changed":
+            raise RecordingChangedError(
+                f"Recording {commit_id} is known with another content. Record again instead of changing a file."
+            )
+        return Enqueued(commit_id=commit_id, state=CommitState(detail.decode()), known=outcome == b"known")
+
+    def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
+        answer = self._run("claim", owner, lease_seconds, self._policy.max_claims, REAP_LIMIT)
+        if answer is None:
+            return None
+        now, commit_id, token, payload, row = answer
+        return Claim(commit=self._commit(commit_id, row), payload=payload, token=int(token), now=float(now))
+
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
+        self._as_holder("renew", claim, lease_seconds)
+
+    def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
+        self._as_holder("mark_sent", claim, lease_seconds, request_seconds)
+
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
+        policy = self._policy
+        text = json.dumps(dict(result))
+        self._as_holder("complete", claim, text, policy.retention_seconds, policy.tombstone_seconds)
+
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
+        self._as_holder("retry", claim, delay, error.to_json(), error.kind, "1" if maybe_applied else "0")
+
+    def bury(self, claim: Claim, *, error: CommitError) -> None:
+        self._as_holder("bury", claim, error.to_json())
+
+    def release(self, claim: Claim) -> None:
+        self._as_holder("release", claim)
+
+    def retry_dead(self, commit_id: str) -> Commit:
+        outcome = self._run("retry_dead", commit_id).decode()
+        if outcome == "gone":
+            raise LedgerError(f"The recording of commit {commit_id} is gone; enqueue the file again.")
+        if outcome not in {"ok", "unknown"}:
+            raise LedgerError(f"Commit {commit_id} is {outcome}; only a dead one can be retried.")
+        return self.get(commit_id)
+
+    def sweep(self, *, limit: int = 100) -> Sweep:
+        reaped, due = self._run("sweep", limit, self._policy.max_claims)
+        return Sweep(reaped=int(reaped), due=int(due))
+
+    def get(self, commit_id: str) -> Commit:
+        # Annotated as Any: redis-py types its answers for both settings of decode_responses, ours is off.
+        row: Any
+        tombstone: Any
+        with ledger_errors(self._address):
+            row = self._client.hgetall(f"{self._prefix}c:{commit_id}")
+            if row:
+                return self._commit(commit_id.encode(), [part for pair in row.items() for part in pair])
+            tombstone = self._client.hgetall(f"{self._prefix}t:{commit_id}")
+        if not tombstone:
+            raise UnknownCommitError(f"No commit {commit_id} is known for {self._server_url}.")
+        moment = float(tombstone[b"committed_at"])
+        return Commit(
+            id=commit_id,
+            state=CommitState.COMMITTED,
+            digest=tombstone[b"digest"].decode(),
+            server_url=self._server_url,
+            facts=CommitFacts(operations=0),
+            created_at=moment,
+            updated_at=moment,
+            committed_at=moment,
+        )
+
+    def payload(self, commit_id: str) -> bytes | None:
+        with ledger_errors(self._address):
+            stored: Any = self._client.get(f"{self._prefix}p:{commit_id}")
+        return None if stored is None else bytes(stored)
+
+    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+        wanted = CommitState if states is None else states
+        answer = self._run("list", limit, *(state.value for state in wanted))
+        return [self._commit(answer[i], answer[i + 1]) for i in range(0, len(answer), 2)]
+
+    def counts(self) -> dict[CommitState, int]:
+        with ledger_errors(self._address):
+            pipeline = self._client.pipeline(transaction=False)
+            for state in CommitState:
+                pipeline.zcard(f"{self._prefix}state:{state.value}")
+            return dict(zip(CommitState, (int(number) for number in pipeline.execute()), strict=True))
+
+    def purge(self, *, limit: int = 1000) -> int:
+        return int(self._run("purge", limit))
+
+    def _run(self, name: str, *arguments: str | bytes | float) -> Any:
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._client.register_script(_source(name))
+        now = "" if self._clock is None else repr(self._clock())
+        with ledger_errors(self._address):
+            return script(keys=[self._prefix], args=[now, *arguments])
+
+    def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> None:
+        if not self._run(name, claim.commit.id, claim.token, *arguments):
+            raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
+
+    def _commit(self, commit_id: bytes, flat: list[bytes]) -> Commit:
+        fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+        return Commit.from_fields(commit_id.decode(), self._server_url, fields)
