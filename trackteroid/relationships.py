@@ -1,12 +1,13 @@
 """What the server's schema says: types, their attributes, and how one type is reached from another.
 
-Scope: pure functions of the schema list that the server sends (`query_schemas`); nothing here asks a server or keeps state
-about a session. `SchemaIndex` is built once per schema and answers every look-up from dictionaries; a relation between two
-types is inferred by breadth-first search on first use and remembered in the index.
+Scope: pure functions of the schema list that the server sends (`query_schemas`); nothing here asks a server or keeps
+state about a session. `SchemaIndex` is built once per schema and answers every look-up from dictionaries; a relation
+between two types is inferred by breadth-first search on first use and remembered in the index.
 
-Rules of the inference: references and arrays are searched separately, arrays win where both reach a type; the type `Context`
-is never entered (its `parent` and `children` could be anything), nor are `ancestors`, `descendants` and `status_changes`;
-nothing is looked for *behind* a `thumbnail`, because what owns a picture says nothing about what it shows.
+Rules of the inference: references and arrays are searched separately, arrays win where both reach a type; the type
+`Context` is never entered (its `parent` and `children` could be anything), nor are `ancestors`, `descendants` and
+`status_changes`; nothing is looked for *behind* a `thumbnail`, because what owns a picture says nothing about what it
+shows.
 """
 
 from __future__ import annotations
@@ -351,8 +352,8 @@ class SchemaIndex:
 
 
 _INDEXES: dict[str, SchemaIndex] = {}
-# The lists that were asked for last, so that asking again with the same object costs no digest. Each entry holds its list,
-# hence the number is bounded: a process with more live sessions of different lists merely computes digests.
+# The lists that were asked for last, so that asking again with the same object costs no digest. Each entry holds its
+# list, hence the number is bounded: a process with more live sessions of different lists merely computes digests.
 _RECENT: deque[tuple[Sequence[Mapping[str, Any]], SchemaIndex]] = deque(maxlen=8)
 
 
