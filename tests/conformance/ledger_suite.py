@@ -1,0 +1,428 @@
+"""What every ledger must do. Each implementation subclasses `LedgerSuite` and supplies `make_ledger`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.clock import FakeClock
+from trackteroid.commits.commit import CommitError, CommitFacts
+from trackteroid.commits.ledger import Claim, Ledger, LedgerPolicy
+from trackteroid.commits.state import CommitState
+from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
+
+SERVER = "https://studio.example"
+POLICY = LedgerPolicy(max_claims=3, retention_seconds=1000.0, tombstone_seconds=5000.0)
+LEASE = 60.0
+
+UNKNOWN = CommitError(kind="unknown", error_class="InternalError", message="No idea.", server_text="boom")
+TRANSIENT = CommitError(kind="transient", error_class="Timeout", message="Later.")
+ENVIRONMENT = CommitError(
+    kind="environment", error_class="InvalidCredentialsError", message="Give the workers a new key."
+)
+PERMANENT = CommitError(
+    kind="permanent", error_class="ValidationError", message="Bad value.", server_text="is not a number"
+)
+
+
+class LedgerSuite:
+    clock: FakeClock
+    ledger: Ledger
+
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
+        raise NotImplementedError
+
+    def prepare(self, request: pytest.FixtureRequest) -> None:
+        """Make what `make_ledger` needs, once per test."""
+
+    @pytest.fixture(autouse=True)
+    def _start(self, request: pytest.FixtureRequest) -> None:
+        self.prepare(request)
+        self.clock = FakeClock()
+        self.ledger = self.make_ledger(self.clock)
+
+    def enqueue(self, name: str = "a", *, digest: str = "d", payload: bytes = b"\x00payload\xff", **facts: Any) -> str:
+        facts.setdefault("operations", 2)
+        return self.ledger.enqueue(name, digest=digest, payload=payload, facts=CommitFacts(**facts)).commit_id
+
+    def claim(self, owner: str = "worker-1") -> Claim:
+        claim = self.ledger.claim(owner, lease_seconds=LEASE)
+        assert claim is not None
+        return claim
+
+    # Enqueueing
+
+    def test_an_accepted_recording_is_queued_with_all_its_facts(self) -> None:
+        facts = CommitFacts(
+            operations=4,
+            user="anna",
+            host="node7",
+            application="nuke",
+            context={"project": "bc"},
+            labels={"farm_job": "1"},
+        )
+        accepted = self.ledger.enqueue("a", digest="d", payload=b"12345", facts=facts)
+        commit = self.ledger.get("a")
+        assert (accepted.commit_id, accepted.state, accepted.known) == ("a", CommitState.QUEUED, False)
+        assert commit.state is CommitState.QUEUED
+        assert commit.facts == facts
+        assert (commit.digest, commit.payload_size, commit.server_url, commit.attempts) == ("d", 5, SERVER, 0)
+        assert commit.created_at == commit.due_at == commit.updated_at == self.clock.now
+        assert commit.error is None and commit.result is None and commit.owner is None
+
+    def test_the_same_recording_again_changes_nothing(self) -> None:
+        self.enqueue()
+        before = self.ledger.get("a")
+        self.clock.advance(5)
+        again = self.ledger.enqueue("a", digest="d", payload=b"other", facts=CommitFacts(operations=9))
+        assert (again.known, again.state) == (True, CommitState.QUEUED)
+        assert self.ledger.get("a") == before
+        assert self.ledger.payload("a") == b"\x00payload\xff"
+        assert len(self.ledger.list_commits()) == 1
+
+    def test_a_known_id_with_another_content_is_refused(self) -> None:
+        self.enqueue()
+        with pytest.raises(RecordingChangedError, match="a is known with another content"):
+            self.ledger.enqueue("a", digest="other", payload=b"", facts=CommitFacts(operations=1))
+
+    def test_a_dead_recording_enqueued_again_stays_dead_and_is_reported_as_such(self) -> None:
+        self.enqueue()
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        again = self.ledger.enqueue("a", digest="d", payload=b"", facts=CommitFacts(operations=1))
+        assert (again.known, again.state) == (True, CommitState.DEAD)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+
+    def test_a_tombstone_recognises_a_committed_recording_after_its_row_is_gone(self) -> None:
+        self.enqueue()
+        self.ledger.complete(self.claim(), result={})
+        committed_at = self.clock.now
+        self.clock.advance(POLICY.retention_seconds + 1)
+        assert self.ledger.purge() == 1
+        again = self.ledger.enqueue("a", digest="d", payload=b"", facts=CommitFacts(operations=1))
+        assert (again.known, again.state) == (True, CommitState.COMMITTED)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        with pytest.raises(RecordingChangedError):
+            self.ledger.enqueue("a", digest="other", payload=b"", facts=CommitFacts(operations=1))
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.committed_at, commit.digest) == (CommitState.COMMITTED, committed_at, "d")
+
+    def test_a_tombstone_is_forgotten_after_its_time(self) -> None:
+        self.enqueue()
+        self.ledger.complete(self.claim(), result={})
+        self.clock.advance(POLICY.tombstone_seconds + 1)
+        self.ledger.purge()
+        with pytest.raises(UnknownCommitError):
+            self.ledger.get("a")
+        assert not self.ledger.enqueue("a", digest="d", payload=b"", facts=CommitFacts(operations=1)).known
+
+    # Claiming
+
+    def test_a_claim_hands_out_the_payload_and_holds_the_commit(self) -> None:
+        self.enqueue()
+        self.clock.advance(3)
+        claim = self.claim("worker-7")
+        assert claim.payload == b"\x00payload\xff"
+        assert claim.now == self.clock.now
+        commit = self.ledger.get("a")
+        assert commit == claim.commit
+        assert (commit.state, commit.owner, commit.attempts) == (CommitState.COMMITTING, "worker-7", 1)
+        assert commit.lease_expires_at == self.clock.now + LEASE
+        assert commit.due_at is None
+        assert commit.trying_since == self.clock.now
+        assert self.ledger.claim("other", lease_seconds=LEASE) is None
+
+    def test_the_longest_due_commit_is_claimed_first(self) -> None:
+        for name in ("b", "c", "a"):
+            self.enqueue(name)
+            self.clock.advance(1)
+        assert [self.claim().commit.id for _ in range(3)] == ["b", "c", "a"]
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+
+    def test_nothing_is_claimed_from_an_empty_ledger(self) -> None:
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+
+    def test_another_servers_commits_are_never_seen(self) -> None:
+        self.enqueue()
+        other = self.make_ledger(self.clock, "https://other.example")
+        assert other.claim("w", lease_seconds=LEASE) is None
+        assert other.list_commits() == []
+        with pytest.raises(UnknownCommitError, match=r"a is known for https://other\.example"):
+            other.get("a")
+
+    # Leases
+
+    def test_an_expired_lease_is_put_back_with_the_reason_and_the_attempt_counts(self) -> None:
+        self.enqueue()
+        self.claim("worker-1")
+        self.clock.advance(LEASE - 1)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.clock.advance(1)
+        claim = self.claim("worker-2")
+        assert (claim.commit.attempts, claim.commit.undecided_claims) == (2, 2)
+        assert claim.commit.error is not None
+        assert claim.commit.error.kind == "worker_lost"
+        assert "worker-1" in claim.commit.error.message
+
+    def test_a_renewed_lease_does_not_expire(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.clock.advance(LEASE - 1)
+        self.ledger.renew(claim, lease_seconds=LEASE)
+        self.clock.advance(LEASE - 1)
+        assert self.ledger.sweep().reaped == 0
+        self.clock.advance(1)
+        assert self.ledger.sweep().reaped == 1
+
+    def test_who_lost_the_lease_can_do_nothing(self) -> None:
+        self.enqueue()
+        lost = self.claim("worker-1")
+        self.clock.advance(LEASE)
+        held = self.claim("worker-2")
+        before = self.ledger.get("a")
+        for act in (
+            lambda: self.ledger.renew(lost, lease_seconds=LEASE),
+            lambda: self.ledger.mark_sent(lost, lease_seconds=LEASE, request_seconds=10),
+            lambda: self.ledger.complete(lost, result={}),
+            lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, maybe_applied=False),
+            lambda: self.ledger.bury(lost, error=PERMANENT),
+            lambda: self.ledger.release(lost),
+        ):
+            with pytest.raises(LeaseLostError, match=r"a is no longer held by worker-1"):
+                act()
+        assert self.ledger.get("a") == before
+        self.ledger.complete(held, result={})
+
+    def test_a_verdict_ends_the_hold(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.complete(claim, result={})
+        with pytest.raises(LeaseLostError):
+            self.ledger.complete(claim, result={})
+        self.clock.advance(LEASE * 2)
+        assert self.ledger.sweep().reaped == 0
+
+    def test_too_many_claims_without_a_verdict_are_poison(self) -> None:
+        self.enqueue()
+        for _ in range(POLICY.max_claims):
+            self.claim()
+            self.clock.advance(LEASE)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.attempts) == (CommitState.DEAD, POLICY.max_claims)
+        assert commit.error is not None
+        assert commit.error.kind == "poison"
+        assert "3 workers took this commit" in commit.error.message
+        assert self.ledger.payload("a") is not None
+
+    def test_a_verdict_starts_the_count_towards_poison_anew(self) -> None:
+        self.enqueue()
+        for _ in range(POLICY.max_claims - 1):
+            self.claim()
+            self.clock.advance(LEASE)
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        self.claim()
+        self.clock.advance(LEASE)
+        assert self.claim().commit.undecided_claims == 2
+
+    def test_a_claim_reaps_a_bounded_number_of_leases(self) -> None:
+        for number in range(14):
+            self.enqueue(f"c{number:02}")
+        for _ in range(14):
+            self.claim()
+        self.clock.advance(LEASE)
+        self.claim()
+        counts = self.ledger.counts()
+        assert (counts[CommitState.COMMITTING], counts[CommitState.RETRYING]) == (5, 9)
+        assert self.ledger.sweep(limit=100).reaped == 4
+
+    def test_a_handed_back_lease_does_not_count_and_is_due_at_once(self) -> None:
+        self.enqueue()
+        self.ledger.release(self.claim("worker-1"))
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.attempts, commit.undecided_claims) == (CommitState.QUEUED, 0, 0)
+        assert commit.owner is None and commit.lease_expires_at is None
+        assert self.claim("worker-2").commit.attempts == 1
+
+    # Uncertain attempts
+
+    def test_a_request_that_got_no_verdict_keeps_everybody_away_until_its_deadline(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        deadline = self.clock.now + 50
+        assert self.ledger.get("a").sent_until == deadline
+        self.clock.advance(1)
+        self.ledger.retry(claim, delay=5, error=TRANSIENT, maybe_applied=True)
+        commit = self.ledger.get("a")
+        assert (commit.due_at, commit.uncertain_until, commit.sent_until) == (deadline, deadline, None)
+        self.clock.advance(48)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.clock.advance(1)
+        assert self.claim().commit.uncertain_until == deadline
+
+    def test_a_worker_killed_after_sending_leaves_its_deadline_behind(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.clock.advance(30)
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        deadline = self.clock.now + 50
+        self.clock.advance(LEASE)
+        assert self.claim().commit.uncertain_until == deadline
+
+    def test_a_lease_handed_back_after_sending_is_uncertain_too(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        self.ledger.release(claim)
+        assert self.ledger.get("a").due_at == self.ledger.get("a").uncertain_until == self.clock.now + 50
+        assert self.ledger.sweep().due == 0
+
+    def test_a_refusal_that_changed_nothing_is_not_uncertain(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        self.ledger.retry(claim, delay=5, error=UNKNOWN, maybe_applied=False)
+        commit = self.ledger.get("a")
+        assert (commit.uncertain_until, commit.sent_until) == (None, None)
+        assert commit.due_at == self.clock.now + 5
+
+    def test_uncertainty_stays_until_the_commit_ends(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=10)
+        deadline = self.clock.now + 10
+        self.ledger.retry(claim, delay=0, error=TRANSIENT, maybe_applied=True)
+        self.clock.advance(10)
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=10)
+        self.ledger.retry(claim, delay=0, error=UNKNOWN, maybe_applied=False)
+        assert self.ledger.get("a").uncertain_until == deadline
+        self.ledger.complete(self.claim(), result={})
+        assert self.ledger.get("a").uncertain_until is None
+
+    def test_sending_renews_the_lease(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.clock.advance(50)
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        assert self.ledger.get("a").lease_expires_at == self.clock.now + LEASE
+
+    # Verdicts
+
+    def test_committed_keeps_the_result_and_drops_the_payload(self) -> None:
+        self.enqueue()
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        self.clock.advance(2)
+        result = {"created": {"AssetVersion": ["1"]}, "notes": ["ümlaut"]}
+        self.ledger.complete(self.claim(), result=result)
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.result, commit.committed_at) == (CommitState.COMMITTED, result, self.clock.now)
+        assert (commit.attempts, commit.error, commit.owner, commit.due_at) == (2, None, None, None)
+        assert self.ledger.payload("a") is None
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+
+    def test_a_retry_is_due_after_its_delay_and_says_why(self) -> None:
+        self.enqueue()
+        self.ledger.retry(self.claim(), delay=7.5, error=UNKNOWN, maybe_applied=False)
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.error, commit.due_at) == (CommitState.RETRYING, UNKNOWN, self.clock.now + 7.5)
+        assert (commit.unknown_failures, commit.undecided_claims, commit.attempts) == (1, 0, 1)
+        self.clock.advance(7.4)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.clock.advance(0.2)
+        assert self.claim().token == 2
+
+    def test_only_unknown_failures_count_as_such(self) -> None:
+        self.enqueue()
+        for error in (TRANSIENT, ENVIRONMENT, UNKNOWN, TRANSIENT):
+            self.ledger.retry(self.claim(), delay=0, error=error, maybe_applied=False)
+        assert self.ledger.get("a").unknown_failures == 1
+
+    def test_the_environments_time_does_not_count_against_the_commit(self) -> None:
+        self.enqueue()
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        started = self.clock.now
+        self.clock.advance(100)
+        assert self.claim().commit.trying_since == started
+        self.clock.advance(LEASE)
+        self.ledger.retry(self.claim(), delay=0, error=ENVIRONMENT, maybe_applied=False)
+        assert self.ledger.get("a").trying_since is None
+        self.clock.advance(100)
+        assert self.claim().commit.trying_since == self.clock.now
+
+    def test_a_dead_commit_keeps_its_reason_and_payload(self) -> None:
+        self.enqueue()
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.error, commit.due_at) == (CommitState.DEAD, PERMANENT, None)
+        assert self.ledger.payload("a") is not None
+        self.clock.advance(10 * POLICY.tombstone_seconds)
+        assert self.ledger.purge() == 0
+
+    # Retrying the dead
+
+    def test_a_dead_commit_can_be_retried_with_fresh_counters(self) -> None:
+        self.enqueue()
+        self.ledger.retry(self.claim(), delay=0, error=UNKNOWN, maybe_applied=False)
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        self.clock.advance(100)
+        commit = self.ledger.retry_dead("a")
+        assert (commit.state, commit.unknown_failures, commit.trying_since) == (CommitState.QUEUED, 0, None)
+        assert commit.error == PERMANENT
+        assert self.claim().commit.attempts == 3
+
+    def test_a_retried_dead_commit_still_waits_out_an_uncertain_request(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        self.ledger.bury(claim, error=PERMANENT)
+        assert self.ledger.retry_dead("a").due_at == self.clock.now + 50
+
+    def test_only_the_dead_are_retried(self) -> None:
+        with pytest.raises(UnknownCommitError, match="No commit a is known"):
+            self.ledger.retry_dead("a")
+        self.enqueue()
+        with pytest.raises(LedgerError, match="a is queued; only a dead one can be retried"):
+            self.ledger.retry_dead("a")
+
+    # Looking
+
+    def test_the_sweep_counts_what_is_due(self) -> None:
+        for name in ("a", "b", "c"):
+            self.enqueue(name)
+        self.ledger.retry(self.claim(), delay=100, error=TRANSIENT, maybe_applied=False)
+        self.claim()
+        assert (self.ledger.sweep().reaped, self.ledger.sweep().due) == (0, 1)
+        self.clock.advance(100)
+        sweep = self.ledger.sweep()
+        assert (sweep.reaped, sweep.due) == (1, 3)
+
+    def test_commits_are_listed_newest_first_by_state_up_to_a_limit(self) -> None:
+        for name in ("a", "b", "c", "d"):
+            self.enqueue(name)
+            self.clock.advance(1)
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        assert [commit.id for commit in self.ledger.list_commits()] == ["d", "c", "b", "a"]
+        assert [commit.id for commit in self.ledger.list_commits(limit=2)] == ["d", "c"]
+        assert [commit.id for commit in self.ledger.list_commits([CommitState.DEAD])] == ["a"]
+        both = self.ledger.list_commits([CommitState.DEAD, CommitState.QUEUED], limit=10)
+        assert [commit.id for commit in both] == ["d", "c", "b", "a"]
+        assert self.ledger.list_commits([CommitState.HELD]) == []
+        assert self.ledger.counts()[CommitState.QUEUED] == 3
+        assert set(self.ledger.counts()) == set(CommitState)
+
+    def test_purging_removes_expired_rows_and_nothing_else(self) -> None:
+        for name in ("a", "b"):
+            self.enqueue(name)
+        self.ledger.complete(self.claim(), result={})
+        self.clock.advance(POLICY.retention_seconds - 1)
+        assert self.ledger.purge() == 0
+        self.clock.advance(1)
+        assert self.ledger.purge() == 1
+        assert [commit.id for commit in self.ledger.list_commits()] == ["b"]
+
+    def test_an_unknown_id_is_named(self) -> None:
+        with pytest.raises(UnknownCommitError, match="nope"):
+            self.ledger.get("nope")
+        assert self.ledger.payload("nope") is None

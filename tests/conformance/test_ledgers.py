@@ -1,0 +1,54 @@
+"""Every ledger passes one suite: in memory, on fakeredis, and on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.ledger_suite import POLICY, SERVER, LedgerSuite
+from tests.support.clock import FakeClock
+from tests.support.redis import embedded_redis, fake_redis
+from trackteroid.commits.commit import CommitFacts
+from trackteroid.commits.ledger import Ledger
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.redis_client import connect
+from trackteroid.commits.redis_ledger import RedisLedger
+from trackteroid.embedded_redis import EmbeddedRedis
+
+
+class TestMemoryLedger(LedgerSuite):
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
+        return MemoryLedger(server_url, policy=POLICY, clock=clock)
+
+
+class TestRedisLedgerOnFakeredis(LedgerSuite):
+    def prepare(self, request: pytest.FixtureRequest) -> None:
+        self.client = fake_redis()
+
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
+        return RedisLedger(self.client, server_url, policy=POLICY, clock=clock)
+
+
+@pytest.fixture(scope="module")
+def real_server() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
+        yield server
+
+
+class TestRedisLedgerOnARealServer(LedgerSuite):
+    def prepare(self, request: pytest.FixtureRequest) -> None:
+        self.client = connect(request.getfixturevalue("real_server").url)
+        self.client.flushall()
+        request.addfinalizer(self.client.close)
+
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
+        return RedisLedger(self.client, server_url, policy=POLICY, clock=clock)
+
+    def test_without_a_given_clock_the_servers_decides(self) -> None:
+        ledger = RedisLedger(self.client, SERVER, policy=POLICY)
+        ledger.enqueue("a", digest="d", payload=b"x", facts=CommitFacts(operations=1))
+        seconds, microseconds = self.client.time()
+        assert abs(ledger.get("a").created_at - (seconds + microseconds / 1e6)) < 5
+        claim = ledger.claim("w", lease_seconds=60)
+        assert claim is not None and claim.commit.id == "a"
