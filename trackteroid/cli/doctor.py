@@ -1,0 +1,133 @@
+"""`trackteroid doctor`: are the settings, ftrack and Redis fit for use?"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.cli.output import print_json, print_table
+from trackteroid.errors import TrackteroidError
+from trackteroid.settings import Settings
+
+__all__ = ["Finding", "configure"]
+
+_EXTRAS = {
+    "worker": ("celery",),
+    "cli": ("rich",),
+    "fast": ("orjson",),
+    "sandbox": ("lark", "starlette", "uvicorn"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: `status` is ok, note, warning or problem; `remedy` says what to do."""
+
+    subject: str
+    status: str
+    text: str
+    remedy: str = ""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    findings = list(_examine())
+    if options.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(
+            ["what", "status", "finding", "remedy"],
+            [[finding.subject, finding.status, finding.text, finding.remedy] for finding in findings],
+        )
+    return ExitCode.FAILED if any(finding.status == "problem" for finding in findings) else ExitCode.OK
+
+
+def _examine() -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()}")
+    yield from _extras()
+    try:
+        settings = Settings.from_environment()
+    except TrackteroidError as error:
+        yield Finding("settings", "problem", str(error), "Correct the environment variable.")
+        return
+    yield Finding("settings", "ok", "usable")
+    yield from _guarded("configuration file", _configuration)
+    yield from _guarded("ftrack", _ftrack)
+    yield from _redis("ledger", settings.redis_url)
+    if settings.effective_query_cache_url != settings.redis_url:
+        yield from _guarded("query cache", lambda: _cache(settings))
+
+
+def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield what `look` finds; an error is a finding."""
+    try:
+        yield from look()
+    except Exception as error:
+        text = " ".join(str(error).split())
+        yield Finding(subject, "problem", f"{type(error).__name__}: {text}", _REMEDIES.get(subject, ""))
+
+
+_REMEDIES = {
+    "ftrack": "Check FTRACK_SERVER, FTRACK_API_USER and FTRACK_API_KEY, and that the server is running.",
+    "configuration file": "Correct the file that TRACKTEROID_CONFIGURATION names.",
+    "query cache": "Check TRACKTEROID_QUERY_CACHE_URL, and that Redis is running.",
+}
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        if missing:
+            yield Finding(
+                f"extra {extra}",
+                "note",
+                f"not installed ({', '.join(missing)})",
+                f"If this machine needs it: pip install 'trackteroid[{extra}]'.",
+            )
+        else:
+            yield Finding(f"extra {extra}", "ok", "installed")
+
+
+def _configuration() -> Iterator[Finding]:
+    from trackteroid import configuration
+
+    configuration.entries()
+    named = os.environ.get(configuration.VARIABLE)
+    yield Finding("configuration file", "ok", named or "none named")
+
+
+def _ftrack() -> Iterator[Finding]:
+    from trackteroid.session import Session
+
+    with Session() as session:
+        information = session.server_information
+        yield Finding(
+            "ftrack",
+            "ok",
+            f"{session.server_url} answers as version {information.get('version')} to {session.api_user}, "
+            f"{len(session.types)} entity types",
+        )
+
+
+def _redis(subject: str, url: str) -> Iterator[Finding]:
+    from trackteroid.commits.health import check_redis
+
+    for finding in check_redis(url):
+        yield Finding(subject, finding.severity, finding.text, finding.remedy)
+
+
+def _cache(settings: Settings) -> Iterator[Finding]:
+    from trackteroid.cache.redis_backend import connect
+
+    connect(settings.effective_query_cache_url, 1.0).stamps(["doctor"])
+    yield Finding("query cache", "ok", "answers")

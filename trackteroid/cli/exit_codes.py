@@ -1,0 +1,69 @@
+"""Exit codes: the numbers of sysexits.h where one fits, so that farms and shells can tell what went wrong."""
+
+from __future__ import annotations
+
+import enum
+
+from trackteroid import errors
+
+__all__ = ["ExitCode", "exit_code_of"]
+
+
+class ExitCode(enum.IntEnum):
+    """What the command line returns; each member's docstring is its line in the documentation."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    BAD_DATA = 65
+    NOT_FOUND = 66
+    UNAVAILABLE = 69
+    INTERNAL = 70
+    NO_PERMISSION = 77
+    SETTINGS = 78
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "ftrack refused the operations, or a check of `doctor` failed",
+    ExitCode.USAGE: "the command was called wrongly",
+    ExitCode.BAD_DATA: "a file is no recording that can be used",
+    ExitCode.NOT_FOUND: "there is no such file, or no such commit",
+    ExitCode.UNAVAILABLE: "ftrack or Redis cannot be reached",
+    ExitCode.INTERNAL: "something unexpected; please report it",
+    ExitCode.NO_PERMISSION: "ftrack refused the user or the key",
+    ExitCode.SETTINGS: "a setting is missing or cannot be used, or an extra is not installed",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+# The most specific class first: the first that matches counts.
+_BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (errors.RecordingNotFoundError, ExitCode.NOT_FOUND),
+    (errors.UnknownCommitError, ExitCode.NOT_FOUND),
+    (errors.RecordingError, ExitCode.BAD_DATA),
+    (errors.LedgerDataError, ExitCode.BAD_DATA),
+    (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.SettingsError, ExitCode.SETTINGS),
+    (errors.ConfigurationError, ExitCode.SETTINGS),
+    (errors.TrackteroidError, ExitCode.FAILED),
+)
+
+# Kinds of `ServerCallError` that mean that nobody was there to answer.
+_AWAY = frozenset({"connection", "timeout", "not_json"})
+
+
+def exit_code_of(error: errors.TrackteroidError) -> ExitCode:
+    """Return the exit code for an error of ours."""
+    if isinstance(error, errors.ServerCallError):
+        if error.kind in _AWAY or error.status in {429, 502, 503, 504}:
+            return ExitCode.UNAVAILABLE
+        if error.exception == "InvalidCredentialsError" or error.status in {401, 403}:
+            return ExitCode.NO_PERMISSION
+    return next(code for kind, code in _BY_ERROR if isinstance(error, kind))

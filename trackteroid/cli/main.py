@@ -1,0 +1,144 @@
+"""The entry point: parse, run, and turn every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from trackteroid.cli.exit_codes import ExitCode, exit_code_of
+from trackteroid.cli.output import message
+from trackteroid.errors import ServerCallError, TrackteroidError
+
+__all__ = ["main"]
+
+# Imported only when the command is used: a farm command must not pay for what another one needs.
+_GROUPS = {
+    "recording": "trackteroid.cli.recording",
+    "enqueue": "trackteroid.cli.enqueue",
+    "commits": "trackteroid.cli.commits",
+    "cache": "trackteroid.cli.cache",
+    "doctor": "trackteroid.cli.doctor",
+}
+
+_SUMMARIES = {
+    "sandbox": "run a local ftrack server for demos and tests",
+    "recording": "show a recording, or commit it at once without a queue",
+    "enqueue": "hand recordings to the workers; prints one commit id a line",
+    "commits": "list commits, or show one",
+    "cache": "manage the shared query cache",
+    "doctor": "check the settings, ftrack and Redis",
+}
+
+_DEBUG = "TRACKTEROID_DEBUG"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. Never shows a traceback unless `TRACKTEROID_DEBUG` is set."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        message("interrupted.")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep Python from complaining when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        return _report(error)
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["sandbox"]:
+        return _sandbox(words[1:])
+    parser = _parser(words[0] if words else None)
+    options = parser.parse_args(words)
+    if "run" not in options:
+        parser.print_help(sys.stderr)
+        return ExitCode.USAGE
+    code: int = options.run(options)
+    return code
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trackteroid",
+        description="Safe writing to and fast reading from ftrack.",
+        epilog="Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + ".",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    groups = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, summary in _SUMMARIES.items():
+        group = groups.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == command and name in _GROUPS:
+            import_module(_GROUPS[name]).configure(group)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"trackteroid {version('trackteroid')}"
+
+
+def _sandbox(words: list[str]) -> int:
+    try:
+        from trackteroid.sandbox.command import run
+    except ImportError as error:
+        message(f"the sandbox needs {error.name}: pip install 'trackteroid[sandbox]'.")
+        return ExitCode.SETTINGS
+    return run(words)
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get(_DEBUG):
+        traceback.print_exc()
+    known = error if isinstance(error, TrackteroidError) else _translated(error)
+    if known is not None:
+        message(" ".join(str(known).split()))
+        return exit_code_of(known) if not isinstance(known, _SettingsMissing) else ExitCode.SETTINGS
+    message(
+        f"unexpected {type(error).__name__}: {' '.join(str(error).split())} "
+        f"(set {_DEBUG}=1 to see where it comes from)."
+    )
+    return ExitCode.INTERNAL
+
+
+class _SettingsMissing(TrackteroidError):
+    """A setting is missing."""
+
+
+def _translated(error: Exception) -> TrackteroidError | None:
+    """Return what the client's and other libraries' errors mean, None if nobody knows."""
+    text = str(error)
+    if isinstance(error, TypeError) and text.startswith("Required "):
+        return _SettingsMissing(f"{text} (`trackteroid sandbox --env-file FILE` writes them for a local server.)")
+    module = type(error).__module__
+    if module.startswith("requests."):
+        server = os.environ.get("FTRACK_SERVER", "the ftrack server")
+        return ServerCallError(
+            f"No answer from {server}: {type(error).__name__}. Is it running, and is FTRACK_SERVER right?",
+            kind="connection",
+            maybe_applied=False,
+        )
+    if type(error).__name__ == "ServerError" and module.startswith("ftrack_api."):
+        refused = "InvalidCredentialsError" in text
+        advice = " Check FTRACK_API_USER and FTRACK_API_KEY." if refused else ""
+        away = "unexpected format" in text
+        return ServerCallError(
+            text + advice,
+            kind="not_json" if away else "error_object",
+            exception="InvalidCredentialsError" if refused else None,
+            maybe_applied=False,
+        )
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Printing results: JSON, tables, and messages on standard error."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["age", "message", "print_json", "print_line", "print_table", "timestamp"]
+
+
+def message(text: str) -> None:
+    """Say something to the person in front of the terminal."""
+    sys.stderr.write(f"trackteroid: {text}\n")
+
+
+def print_line(text: str) -> None:
+    """Print one line of a result."""
+    sys.stdout.write(f"{text}\n")
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+    """Print a table: with rules and colours on a terminal where `rich` is installed, else in plain columns.
+
+    Into a pipe or file it is always plain and never cut, whatever the width.
+    """
+    texts = [[str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+            from rich.table import Table
+        except ImportError:
+            pass
+        else:
+            table = Table(title=title, title_justify="left")
+            for column in columns:
+                table.add_column(column, overflow="fold")
+            for row in texts:
+                table.add_row(*row)
+            Console().print(table, markup=False)
+            return
+    if title:
+        print_line(title)
+    widths = [max(len(column), *(len(row[index]) for row in texts), 0) for index, column in enumerate(columns)]
+    for row in [list(columns), ["-" * width for width in widths], *texts]:
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def timestamp(seconds: float | None) -> str:
+    """Return an epoch time as local time to the second, or a dash."""
+    if seconds is None:
+        return "-"
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def age(seconds: float) -> str:
+    """Return a duration in the largest unit that fits, such as `3 min`."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

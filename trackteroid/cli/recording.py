@@ -1,0 +1,119 @@
+"""`trackteroid recording show|commit FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.cli.output import print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from trackteroid.operations.operation import Operation
+    from trackteroid.operations.recording import Recording
+
+__all__ = ["configure", "operation_rows"]
+
+# Longer values are cut in the table; `--json` shows all of them.
+_VALUE_WIDTH = 60
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the group's commands to its parser."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    show = commands.add_parser("show", help="show what a recording would do")
+    show.add_argument("file", metavar="FILE")
+    show.add_argument("--json", action="store_true", help='print {"manifest": ..., "operations": [...]}')
+    show.set_defaults(run=_show)
+    commit = commands.add_parser("commit", help="commit a recording at once, without a queue")
+    commit.add_argument("file", metavar="FILE")
+    commit.add_argument("--json", action="store_true", help="print the result as JSON")
+    commit.set_defaults(run=_commit)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from trackteroid.operations.operation import operation_to_json
+    from trackteroid.operations.recording import read_recording
+
+    recording = read_recording(options.file)
+    if options.json:
+        manifest = recording.manifest
+        print_json(
+            {
+                "manifest": None if manifest is None else manifest.to_json(),
+                "operations": [operation_to_json(operation) for operation in recording.operations],
+            }
+        )
+        return ExitCode.OK
+    print_table(
+        ["#", "operation", "entity", "what"],
+        operation_rows(recording.operations),
+        title=_title(recording),
+    )
+    return ExitCode.OK
+
+
+def _title(recording: Recording) -> str:
+    parts = [f"Recording {recording.recording_id}: {len(recording.operations)} operations"]
+    manifest = recording.manifest
+    if manifest is None:
+        parts.append("written by the original library (no manifest)")
+    else:
+        parts.append(f"recorded {manifest.created_at} by {manifest.user} on {manifest.host} for {manifest.server_url}")
+    return ", ".join(parts)
+
+
+def operation_rows(operations: tuple[Operation, ...]) -> list[list[str]]:
+    """Return one row per operation: number, kind, entity, and what it sets."""
+    from trackteroid.operations.operation import CreateOperation, UpdateOperation
+
+    rows = []
+    for number, operation in enumerate(operations, 1):
+        entity = f"{operation.entity_type} {', '.join(map(str, operation.entity_key.values()))}"
+        if isinstance(operation, CreateOperation):
+            what = ", ".join(
+                f"{name}={_text(value)}"
+                for name, value in operation.entity_data.items()
+                if name not in operation.entity_key
+            )
+            rows.append([str(number), "create", entity, what])
+        elif isinstance(operation, UpdateOperation):
+            what = f"{operation.attribute_name}: {_text(operation.old_value)} -> {_text(operation.new_value)}"
+            rows.append([str(number), "update", entity, what])
+        else:
+            rows.append([str(number), "delete", entity, ""])
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict) and "__entity_type__" in value:
+        key = ", ".join(str(part) for name, part in value.items() if name != "__entity_type__")
+        return f"{value['__entity_type__']} {key}"
+    if isinstance(value, dict) and "__type__" in value:
+        return str(value.get("value"))
+    if isinstance(value, list):
+        text = f"[{', '.join(_text(item) for item in value)}]"
+    elif isinstance(value, str | int | float | bool) or value is None:
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = str(getattr(value, "value", value))
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
+
+
+def _commit(options: argparse.Namespace) -> int:
+    from trackteroid.commits.committer import commit_now
+    from trackteroid.operations.recording import read_recording
+
+    recording = read_recording(options.file)
+    from trackteroid.session import Session
+
+    with Session() as session:
+        result = commit_now(session, recording)
+    if options.json:
+        print_json({"id": recording.recording_id, **result.as_dict()})
+    elif result.already_there:
+        print_line(f"{recording.recording_id} was committed before; nothing was sent")
+    else:
+        print_line(f"{recording.recording_id} committed, {len(recording.operations)} operations")
+    return ExitCode.OK
