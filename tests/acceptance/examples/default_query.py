@@ -1,0 +1,9 @@
+from trackteroid import (
+    AssetVersion,
+    Query,
+    SCHEMA,
+    SESSION,
+)
+
+# same as Query(AssetVersion)
+Query(AssetVersion, session=SESSION, schema=SCHEMA.default)
