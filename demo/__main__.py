@@ -104,7 +104,7 @@ class Demo:
         )
         services = self.services
         before = self.ask_official_client(lambda session: len(session.query("select id from AssetVersion").all()))
-        services.python("demo/mission_process_1.py")
+        services.python("demo/mission/process_1.py")
         self.say(services.trackteroid("recording", "show", "/tmp/recorded_operations.dbm"))
         after = self.ask_official_client(lambda session: len(session.query("select id from AssetVersion").all()))
         operations = json.loads(services.trackteroid("recording", "show", "--json", "/tmp/recorded_operations.dbm"))

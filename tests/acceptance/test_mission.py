@@ -14,7 +14,7 @@ import pytest
 from tests.support.sandbox import SandboxProcess
 from tests.support.shared import shared_file
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "demo" / "mission"
 RECORDED = Path("/tmp/recorded_operations.dbm")
 
 # Both write to and read from the path that the mission names.
@@ -95,11 +95,11 @@ def test_reusing_query_results_prints_what_the_mission_shows(sandbox: SandboxPro
     assert output.splitlines() == [
         'INFO:trackteroid.query:Performing query: "select id, asset.name, version from AssetVersion"',
         "result contains same entities: True",
-        "  result is same collection: True",
+        " result is same collection: True",
         "INFO:trackteroid.query:Performing query: "
         '"select id, asset.name, version from AssetVersion where (version like "%")"',
         "result contains same entities: True",
-        "  result is same collection: False",
+        " result is same collection: False",
     ]
 
 
