@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from trackteroid.commits.commit import CommitError, CommitFacts
-from trackteroid.commits.ledger import Claim, Ledger, LedgerPolicy
+from trackteroid.commits.ledger import Claim, Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -79,7 +79,7 @@ class LedgerSuite:
         assert (again.known, again.state) == (True, CommitState.QUEUED)
         assert self.ledger.get("a") == before
         assert self.ledger.payload("a") == b"\x00payload\xff"
-        assert len(self.ledger.list_commits()) == 1
+        assert len(self.ledger.list()) == 1
 
     def test_a_known_id_with_another_content_is_refused(self) -> None:
         self.enqueue()
@@ -146,7 +146,7 @@ class LedgerSuite:
         self.enqueue()
         other = self.make_ledger(self.clock, "https://other.example")
         assert other.claim("w", lease_seconds=LEASE) is None
-        assert other.list_commits() == []
+        assert other.list() == []
         with pytest.raises(UnknownCommitError, match=r"a is known for https://other\.example"):
             other.get("a")
 
@@ -184,7 +184,7 @@ class LedgerSuite:
             lambda: self.ledger.renew(lost, lease_seconds=LEASE),
             lambda: self.ledger.mark_sent(lost, lease_seconds=LEASE, request_seconds=10),
             lambda: self.ledger.complete(lost, result={}),
-            lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, maybe_applied=False),
+            lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, doubt=Doubt.NONE),
             lambda: self.ledger.bury(lost, error=PERMANENT),
             lambda: self.ledger.release(lost),
         ):
@@ -220,7 +220,7 @@ class LedgerSuite:
         for _ in range(POLICY.max_claims - 1):
             self.claim()
             self.clock.advance(LEASE)
-        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, doubt=Doubt.NONE)
         self.claim()
         self.clock.advance(LEASE)
         assert self.claim().commit.undecided_claims == 2
@@ -253,7 +253,7 @@ class LedgerSuite:
         deadline = self.clock.now + 50
         assert self.ledger.get("a").sent_until == deadline
         self.clock.advance(1)
-        self.ledger.retry(claim, delay=5, error=TRANSIENT, maybe_applied=True)
+        self.ledger.retry(claim, delay=5, error=TRANSIENT, doubt=Doubt.RUNNING)
         commit = self.ledger.get("a")
         assert (commit.due_at, commit.uncertain_until, commit.sent_until) == (deadline, deadline, None)
         self.clock.advance(48)
@@ -282,21 +282,30 @@ class LedgerSuite:
         self.enqueue()
         claim = self.claim()
         self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
-        self.ledger.retry(claim, delay=5, error=UNKNOWN, maybe_applied=False)
+        self.ledger.retry(claim, delay=5, error=UNKNOWN, doubt=Doubt.NONE)
         commit = self.ledger.get("a")
         assert (commit.uncertain_until, commit.sent_until) == (None, None)
         assert commit.due_at == self.clock.now + 5
+
+    def test_a_doubtful_answer_is_reconciled_without_waiting_for_the_deadline(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
+        self.clock.advance(2)
+        self.ledger.retry(claim, delay=5, error=UNKNOWN, doubt=Doubt.SETTLED)
+        commit = self.ledger.get("a")
+        assert (commit.uncertain_until, commit.due_at) == (self.clock.now, self.clock.now + 5)
 
     def test_uncertainty_stays_until_the_commit_ends(self) -> None:
         self.enqueue()
         claim = self.claim()
         self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=10)
         deadline = self.clock.now + 10
-        self.ledger.retry(claim, delay=0, error=TRANSIENT, maybe_applied=True)
+        self.ledger.retry(claim, delay=0, error=TRANSIENT, doubt=Doubt.RUNNING)
         self.clock.advance(10)
         claim = self.claim()
         self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=10)
-        self.ledger.retry(claim, delay=0, error=UNKNOWN, maybe_applied=False)
+        self.ledger.retry(claim, delay=0, error=UNKNOWN, doubt=Doubt.NONE)
         assert self.ledger.get("a").uncertain_until == deadline
         self.ledger.complete(self.claim(), result={})
         assert self.ledger.get("a").uncertain_until is None
@@ -312,7 +321,7 @@ class LedgerSuite:
 
     def test_committed_keeps_the_result_and_drops_the_payload(self) -> None:
         self.enqueue()
-        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, doubt=Doubt.NONE)
         self.clock.advance(2)
         result = {"created": {"AssetVersion": ["1"]}, "notes": ["ümlaut"]}
         self.ledger.complete(self.claim(), result=result)
@@ -324,7 +333,7 @@ class LedgerSuite:
 
     def test_a_retry_is_due_after_its_delay_and_says_why(self) -> None:
         self.enqueue()
-        self.ledger.retry(self.claim(), delay=7.5, error=UNKNOWN, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=7.5, error=UNKNOWN, doubt=Doubt.NONE)
         commit = self.ledger.get("a")
         assert (commit.state, commit.error, commit.due_at) == (CommitState.RETRYING, UNKNOWN, self.clock.now + 7.5)
         assert (commit.unknown_failures, commit.undecided_claims, commit.attempts) == (1, 0, 1)
@@ -336,17 +345,17 @@ class LedgerSuite:
     def test_only_unknown_failures_count_as_such(self) -> None:
         self.enqueue()
         for error in (TRANSIENT, ENVIRONMENT, UNKNOWN, TRANSIENT):
-            self.ledger.retry(self.claim(), delay=0, error=error, maybe_applied=False)
+            self.ledger.retry(self.claim(), delay=0, error=error, doubt=Doubt.NONE)
         assert self.ledger.get("a").unknown_failures == 1
 
     def test_the_environments_time_does_not_count_against_the_commit(self) -> None:
         self.enqueue()
-        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=0, error=TRANSIENT, doubt=Doubt.NONE)
         started = self.clock.now
         self.clock.advance(100)
         assert self.claim().commit.trying_since == started
         self.clock.advance(LEASE)
-        self.ledger.retry(self.claim(), delay=0, error=ENVIRONMENT, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=0, error=ENVIRONMENT, doubt=Doubt.NONE)
         assert self.ledger.get("a").trying_since is None
         self.clock.advance(100)
         assert self.claim().commit.trying_since == self.clock.now
@@ -364,7 +373,7 @@ class LedgerSuite:
 
     def test_a_dead_commit_can_be_retried_with_fresh_counters(self) -> None:
         self.enqueue()
-        self.ledger.retry(self.claim(), delay=0, error=UNKNOWN, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=0, error=UNKNOWN, doubt=Doubt.NONE)
         self.ledger.bury(self.claim(), error=PERMANENT)
         self.clock.advance(100)
         commit = self.ledger.retry_dead("a")
@@ -376,7 +385,7 @@ class LedgerSuite:
         self.enqueue()
         claim = self.claim()
         self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
-        self.ledger.bury(claim, error=PERMANENT)
+        self.ledger.bury(claim, error=PERMANENT, doubt=Doubt.RUNNING)
         assert self.ledger.retry_dead("a").due_at == self.clock.now + 50
 
     def test_only_the_dead_are_retried(self) -> None:
@@ -391,7 +400,7 @@ class LedgerSuite:
     def test_the_sweep_counts_what_is_due(self) -> None:
         for name in ("a", "b", "c"):
             self.enqueue(name)
-        self.ledger.retry(self.claim(), delay=100, error=TRANSIENT, maybe_applied=False)
+        self.ledger.retry(self.claim(), delay=100, error=TRANSIENT, doubt=Doubt.NONE)
         self.claim()
         assert (self.ledger.sweep().reaped, self.ledger.sweep().due) == (0, 1)
         self.clock.advance(100)
@@ -403,12 +412,12 @@ class LedgerSuite:
             self.enqueue(name)
             self.clock.advance(1)
         self.ledger.bury(self.claim(), error=PERMANENT)
-        assert [commit.id for commit in self.ledger.list_commits()] == ["d", "c", "b", "a"]
-        assert [commit.id for commit in self.ledger.list_commits(limit=2)] == ["d", "c"]
-        assert [commit.id for commit in self.ledger.list_commits([CommitState.DEAD])] == ["a"]
-        both = self.ledger.list_commits([CommitState.DEAD, CommitState.QUEUED], limit=10)
+        assert [commit.id for commit in self.ledger.list()] == ["d", "c", "b", "a"]
+        assert [commit.id for commit in self.ledger.list(limit=2)] == ["d", "c"]
+        assert [commit.id for commit in self.ledger.list([CommitState.DEAD])] == ["a"]
+        both = self.ledger.list([CommitState.DEAD, CommitState.QUEUED], limit=10)
         assert [commit.id for commit in both] == ["d", "c", "b", "a"]
-        assert self.ledger.list_commits([CommitState.HELD]) == []
+        assert self.ledger.list([CommitState.HELD]) == []
         assert self.ledger.counts()[CommitState.QUEUED] == 3
         assert set(self.ledger.counts()) == set(CommitState)
 
@@ -420,7 +429,7 @@ class LedgerSuite:
         assert self.ledger.purge() == 0
         self.clock.advance(1)
         assert self.ledger.purge() == 1
-        assert [commit.id for commit in self.ledger.list_commits()] == ["b"]
+        assert [commit.id for commit in self.ledger.list()] == ["b"]
 
     def test_an_unknown_id_is_named(self) -> None:
         with pytest.raises(UnknownCommitError, match="nope"):

@@ -14,14 +14,25 @@ Invariants every implementation keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.state import CommitState
 
-__all__ = ["REAP_LIMIT", "Claim", "Enqueued", "Ledger", "LedgerPolicy", "Sweep", "poison_error", "worker_lost_error"]
+__all__ = [
+    "REAP_LIMIT",
+    "Claim",
+    "Doubt",
+    "Enqueued",
+    "Ledger",
+    "LedgerPolicy",
+    "Sweep",
+    "poison_error",
+    "worker_lost_error",
+]
 
 #: How many expired leases one claim puts back on its way: bounded, so that a claim stays cheap after a farm-wide crash.
 REAP_LIMIT = 10
@@ -40,6 +51,17 @@ class LedgerPolicy:
     max_claims: int = 5
     retention_seconds: float = 14 * 86400.0
     tombstone_seconds: float = 400 * 86400.0
+
+
+class Doubt(str, Enum):
+    """Whether a failed request may have been applied, and whether the server may still be at it."""
+
+    #: Certainly not applied.
+    NONE = "none"
+    #: Perhaps applied; the server has answered, so it is over.
+    SETTLED = "settled"
+    #: Perhaps applied, perhaps still running: nobody may try again before the request's deadline.
+    RUNNING = "running"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,11 +134,13 @@ class Ledger(Protocol):
     def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
         """It is on the server: keep the result and a tombstone, drop the payload."""
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
-        """Due again in `delay` seconds. Counts an unknown failure if that is the error's kind; an environment failure starts the
-        horizon anew. `maybe_applied` leaves the request's deadline behind as `uncertain_until`."""
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+        """Due again in `delay` seconds, or when a request that may be running has met its deadline.
 
-    def bury(self, claim: Claim, *, error: CommitError) -> None:
+        Counts an unknown failure if that is the error's kind; an environment failure starts the horizon anew.
+        """
+
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         """Dead, with its reason."""
 
     def release(self, claim: Claim) -> None:
@@ -143,7 +167,7 @@ class Ledger(Protocol):
     def payload(self, commit_id: str) -> bytes | None:
         """Return the compressed recording, None once it is committed or unknown."""
 
-    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
         """Return the newest `limit` commits of these states (default: all), newest first."""
 
     def counts(self) -> dict[CommitState, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
@@ -12,6 +12,7 @@ from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
     Claim,
+    Doubt,
     Enqueued,
     LedgerPolicy,
     Sweep,
@@ -133,12 +134,10 @@ class MemoryLedger:
             self._expiry[row.id] = now + self._policy.retention_seconds
             self._tombstones[row.id] = _Tombstone(row.digest, now, now + self._policy.tombstone_seconds)
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
         with self._lock:
             now = self._clock()
-            row = self._held(claim)
-            if not maybe_applied:
-                row = replace(row, sent_until=None)
+            row = self._doubted(self._held(claim), now, doubt)
             changes: dict[str, Any] = {"error": error, "undecided_claims": 0}
             if error.kind == "unknown":
                 changes["unknown_failures"] = row.unknown_failures + 1
@@ -146,10 +145,10 @@ class MemoryLedger:
                 changes["trying_since"] = None
             self._schedule(row, now, CommitState.RETRYING, now + delay, changes)
 
-    def bury(self, claim: Claim, *, error: CommitError) -> None:
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         with self._lock:
             now = self._clock()
-            self._bury(self._held(claim), now, error)
+            self._bury(self._doubted(self._held(claim), now, doubt), now, error)
 
     def release(self, claim: Claim) -> None:
         with self._lock:
@@ -199,7 +198,7 @@ class MemoryLedger:
         with self._lock:
             return self._payloads.get(commit_id)
 
-    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
         with self._lock:
             wanted = set(CommitState if states is None else states)
             rows = [row for row in self._rows.values() if row.state in wanted]
@@ -241,6 +240,12 @@ class MemoryLedger:
     def _store(self, row: Commit, now: float, **changes: Any) -> Commit:
         changed = self._rows[row.id] = replace(row, updated_at=now, **changes)
         return changed
+
+    @staticmethod
+    def _doubted(row: Commit, now: float, doubt: Doubt) -> Commit:
+        if doubt is Doubt.RUNNING or row.sent_until is None:
+            return row
+        return replace(row, sent_until=now if doubt is Doubt.SETTLED else None)
 
     def _without_lease(self, row: Commit) -> Commit:
         # An attempt that ends without a verdict leaves its request's deadline behind.

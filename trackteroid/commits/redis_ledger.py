@@ -8,7 +8,7 @@ one prefix, see `lua/common.lua`), Redis 5 or newer, or Valkey.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,7 +17,7 @@ import redis
 from redis.commands.core import Script
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
-from trackteroid.commits.ledger import REAP_LIMIT, Claim, Enqueued, LedgerPolicy, Sweep
+from trackteroid.commits.ledger import REAP_LIMIT, Claim, Doubt, Enqueued, LedgerPolicy, Sweep
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -98,11 +98,11 @@ class RedisLedger:
         text = json.dumps(dict(result))
         self._as_holder("complete", claim, text, policy.retention_seconds, policy.tombstone_seconds)
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, maybe_applied: bool) -> None:
-        self._as_holder("retry", claim, delay, error.to_json(), error.kind, "1" if maybe_applied else "0")
+    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+        self._as_holder("retry", claim, delay, error.to_json(), error.kind, doubt.value)
 
-    def bury(self, claim: Claim, *, error: CommitError) -> None:
-        self._as_holder("bury", claim, error.to_json())
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
+        self._as_holder("bury", claim, error.to_json(), doubt.value)
 
     def release(self, claim: Claim) -> None:
         self._as_holder("release", claim)
@@ -149,7 +149,7 @@ class RedisLedger:
             stored: Any = self._client.get(f"{self._prefix}p:{commit_id}")
         return None if stored is None else bytes(stored)
 
-    def list_commits(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> list[Commit]:
+    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
         wanted = CommitState if states is None else states
         answer = self._run("list", limit, *(state.value for state in wanted))
         return [self._commit(answer[i], answer[i + 1]) for i in range(0, len(answer), 2)]
@@ -176,6 +176,6 @@ class RedisLedger:
         if not self._run(name, claim.commit.id, claim.token, *arguments):
             raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
 
-    def _commit(self, commit_id: bytes, flat: list[bytes]) -> Commit:
+    def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)

@@ -63,6 +63,15 @@ local function held(id, token)
   return holder[1] == 'committing' and holder[2] == token
 end
 
+-- A request without an answer may still be running; one with an answer is over; one that changed nothing leaves no trace.
+local function doubted(id, doubt)
+  if doubt == 'none' then
+    redis.call('HDEL', row(id), 'sent_until')
+  elseif doubt == 'settled' and redis.call('HEXISTS', row(id), 'sent_until') == 1 then
+    redis.call('HSET', row(id), 'sent_until', stamp(now))
+  end
+end
+
 local function reap(limit, max_claims)
   local expired = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', stamp(now), 'LIMIT', 0, limit)
   for _, id in ipairs(expired) do
