@@ -49,24 +49,28 @@ class LazyConnection:
 
     def __setattr__(self, name: str, value: Any) -> None:
         gate: Gate = self.__dict__["_gate"]
-        if name == "__class__" or gate.owner == threading.get_ident() or (name in self.offline and gate.owner is None):
+        if gate.owner == threading.get_ident():
             super().__setattr__(name, value)
-        elif gate.owner is None:
-            gate.pending[name] = value
-        else:
-            connect(self)
-            setattr(self, name, value)
+            return
+        with gate.lock:
+            session: Any = self
+            if not isinstance(session, LazyConnection):
+                # Another thread connected it while this one waited.
+                setattr(session, name, value)
+            elif name in type(self).offline:
+                super().__setattr__(name, value)
+            else:
+                gate.pending[name] = value
 
     def __delattr__(self, name: str) -> None:
         gate: Gate = self.__dict__["_gate"]
-        if gate.owner is None and name in gate.pending:
+        if gate.owner == threading.get_ident():
+            super().__delattr__(name)
+        elif gate.owner is None and name in gate.pending:
             del gate.pending[name]
-            return
-        if gate.owner != threading.get_ident():
+        else:
             connect(self)
             delattr(self, name)
-            return
-        super().__delattr__(name)
 
 
 def connect(session: Any, **arguments: Any) -> None:

@@ -1,0 +1,142 @@
+"""What a failed request tells, provoked by a real server on a socket that misbehaves as told."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from trackteroid.connection.exchange import exchange, retry_after_seconds
+from trackteroid.errors import ServerCallError
+
+BATCH = [{"action": "create", "entity_type": "Task"}]
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that reads one request and then does `answer` with the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += connection.recv(65536)
+            head, _, body = received.partition(b"\r\n\r\n")
+            length = int(
+                next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
+            )
+            while len(body) < length:
+                body += connection.recv(65536)
+            answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        thread.join(5)
+        listener.close()
+
+
+def response(body: Any, status: int = 200, headers: str = "") -> Callable[[socket.socket], None]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    text = f"HTTP/1.1 {status} X\r\nContent-Length: {len(data)}\r\nConnection: close\r\n{headers}\r\n"
+    return lambda connection: connection.sendall(text.encode() + data)
+
+
+def call(url: str, timeout: float = 5.0) -> list[Any]:
+    with requests.Session() as request:
+        return exchange(request, url, BATCH, timeout=timeout)
+
+
+def failure(answer: Callable[[socket.socket], None], timeout: float = 5.0) -> ServerCallError:
+    with answering(answer) as url, pytest.raises(ServerCallError) as caught:
+        call(url, timeout)
+    return caught.value
+
+
+def test_a_list_is_the_result() -> None:
+    with answering(response([{"action": "create", "data": {}}])) as url:
+        assert call(url) == [{"action": "create", "data": {}}]
+
+
+def test_an_error_object_was_rolled_back() -> None:
+    error = failure(response({"exception": "ValidationError", "content": "no", "error_code": "x"}))
+    assert (error.kind, error.exception, error.content, error.error_code) == (
+        "error_object",
+        "ValidationError",
+        "no",
+        "x",
+    )
+    assert not error.maybe_applied
+
+
+def test_an_error_object_from_500_on_leaves_it_open() -> None:
+    error = failure(response({"exception": "Whatever", "content": "no"}, status=503, headers="Retry-After: 7\r\n"))
+    assert (error.status, error.retry_after, error.maybe_applied) == (503, 7.0, True)
+
+
+def test_a_page_is_no_json() -> None:
+    error = failure(response(b"<html>maintenance</html>"))
+    assert (error.kind, error.maybe_applied) == ("not_json", True)
+    assert "maintenance" in str(error)
+
+
+def test_json_of_another_shape_is_an_unexpected_body() -> None:
+    assert failure(response({"surprise": 1})).kind == "http"
+
+
+def test_a_dropped_reply_may_have_been_applied() -> None:
+    error = failure(lambda connection: connection.close())
+    assert (error.kind, error.maybe_applied) == ("connection", True)
+
+
+def test_a_reply_cut_off_may_have_been_applied() -> None:
+    cut = b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n[{"
+    error = failure(lambda connection: connection.sendall(cut))
+    assert error.maybe_applied
+
+
+def test_nobody_listening_means_nothing_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(ServerCallError) as caught:
+        call(url)
+    assert (caught.value.kind, caught.value.maybe_applied) == ("connection", False)
+    assert "refused" in str(caught.value)
+
+
+def test_no_answer_in_time_may_have_been_applied() -> None:
+    release = threading.Event()
+    error = failure(lambda connection: release.wait(1) and None, timeout=0.2)
+    assert (error.kind, error.maybe_applied) == ("timeout", True)
+
+
+def test_an_answer_that_trickles_is_cut_off() -> None:
+    def trickle(connection: socket.socket) -> None:
+        gate = threading.Event()
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n")
+        for _ in range(200):
+            try:
+                connection.sendall(b" " * 70_000)
+            except OSError:
+                return
+            gate.wait(0.02)
+
+    assert failure(trickle, timeout=0.3).kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("12", 12.0), ("-1", 0.0), ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0), ("soon", None)],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, now=10.0) == seconds
