@@ -1,3 +1,81 @@
-"""trackteroid: safe writing to and fast reading from ftrack."""
+"""trackteroid: safe writing to and fast reading from ftrack.
+
+Importing this package loads nothing: no client of ftrack, no Redis, no Celery, no file, no network. Each public name is
+loaded when it is first used (PEP 562), so that a farm command pays only for what it needs. The default session connects
+when something needs the server.
+
+Besides the names in `__all__`, every object type of the server behind `SESSION` can be imported: an unknown name is looked
+up in its schema.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trackteroid.entities.names import ENTITY_NAMES
+
+if TYPE_CHECKING:
+    from trackteroid.entities import *  # noqa: F403
+    from trackteroid.entities.base import EmptyCollection as EmptyCollection
+    from trackteroid.entities.base import Entity as Entity
+    from trackteroid.entities.base import EntityCollection as EntityCollection
+    from trackteroid.errors import EntityCollectionOperationError as EntityCollectionOperationError
+    from trackteroid.query import SCHEMA as SCHEMA
+    from trackteroid.query import Criteria as Criteria
+    from trackteroid.query import Criterion as Criterion
+    from trackteroid.query import Query as Query
+    from trackteroid.session import SESSION as SESSION
+    from trackteroid.session import Session as Session
+
+_HOMES = {
+    "EmptyCollection": "trackteroid.entities.base",
+    "Entity": "trackteroid.entities.base",
+    "EntityCollection": "trackteroid.entities.base",
+    "EntityCollectionOperationError": "trackteroid.errors",
+    "Criteria": "trackteroid.query",
+    "Criterion": "trackteroid.query",
+    "Query": "trackteroid.query",
+    "SCHEMA": "trackteroid.query",
+    "NOT_SET": "ftrack_api.symbol",
+    "SESSION": "trackteroid.session",
+    "Session": "trackteroid.session",
+    "__VERSION__": "trackteroid.constants",
+    **dict.fromkeys(ENTITY_NAMES, "trackteroid.entities"),
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 (made from the table above, so that the two cannot differ)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is not None:
+        value = getattr(import_module(home), name)
+    elif name.startswith("_") or not name[:1].isupper():
+        raise AttributeError(f"module 'trackteroid' has no attribute {name!r}")
+    else:
+        value = _object_type(name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _object_type(name: str) -> Any:
+    """Return the entity class of a type that only the server knows (a studio's own object type)."""
+    from trackteroid.entities.entity_types import entity_class
+    from trackteroid.session import SESSION
+
+    try:
+        known = SESSION.types
+    except Exception as error:
+        raise AttributeError(
+            f"module 'trackteroid' has no attribute {name!r}, and the server's types are not at hand: {error}"
+        ) from error
+    if name not in known:
+        raise AttributeError(
+            f"module 'trackteroid' has no attribute {name!r}, nor has {SESSION.server_url} such a type."
+        )
+    return entity_class(name)
