@@ -27,6 +27,7 @@ __all__ = [
     "SettingsError",
     "TrackteroidError",
     "UnknownCommitError",
+    "UsageError",
 ]
 
 
@@ -65,6 +66,13 @@ class DeferredCommitError(TrackteroidError, RuntimeError):
 
 class EntityCollectionOperationError(TrackteroidError, ValueError):
     """The operation is not possible on these collections."""
+
+
+class UsageError(TrackteroidError, AssertionError):
+    """The call cannot be carried out as it was written.
+
+    An `AssertionError` because the original library checked these with `assert`; ours is raised under `-O` too.
+    """
 
 
 class QuerySyntaxError(TrackteroidError, ValueError):

@@ -245,6 +245,10 @@ class SchemaIndex:
         """Whether the type has the attribute."""
         return self.attribute(type_name, name) is not None
 
+    def knows(self, type_name: str, name: str) -> bool:
+        """Whether the type or one of its subtypes has the attribute: the server accepts both in a path."""
+        return self._any_attribute(type_name, name) is not None
+
     def primary_key(self, type_name: str) -> tuple[str, ...]:
         """Return the names of the attributes that identify an entity.
 
@@ -275,7 +279,6 @@ class SchemaIndex:
         return False
 
     def _any_attribute(self, type_name: str, name: str) -> Attribute | None:
-        """Return an attribute of the type or of any of its subtypes: the server accepts both in a path."""
         found = self.attribute(type_name, name)
         if found is None:
             candidates = (self.attribute(subtype, name) for subtype in sorted(self.subtypes(type_name)))
