@@ -44,7 +44,7 @@ _HOMES = {
     **dict.fromkeys(ENTITY_NAMES, "trackteroid.entities"),
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 (made from the table above, so that the two cannot differ)
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
