@@ -1,0 +1,202 @@
+"""The command line as a person or a farm uses it: results on standard output, one clear line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.redis import RedisProcess
+from tests.support.sandbox import SandboxProcess
+from trackteroid.cli.exit_codes import ExitCode
+
+RECORD = """
+import sys
+from trackteroid import SESSION, Asset, AssetVersion, Query
+with SESSION.deferred_operations(sys.argv[1], labels={"farm_job": "4711"}):
+    asset = Query(Asset).by_name("bc0040_comp").get_one(projections=[AssetVersion, AssetVersion.Task])
+    asset.AssetVersion.create(task=asset.AssetVersion.Task, comment="cli")
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess(seed="demo") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisProcess]:
+    with RedisProcess() as server:
+        yield server
+
+
+@pytest.fixture
+def env(sandbox: SandboxProcess, redis: RedisProcess) -> dict[str, str]:
+    return {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}
+
+
+def trackteroid(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FTRACK_", "TRACKTEROID_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "trackteroid", *arguments],
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def recording(env: dict[str, str], tmp_path: Path) -> Path:
+    path = tmp_path / "publish.dbm"
+    subprocess.run([sys.executable, "-c", RECORD, str(path)], env={**os.environ, **env}, check=True, timeout=60)
+    return path
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess[str], code: ExitCode, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("trackteroid: ")
+    for word in words:
+        assert word in lines[0]
+
+
+def test_a_recording_is_shown_as_a_table_and_as_json(recording: Path, env: dict[str, str]) -> None:
+    shown = trackteroid("recording", "show", str(recording), env=env)
+    assert shown.returncode == 0
+    assert "create" in shown.stdout
+    assert "AssetVersion" in shown.stdout
+    data = json.loads(trackteroid("recording", "show", "--json", str(recording), env=env).stdout)
+    assert data.keys() == {"manifest", "operations"}
+    assert data["operations"][0]["operation"] == "create"
+    assert data["operations"][0]["entity_type"] == "AssetVersion"
+    assert data["manifest"]["labels"] == {"farm_job": "4711"}
+
+
+def test_a_recording_is_committed_at_once_and_only_once(recording: Path, env: dict[str, str]) -> None:
+    first = trackteroid("recording", "commit", str(recording), env=env)
+    assert (first.returncode, first.stderr) == (0, "")
+    second = json.loads(trackteroid("recording", "commit", "--json", str(recording), env=env).stdout)
+    assert second["already_there"] is True
+
+
+def test_enqueueing_prints_ids_and_the_ledger_lists_and_shows_them(recording: Path, env: dict[str, str]) -> None:
+    done = trackteroid("enqueue", str(recording), env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    (identifier,) = done.stdout.splitlines()
+    listed = json.loads(trackteroid("commits", "list", "--json", env=env).stdout)
+    (mine,) = [commit for commit in listed if commit["id"] == identifier]
+    assert mine["state"] == "queued"
+    assert {"id", "state", "attempts", "error", "created_at"} <= mine.keys()
+    shown = trackteroid("commits", "show", identifier, env=env)
+    assert shown.returncode == 0
+    assert "queued" in shown.stdout
+    assert json.loads(trackteroid("commits", "show", "--json", identifier, env=env).stdout)["id"] == identifier
+    assert identifier in trackteroid("commits", "list", "--state", "queued", env=env).stdout
+    assert trackteroid("commits", "list", "--state", "dead", "--json", env=env).stdout.strip() == "[]"
+
+
+def test_enqueueing_again_prints_the_same_id_and_says_so(recording: Path, env: dict[str, str]) -> None:
+    first = trackteroid("enqueue", str(recording), env=env)
+    second = trackteroid("enqueue", str(recording), env=env)
+    assert second.returncode == 0
+    assert second.stdout == first.stdout
+    assert "known already" in second.stderr
+
+
+def test_one_bad_file_does_not_keep_the_others(recording: Path, env: dict[str, str], tmp_path: Path) -> None:
+    done = trackteroid("enqueue", str(tmp_path / "missing.dbm"), str(recording), env=env)
+    assert done.returncode == ExitCode.NOT_FOUND
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_doctor_is_content_with_a_good_environment(env: dict[str, str]) -> None:
+    done = trackteroid("doctor", "--json", env=env)
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0, findings
+    assert {"ftrack", "ledger"} <= {finding["subject"] for finding in findings}
+    assert not [finding for finding in findings if finding["status"] == "problem"]
+
+
+def test_doctor_names_what_is_wrong(env: dict[str, str]) -> None:
+    done = trackteroid(
+        "doctor",
+        "--json",
+        env={**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0", "FTRACK_API_KEY": "wrong"},
+    )
+    assert done.returncode == ExitCode.FAILED
+    problems = {finding["subject"]: finding for finding in json.loads(done.stdout) if finding["status"] == "problem"}
+    assert problems.keys() == {"ftrack", "ledger"}
+    assert all(finding["remedy"] for finding in problems.values())
+    assert "secret" not in done.stdout
+
+
+def test_clearing_the_cache_says_so(env: dict[str, str]) -> None:
+    done = trackteroid("cache", "clear", env=env)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_missing_file(env: dict[str, str], tmp_path: Path) -> None:
+    for command in (["enqueue"], ["recording", "show"], ["recording", "commit"]):
+        done = trackteroid(*command, str(tmp_path / "missing.dbm"), env=env)
+        assert_one_clear_line(done, ExitCode.NOT_FOUND, "missing.dbm")
+
+
+def test_a_file_that_is_no_recording(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    for command in (["enqueue"], ["recording", "show"], ["recording", "commit"]):
+        assert_one_clear_line(trackteroid(*command, str(path), env=env), ExitCode.BAD_DATA, "picture.png")
+
+
+def test_no_settings_at_all(recording: Path) -> None:
+    assert_one_clear_line(
+        trackteroid("recording", "commit", str(recording), env={}), ExitCode.SETTINGS, "FTRACK_SERVER"
+    )
+    done = trackteroid("commits", "list", env={})
+    assert done.returncode != 0
+    assert "FTRACK_SERVER" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_server(recording: Path, env: dict[str, str]) -> None:
+    done = trackteroid("recording", "commit", str(recording), env={**env, "FTRACK_SERVER": "http://127.0.0.1:9"})
+    assert_one_clear_line(done, ExitCode.UNAVAILABLE, "http://127.0.0.1:9")
+
+
+def test_a_wrong_key(recording: Path, env: dict[str, str]) -> None:
+    done = trackteroid("recording", "commit", str(recording), env={**env, "FTRACK_API_KEY": "wrong"})
+    assert_one_clear_line(done, ExitCode.NO_PERMISSION, "FTRACK_API_KEY")
+
+
+def test_redis_down(recording: Path, env: dict[str, str]) -> None:
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
+    for arguments in (["enqueue", str(recording)], ["commits", "list"], ["commits", "show", "x"], ["cache", "clear"]):
+        done = trackteroid(*arguments, env=away)
+        assert_one_clear_line(done, ExitCode.UNAVAILABLE, "127.0.0.1:9")
+        assert "secret" not in done.stderr
+
+
+def test_an_unknown_commit(env: dict[str, str]) -> None:
+    assert_one_clear_line(trackteroid("commits", "show", "nonsense", env=env), ExitCode.NOT_FOUND, "nonsense")
+
+
+def test_a_setting_that_cannot_be_used(recording: Path, env: dict[str, str]) -> None:
+    done = trackteroid("enqueue", str(recording), env={**env, "TRACKTEROID_LEASE_SECONDS": "soon"})
+    assert_one_clear_line(done, ExitCode.SETTINGS, "TRACKTEROID_LEASE_SECONDS", "soon")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["recording"], ["commits", "list", "--limit", "0"], []])
+def test_wrong_usage(arguments: list[str], env: dict[str, str]) -> None:
+    done = trackteroid(*arguments, env=env)
+    assert done.returncode == ExitCode.USAGE
+    assert "usage: trackteroid" in done.stderr
+    assert "Traceback" not in done.stderr
