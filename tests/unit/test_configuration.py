@@ -1,0 +1,67 @@
+"""The studio's configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trackteroid import configuration
+from trackteroid.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    configuration.forget()
+    yield
+    configuration.forget()
+
+
+def write(path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv(configuration.VARIABLE, str(path))
+
+
+def test_without_a_file_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(configuration.VARIABLE, raising=False)
+    assert configuration.RELATIONSHIPS_RESOLVER(api_version="1") == {}
+    assert configuration.ALLOWED_FOR_DELETION_RESOLVER(session=None, type_name="Task") is True
+    assert configuration.LOGGING_NAMESPACE == "trackteroid"
+
+
+def test_upper_case_names_replace_entries_and_others_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "conf.py", "import os\nWARN_ON_INJECT = True\nOTHER = 1\nwarn_on_inject = 3\n", monkeypatch)
+    assert configuration.WARN_ON_INJECT is True
+    with pytest.raises(AttributeError, match="OTHER"):
+        _ = configuration.OTHER
+
+
+def test_the_file_is_executed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "marker"
+    write(tmp_path / "conf.py", f"open({str(marker)!r}, 'a').write('x')\n", monkeypatch)
+    for _ in range(3):
+        assert configuration.WARN_ON_INJECT is False
+    assert marker.read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("conf.txt", "", "ends in '.py'"),
+        ("missing.py", None, "cannot be read"),
+        ("broken.py", "raise ValueError('boom')", "boom"),
+        ("broken.py", "this is no python", "SyntaxError"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_clear_error(
+    name: str, text: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is None:
+        monkeypatch.setenv(configuration.VARIABLE, str(tmp_path / name))
+    else:
+        write(tmp_path / name, text, monkeypatch)
+    with pytest.raises(ConfigurationError, match=message):
+        _ = configuration.WARN_ON_INJECT

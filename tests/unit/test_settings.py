@@ -1,0 +1,51 @@
+"""Settings from the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from trackteroid.errors import SettingsError
+from trackteroid.settings import Settings, variables
+
+
+def test_defaults_need_no_environment() -> None:
+    settings = Settings.from_environment({})
+    assert settings.lease_seconds == 60
+    assert settings.effective_query_cache_url == settings.redis_url
+
+
+def test_variables_replace_defaults_and_empty_ones_do_not() -> None:
+    settings = Settings.from_environment(
+        {
+            "TRACKTEROID_LEASE_SECONDS": "2.5",
+            "TRACKTEROID_QUERY_CACHE_URL": "redis://cache/1",
+            "TRACKTEROID_WORKER_SWEEP": "no",
+            "TRACKTEROID_SERVER_ALIASES": "http://a=http://b, http://c=http://d",
+            "TRACKTEROID_MAX_CLAIMS": "",
+        }
+    )
+    assert settings.lease_seconds == 2.5
+    assert settings.effective_query_cache_url == "redis://cache/1"
+    assert settings.worker_sweep is False
+    assert settings.server_aliases == ("http://a=http://b", "http://c=http://d")
+    assert settings.max_claims == Settings().max_claims
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKTEROID_LEASE_SECONDS", "soon"),
+        ("TRACKTEROID_LEASE_SECONDS", "0"),
+        ("TRACKTEROID_MAX_CLAIMS", "1.5"),
+        ("TRACKTEROID_MAX_CLAIMS", "-1"),
+        ("TRACKTEROID_WORKER_SWEEP", "maybe"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}='{value}'"):
+        Settings.from_environment({variable: value})
+
+
+def test_no_variable_is_read_twice() -> None:
+    names = [name for name, _, _ in variables()]
+    assert len(names) == len(set(names))
