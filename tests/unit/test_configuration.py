@@ -41,7 +41,7 @@ def test_upper_case_names_replace_entries_and_others_are_ignored(
 
 def test_the_file_is_executed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "marker"
-    write(tmp_path / "conf.py", f"open({str(marker)!r}, 'a').write('x')\n", monkeypatch)
+    write(tmp_path / "conf.py", f"with open({str(marker)!r}, 'a') as file:\n    file.write('x')\n", monkeypatch)
     for _ in range(3):
         assert configuration.WARN_ON_INJECT is False
     assert marker.read_text() == "x"
