@@ -1,0 +1,56 @@
+"""Timing and the rows of the table."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: `ours` and `theirs` are seconds, the ratio is what counts."""
+
+    what: str
+    against: str
+    ours: float
+    theirs: float
+    goal: float
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.theirs
+
+    @property
+    def met(self) -> bool:
+        # Ten per cent of noise are allowed (design: performance).
+        return self.ratio <= self.goal * 1.1
+
+
+def seconds(work: Callable[[], object], *, repeats: int = 5) -> float:
+    """Return the median time of `work`, with the garbage collector off while it runs."""
+    times = []
+    for _ in range(repeats):
+        gc.collect()
+        gc.disable()
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+        gc.enable()
+    return statistics.median(times)
+
+
+def process_seconds(arguments: list[str], env: Mapping[str, str], *, repeats: int = 7) -> float:
+    """Return the median time of a Python process from start to end."""
+
+    def run() -> None:
+        subprocess.run(
+            [sys.executable, *arguments], env=dict(env), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    run()
+    return seconds(run, repeats=repeats)
