@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.examples import python_examples
 from tests.support.processes import REPOSITORY
-from tests.support.redis import RedisProcess
+from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -20,7 +20,7 @@ PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run_in_order_each_in_a_process_of_its_own(page: Path, tmp_path: Path) -> None:
     examples = python_examples(page)
-    with SandboxProcess(seed="demo") as sandbox, RedisProcess() as redis:
+    with SandboxProcess(seed="demo") as sandbox, embedded_redis() as redis:
         env = {**os.environ, **sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}
         for example in examples:
             done = subprocess.run(

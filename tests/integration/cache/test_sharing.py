@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.redis import RedisProcess
+from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
+from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.entities import AssetVersion
 from trackteroid.query import Query
 from trackteroid.session import Session
@@ -23,14 +24,14 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisProcess]:
-    with RedisProcess() as server:
+def redis() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
         yield server
 
 
 @pytest.fixture
 def sessions(
-    sandbox: SandboxProcess, redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+    sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Session, Session]]:
     for name, value in {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}.items():
         monkeypatch.setenv(name, value)
@@ -116,7 +117,7 @@ def test_a_commit_whose_reply_was_lost_invalidates_too(
 
 
 def test_namespaces_share_on_purpose_or_not_at_all(
-    sandbox: SandboxProcess, redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+    sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}.items():
         monkeypatch.setenv(name, value)

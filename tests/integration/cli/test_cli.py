@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis import RedisProcess
+from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.embedded_redis import EmbeddedRedis
 
 RECORD = """
 import sys
@@ -31,13 +32,13 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisProcess]:
-    with RedisProcess() as server:
+def redis() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
         yield server
 
 
 @pytest.fixture
-def env(sandbox: SandboxProcess, redis: RedisProcess) -> dict[str, str]:
+def env(sandbox: SandboxProcess, redis: EmbeddedRedis) -> dict[str, str]:
     return {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}
 
 
