@@ -1,0 +1,24 @@
+"""The tasks that beat sends."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from trackteroid.commits.wakeups import PURGE_TASK, SWEEP_TASK
+from trackteroid.errors import LedgerUnavailableError
+from workers.runtime import runtime
+
+__all__ = ["purge", "sweep"]
+
+
+@shared_task(name=SWEEP_TASK, throws=(LedgerUnavailableError,))
+def sweep() -> dict[str, int]:
+    """Put expired leases back and wake workers for what is due."""
+    report = runtime().sweep()
+    return {"reaped": report.reaped, "due": report.due, "woken": report.woken}
+
+
+@shared_task(name=PURGE_TASK, throws=(LedgerUnavailableError,))
+def purge() -> int:
+    """Remove rows of commits whose retention time is over; return how many."""
+    return runtime().purge()

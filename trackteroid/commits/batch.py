@@ -1,0 +1,125 @@
+"""Recorded operations as one batch of ftrack's protocol, collapsed as the official client collapses them.
+
+Pure. Rules: `ftrack_api.session.Session.commit`, in the same order, because the server sees the same:
+
+1. An entity that is created and deleted in one batch is left out altogether.
+2. Of several updates of one attribute only the last stays, at its own place.
+3. Values that are not set are left out, and updates left without values too.
+4. An update that directly follows a create or update of the same entity is merged into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from trackteroid.operations.operation import (
+    NOT_SET,
+    CreateOperation,
+    DeleteOperation,
+    Operation,
+    UpdateOperation,
+)
+
+__all__ = ["Payload", "build_batch"]
+
+#: One operation on the wire: `action`, `entity_type`, `entity_key` (list in key order) and, but for deletes, `entity_data`.
+Payload: TypeAlias = "dict[str, Any]"
+
+
+def build_batch(operations: Iterable[Operation]) -> list[Payload]:
+    """Return the payloads to send for `operations`, in their order. Linear in their number.
+
+    Args:
+        operations: With textual references resolved (`resolve_textual_references`).
+    """
+    batch = [_BUILDERS[type(operation)](operation) for operation in operations]
+    batch = _without_created_and_deleted(batch)
+    _keep_last_updates(batch)
+    return _merged(_without_empty(batch))
+
+
+def _create(operation: CreateOperation) -> Payload:
+    data = {"__entity_type__": operation.entity_type, **operation.entity_key, **operation.entity_data}
+    return {
+        "action": "create",
+        "entity_type": operation.entity_type,
+        "entity_key": list(operation.entity_key.values()),
+        "entity_data": data,
+    }
+
+
+def _update(operation: UpdateOperation) -> Payload:
+    return {
+        "action": "update",
+        "entity_type": operation.entity_type,
+        "entity_key": list(operation.entity_key.values()),
+        "entity_data": {"__entity_type__": operation.entity_type, operation.attribute_name: operation.new_value},
+    }
+
+
+def _delete(operation: DeleteOperation) -> Payload:
+    return {
+        "action": "delete",
+        "entity_type": operation.entity_type,
+        "entity_key": list(operation.entity_key.values()),
+    }
+
+
+_BUILDERS: dict[type, Callable[[Any], Payload]] = {
+    CreateOperation: _create,
+    UpdateOperation: _update,
+    DeleteOperation: _delete,
+}
+
+
+def _identity(payload: Payload) -> tuple[str, tuple[str, ...]]:
+    return payload["entity_type"], tuple(payload["entity_key"])
+
+
+def _without_created_and_deleted(batch: list[Payload]) -> list[Payload]:
+    created = {_identity(payload) for payload in batch if payload["action"] == "create"}
+    gone = {_identity(payload) for payload in batch if payload["action"] == "delete"} & created
+    return [payload for payload in batch if _identity(payload) not in gone] if gone else batch
+
+
+def _keep_last_updates(batch: list[Payload]) -> None:
+    later: set[tuple[str, tuple[str, ...], str]] = set()
+    for payload in reversed(batch):
+        if payload["action"] != "update":
+            continue
+        data = payload["entity_data"]
+        for name in [name for name in data if name != "__entity_type__"]:
+            identity = (*_identity(payload), name)
+            if identity in later:
+                del data[name]
+            else:
+                later.add(identity)
+
+
+def _without_empty(batch: list[Payload]) -> list[Payload]:
+    kept = []
+    for payload in batch:
+        data = payload.get("entity_data")
+        if data is not None:
+            data = payload["entity_data"] = {name: value for name, value in data.items() if value is not NOT_SET}
+            if not data.keys() - {"__entity_type__"}:
+                continue
+        kept.append(payload)
+    return kept
+
+
+def _merged(batch: list[Payload]) -> list[Payload]:
+    merged: list[Payload] = []
+    for payload in batch:
+        previous = merged[-1] if merged else None
+        if (
+            previous is not None
+            and payload["action"] == "update"
+            and previous["action"] in ("create", "update")
+            and _identity(previous) == _identity(payload)
+        ):
+            previous["entity_data"].update(payload["entity_data"])
+        else:
+            merged.append(payload)
+    return merged

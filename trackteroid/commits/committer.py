@@ -1,0 +1,378 @@
+"""Committing what the ledger says is due, exactly once.
+
+Scope: one worker process (or thread); any number of committers may share a ledger. Rules: design sections 3 and 5.
+
+An attempt goes through these steps, each told to the observer before the next begins: `claimed`, `before_sent` (about to mark the
+attempt as sent), `sent` (marked; the request leaves next), `answered` (the server has applied it, the ledger does not know yet),
+`finished` (the ledger knows the verdict). Whatever ends the process between two steps, the next attempt does the right thing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from trackteroid.commits.classification import Verdict, VerdictKind, classify
+from trackteroid.commits.lease import LeaseKeeper
+from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.payload import decompress
+from trackteroid.commits.result import CommitResult
+from trackteroid.commits.retrying import Decision, RetryPolicy, decide
+from trackteroid.commits.schemas import Schemas
+from trackteroid.commits.server import Server, WarmServer
+from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.state import CommitState
+from trackteroid.commits.work import Work
+from trackteroid.errors import (
+    LeaseLostError,
+    LedgerDataError,
+    LedgerError,
+    LedgerUnavailableError,
+    RecordingRefusedError,
+    ServerCallError,
+)
+from trackteroid.operations.recording import Recording
+from trackteroid.settings import Settings
+
+__all__ = ["CommitResult", "Committer", "CommitterPolicy", "Outcome", "commit_now", "worker_name"]
+
+logger = logging.getLogger(__name__)
+
+Observer = Callable[[str, Claim], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommitterPolicy:
+    """Numbers for a committer; durations in seconds.
+
+    Attributes:
+        lease_seconds: How long a commit is held without a sign of life.
+        request_timeout: How long a request may take, if the lease allows.
+        payload_limit: Largest stored recording, compressed bytes.
+        server_aliases: `alias=url` pairs of URLs that mean the same server.
+        retry: When to try again.
+    """
+
+    lease_seconds: float = 60.0
+    request_timeout: float = 60.0
+    payload_limit: int = 8 * 1024 * 1024
+    server_aliases: tuple[str, ...] = ()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> CommitterPolicy:
+        """Return what the environment's settings say."""
+        return cls(
+            lease_seconds=settings.lease_seconds,
+            request_timeout=settings.request_timeout,
+            payload_limit=settings.payload_limit,
+            server_aliases=settings.server_aliases,
+            retry=RetryPolicy(
+                base=settings.retry_base_seconds,
+                cap=settings.retry_cap_seconds,
+                horizon=settings.horizon_seconds,
+                unknown_attempts=settings.unknown_attempts,
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        commit_id: Of which commit.
+        state: Its state now; `committing` if this process lost its hold on it.
+        message: Why, where it is not committed.
+        result: What committing brought.
+    """
+
+    commit_id: str
+    state: CommitState
+    message: str = ""
+    result: CommitResult | None = None
+
+
+def worker_name() -> str:
+    """Return a name for this process that tells a wrangler where to look."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Committer:
+    """Takes due commits from a ledger and puts them on the server.
+
+    Args:
+        server: Connection to ftrack, or a keeper of one.
+        ledger: Where commits are.
+        owner: Name of this worker in the ledger.
+        policy: Numbers.
+        on_step: Observer of the steps of an attempt (see the module); for tests and metrics.
+        monotonic: Clock for durations.
+        random: Source of [0, 1) for jitter.
+    """
+
+    def __init__(
+        self,
+        server: Server | WarmServer,
+        ledger: Ledger,
+        *,
+        owner: str | None = None,
+        policy: CommitterPolicy | None = None,
+        on_step: Observer | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self._server = server if isinstance(server, WarmServer) else WarmServer(lambda: server)
+        self._ledger = ledger
+        self._owner = owner or worker_name()
+        self._policy = policy or CommitterPolicy()
+        self._on_step = on_step
+        self._monotonic = monotonic
+        self._random = random
+
+    def commit_next(self) -> Outcome | None:
+        """Take the next due commit and try it once; None if none is due.
+
+        Raises:
+            LedgerUnavailableError: The ledger cannot be reached. What was claimed comes back when its lease expires.
+        """
+        started = self._monotonic()
+        claim = self._ledger.claim(self._owner, lease_seconds=self._policy.lease_seconds)
+        if claim is None:
+            return None
+        return _Attempt(
+            claim, self._ledger, self._server, self._policy, self._on_step, self._monotonic, self._random, started
+        ).run()
+
+    def drain(self, *, limit: int = 20, seconds: float = 5.0) -> list[Outcome]:
+        """Take due commits one after the other until none is due, `limit` were tried or `seconds` have passed.
+
+        One wake-up may stand for several commits, since wake-ups get lost; the bounds let a worker that is shutting down go.
+        """
+        end = self._monotonic() + seconds
+        outcomes: list[Outcome] = []
+        while len(outcomes) < limit and (not outcomes or self._monotonic() < end):
+            outcome = self.commit_next()
+            if outcome is None:
+                break
+            outcomes.append(outcome)
+        return outcomes
+
+
+class _Attempt:
+    def __init__(
+        self,
+        claim: Claim,
+        ledger: Ledger,
+        server: WarmServer,
+        policy: CommitterPolicy,
+        on_step: Observer | None,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+        started: float,
+    ) -> None:
+        self._claim = claim
+        self._ledger = ledger
+        self._server = server
+        self._policy = policy
+        self._on_step = on_step
+        self._monotonic = monotonic
+        self._random = random
+        self._started = started
+        self._work: Work | None = None
+        # Whether this attempt's request has left: from then on a failure of ours proves nothing.
+        self._sent = False
+
+    def run(self) -> Outcome:
+        commit_id = self._claim.commit.id
+        try:
+            self._step("claimed")
+            with LeaseKeeper(
+                self._ledger,
+                self._claim,
+                lease_seconds=self._policy.lease_seconds,
+                monotonic=self._monotonic,
+            ) as lease:
+                found = self._try(lease)
+            outcome = self._record(found)
+            self._step("finished")
+            return outcome
+        except LeaseLostError as error:
+            logger.warning(
+                "Lost the hold on a commit: %s", error, extra={"action": "lease_lost", "commit_id": commit_id}
+            )
+            return Outcome(commit_id=commit_id, state=CommitState.COMMITTING, message=str(error))
+        except LedgerUnavailableError:
+            raise
+        except BaseException:
+            # A shutdown (SystemExit, KeyboardInterrupt), not a verdict: the next worker need not wait for the lease.
+            self._hand_back()
+            raise
+
+    def _try(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        try:
+            return self._commit(lease)
+        except LedgerError as error:
+            if isinstance(error, LedgerDataError):
+                return classify(error)
+            raise
+        except Exception as error:
+            return self._judge(error)
+
+    def _commit(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        recording = self._read()
+        try:
+            server = self._server.get()
+            # A lazy session connects here.
+            schemas = Schemas(server.schemas)
+        except Exception as error:
+            return self._no_server(error)
+        work = self._work = Work(server, schemas, recording, timeout=self._request_seconds())
+        if self._claim.commit.uncertain_until is not None:
+            work.reconcile()
+        if not work.to_send:
+            return work.result([])
+        work.validate()
+        self._step("before_sent")
+        deadline = lease.send_within(self._request_seconds())
+        self._step("sent")
+        # A fencing token cannot protect ftrack, so the request must be over before anybody else may try: what is left is measured
+        # on our own clock, right before it leaves.
+        left = deadline - self._monotonic()
+        if left <= 0:
+            raise LeaseLostError(f"This machine stood still while it was about to send {self._claim.commit.id}.")
+        self._sent = True
+        result = work.send(timeout=left)
+        self._step("answered")
+        return result
+
+    def _read(self) -> Recording:
+        payload = self._claim.payload
+        if payload is None:
+            raise LedgerDataError("The ledger has lost the recording of this commit (does its Redis evict?).")
+        recording = Recording.from_payload(decompress(payload, limit=self._policy.payload_limit))
+        if recording.server_url is not None:
+            recorded = normalise_server_url(recording.server_url, self._policy.server_aliases)
+            if recorded != self._ledger.server_url:
+                raise RecordingRefusedError(
+                    f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}."
+                )
+        return recording
+
+    def _no_server(self, error: Exception) -> Verdict:
+        # Nothing of this commit has been looked at, so nothing it can be blamed for: whatever is wrong is around us.
+        self._server.discard()
+        verdict = classify(error)
+        kind = VerdictKind.TRANSIENT if verdict.kind is VerdictKind.TRANSIENT else VerdictKind.ENVIRONMENT
+        reason = f"The worker cannot connect to ftrack: {verdict.reason}"
+        return replace(verdict, kind=kind, reason=reason, doubt=Doubt.NONE)
+
+    def _judge(self, error: Exception) -> CommitResult | Verdict:
+        verdict = classify(error)
+        if not self._sent:
+            verdict = replace(verdict, doubt=Doubt.NONE)
+        if verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.TRANSIENT):
+            self._server.discard()
+        if not isinstance(error, ServerCallError) or self._work is None:
+            return verdict
+        try:
+            # A clash with what the batch creates may be a clash with itself: an earlier commit of which nobody knows any more.
+            if self._work.refused_as_duplicate(error):
+                if self._work.all_created():
+                    return self._work.result([])
+                if self._work.partly_created() and self._claim.commit.uncertain_until is None:
+                    # Half of it is there: the next attempt reconciles. (This one's mark in the ledger makes it.)
+                    return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
+            if verdict.doubt is Doubt.SETTLED and self._final(verdict):
+                # Before it is given up, what it did is found out.
+                self._work.reconcile()
+                if not self._work.to_send:
+                    return self._work.result([])
+        except Exception as second:
+            logger.warning("The server did not say what is there: %s", second)
+            return classify(second) if verdict.doubt is Doubt.NONE else verdict
+        return verdict
+
+    def _final(self, verdict: Verdict) -> bool:
+        return self._decision(verdict).delay is None
+
+    def _decision(self, verdict: Verdict) -> Decision:
+        now = self._claim.now + (self._monotonic() - self._started)
+        return decide(verdict, self._claim.commit, now=now, policy=self._policy.retry, random=self._random)
+
+    def _record(self, found: CommitResult | Verdict) -> Outcome:
+        commit_id = self._claim.commit.id
+        if isinstance(found, CommitResult):
+            self._ledger.complete(self._claim, result=found.as_dict())
+            logger.info(
+                "Committed %s.",
+                commit_id,
+                extra={"action": "committed", "commit_id": commit_id, "operations": found.sent_operations},
+            )
+            return Outcome(commit_id=commit_id, state=CommitState.COMMITTED, result=found)
+        decision = self._decision(found)
+        error = decision.error
+        details = {"commit_id": commit_id, "verdict": error.kind, "error_class": error.error_class}
+        if decision.delay is None:
+            self._ledger.bury(self._claim, error=error, doubt=found.doubt)
+            logger.error("Gave up %s: %s", commit_id, error.message, extra={"action": "dead", **details})
+            return Outcome(commit_id=commit_id, state=CommitState.DEAD, message=error.message)
+        self._ledger.retry(self._claim, delay=decision.delay, error=error, doubt=found.doubt)
+        logger.warning(
+            "Will try %s again in %.1f s: %s",
+            commit_id,
+            decision.delay,
+            error.message,
+            extra={"action": "retrying", "delay": decision.delay, **details},
+        )
+        return Outcome(commit_id=commit_id, state=CommitState.RETRYING, message=error.message)
+
+    def _request_seconds(self) -> float:
+        # The margin covers the way of our mark to the ledger and the end of the request at its time-out.
+        return min(self._policy.request_timeout, self._policy.lease_seconds * 0.8)
+
+    def _hand_back(self) -> None:
+        try:
+            self._ledger.release(self._claim)
+        except LedgerError as error:
+            logger.warning("The lease of %s could not be handed back: %s", self._claim.commit.id, error)
+
+    def _step(self, name: str) -> None:
+        if self._on_step is not None:
+            self._on_step(name, self._claim)
+
+
+def commit_now(server: Server, recording: Recording) -> CommitResult:
+    """Commit a recording at once, without a ledger.
+
+    Asks first which of the entities it creates exist. All of them: it was committed before and nothing is sent. Some:
+    what is left is sent.
+
+    Args:
+        server: Connection to ftrack; a `Session` is one.
+        recording: What was recorded.
+
+    Raises:
+        RecordingRefusedError: The server does not know a recorded type or attribute; nothing was sent.
+        ServerCallError: The server refused, or gave no usable answer; `maybe_applied` says whether it may have been
+            applied. Calling again is safe for what the recording creates.
+    """
+    work = Work(server, Schemas(server.schemas), recording)
+    if not work.to_send:
+        return work.result([])
+    work.validate()
+    if work.all_created():
+        return work.result([])
+    if work.partly_created():
+        work.reconcile()
+    try:
+        return work.send(timeout=None)
+    except ServerCallError as error:
+        if work.refused_as_duplicate(error) and work.all_created():
+            return work.result([])
+        raise

@@ -1,0 +1,78 @@
+"""What committing a recording brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trackteroid.commits.batch import Payload
+from trackteroid.commits.reconciliation import Found
+
+__all__ = ["CommitResult", "result_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommitResult:
+    """The effect of a commit.
+
+    Attributes:
+        created: Entity type to the ids that exist because of the recording (parts of composite keys joined by a slash).
+        versions: Id of each created AssetVersion to the number the server gave it.
+        sent_operations: Operations of the batch that was sent; 0 if everything was there.
+        already_there: Whether nothing had to be sent.
+        notes: What was left out, and why.
+    """
+
+    created: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    sent_operations: int = 0
+    already_there: bool = False
+    notes: Sequence[str] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON values."""
+        return {
+            "created": {entity_type: list(ids) for entity_type, ids in self.created.items()},
+            "versions": dict(self.versions),
+            "sent_operations": self.sent_operations,
+            "already_there": self.already_there,
+            "notes": list(self.notes),
+        }
+
+
+def result_of(
+    batch: Iterable[Payload], sent: Sequence[Payload], answers: Iterable[Any], found: Found, notes: Sequence[str]
+) -> CommitResult:
+    """Return the result of a commit.
+
+    Args:
+        batch: Everything recorded.
+        sent: What was sent of it.
+        answers: The server's results for `sent`.
+        found: What was there before.
+        notes: From planning.
+    """
+    created: dict[str, list[str]] = {}
+    versions: dict[str, int] = {}
+    there = {(entity_type, key) for entity_type, key in found}
+    there.update((payload["entity_type"], tuple(map(str, payload["entity_key"]))) for payload in sent)
+    for payload in batch:
+        key = tuple(map(str, payload["entity_key"]))
+        if payload["action"] == "create" and (payload["entity_type"], key) in there:
+            created.setdefault(payload["entity_type"], []).append("/".join(key))
+    rows = [answer.get("data") for answer in answers if isinstance(answer, Mapping)]
+    rows.extend(row for (entity_type, _), row in found.items() if entity_type == "AssetVersion")
+    wanted = set(created.get("AssetVersion", ()))
+    for row in rows:
+        if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion" and row.get("id") in wanted:
+            number = row.get("version")
+            if isinstance(number, int):
+                versions[str(row["id"])] = number
+    return CommitResult(
+        created=created,
+        versions=versions,
+        sent_operations=len(sent),
+        already_there=not sent,
+        notes=tuple(notes),
+    )

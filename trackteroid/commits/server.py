@@ -1,0 +1,59 @@
+"""What committing needs of an ftrack server, and keeping one connection warm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+__all__ = ["Server", "WarmServer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Server(Protocol):
+    """`trackteroid.session.Session` is one."""
+
+    @property
+    def server_url(self) -> str:
+        """As it was configured."""
+
+    @property
+    def schemas(self) -> Sequence[Mapping[str, Any]]:
+        """The live schemas, as `query_schemas` returns them."""
+
+    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
+        """Send a batch of plain JSON operations; return the results. Raises `ServerCallError`."""
+
+
+class WarmServer:
+    """One connection, made when it is first needed, kept, and made anew after trouble.
+
+    Scope: one process after its fork; a connection must not be shared with a parent. Connecting when the process
+        starts would get a
+    worker's child killed whenever ftrack is slow.
+
+    Args:
+        open_server: Makes a connection.
+        close_server: Closes one; its failures are logged.
+    """
+
+    def __init__(self, open_server: Callable[[], Server], close_server: Callable[[Any], object] | None = None) -> None:
+        self._open = open_server
+        self._close = close_server
+        self._server: Server | None = None
+
+    def get(self) -> Server:
+        """Return the connection; whatever making it raises is raised."""
+        if self._server is None:
+            self._server = self._open()
+        return self._server
+
+    def discard(self) -> None:
+        """Close the connection; the next `get` makes another."""
+        server, self._server = self._server, None
+        if server is not None and self._close is not None:
+            try:
+                self._close(server)
+            except Exception:
+                logger.warning("Closing the connection to ftrack failed.", exc_info=True)

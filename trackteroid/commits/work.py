@@ -1,0 +1,120 @@
+"""One recording made ready for one server: its batch, what is left of it, and how to send that.
+
+Shared by `committer` (with a ledger) and by `commit_now` (without).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trackteroid.commits.batch import Payload, build_batch
+from trackteroid.commits.reconciliation import UNKNOWN_BASE, Found, Plan, plan_remaining, questions, read_answers
+from trackteroid.commits.result import CommitResult, result_of
+from trackteroid.commits.schemas import Schemas
+from trackteroid.commits.server import Server
+from trackteroid.commits.validation import validate
+from trackteroid.errors import ServerCallError
+from trackteroid.operations.operation import resolve_textual_references
+from trackteroid.operations.recording import Recording
+
+__all__ = ["Work"]
+
+
+class Work:
+    """What is to be done for one recording on one server.
+
+    Args:
+        server: Connection.
+        schemas: The server's.
+        recording: What was recorded.
+        timeout: Seconds that a query may take.
+    """
+
+    def __init__(self, server: Server, schemas: Schemas, recording: Recording, *, timeout: float | None = None) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._recording = recording
+        self._schemas = schemas
+        operations = resolve_textual_references(recording.operations, server.schemas)
+        self.batch: list[Payload] = build_batch(operations)
+        self._found: Found = {}
+        self._plan = Plan(send=self.batch)
+
+    @property
+    def to_send(self) -> list[Payload]:
+        """The payloads that are left to send."""
+        return self._plan.send
+
+    def reconcile(self) -> None:
+        """Ask the server what is there already and leave that out of `to_send`.
+
+        Raises:
+            ServerCallError: The server did not say.
+        """
+        asked = questions(self.batch, self._schemas)
+        self._ask(asked)
+        self._plan = plan_remaining(self.batch, self._found, self._schemas, self._base_of)
+
+    def all_created(self) -> bool:
+        """Whether the batch creates something, and all of it exists: it was applied, for a batch is applied as a whole.
+
+        Leaves `to_send` empty then.
+
+        Raises:
+            ServerCallError: The server did not say.
+        """
+        creates = [payload for payload in self.batch if payload["action"] == "create"]
+        if not creates:
+            return False
+        self._ask(questions(creates, self._schemas, creates_only=True))
+        identities = {(payload["entity_type"], tuple(map(str, payload["entity_key"]))) for payload in creates}
+        if not identities <= self._found.keys():
+            return False
+        self._plan = Plan(done=len(self.batch))
+        return True
+
+    def partly_created(self) -> bool:
+        """Whether `all_created` found some of what the batch creates."""
+        return bool(self._found)
+
+    def validate(self) -> None:
+        """Check what is left against the live schema.
+
+        Raises:
+            RecordingRefusedError: Names the types and attributes the server does not know.
+        """
+        validate(self.to_send, self._schemas)
+
+    def send(self, *, timeout: float | None) -> CommitResult:
+        """Send what is left as one batch.
+
+        Raises:
+            ServerCallError: There is no usable result.
+        """
+        if not self.to_send:
+            return self.result([])
+        return self.result(self._server.exchange(self.to_send, timeout=timeout))
+
+    def result(self, answers: list[Any]) -> CommitResult:
+        """Return the result, given the server's answers to `to_send`."""
+        return result_of(self.batch, self.to_send, answers, self._found, self._plan.notes)
+
+    def refused_as_duplicate(self, error: ServerCallError) -> bool:
+        """Whether a refusal may mean that the batch was applied before: something it creates exists."""
+        if error.maybe_applied or error.exception not in ("IntegrityError", "DuplicateEntryError"):
+            return False
+        return any(payload["action"] == "create" for payload in self.to_send)
+
+    def _ask(self, asked: list[Any]) -> None:
+        if asked:
+            batch = [{"action": "query", "expression": question.expression} for question in asked]
+            answers = self._server.exchange(batch, timeout=self._timeout)
+            self._found = read_answers(asked, answers, self._schemas)
+
+    def _base_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Any:
+        manifest = self._recording.manifest
+        if manifest is None:
+            return UNKNOWN_BASE
+        bases: Mapping[str, Mapping[str, Any]] = manifest.bases
+        return bases.get(str((entity_type, list(key))), {}).get(attribute, UNKNOWN_BASE)

@@ -1,0 +1,78 @@
+"""What one worker process keeps: its ledger, its warm session, its committer. Made after the fork, on first use."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
+from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.redis_client import ledger_errors
+from trackteroid.commits.server import WarmServer
+from trackteroid.commits.sweeping import Sweeper, SweepReport
+from trackteroid.commits.wakeups import WakeupSender
+from trackteroid.settings import Settings
+
+if TYPE_CHECKING:
+    from trackteroid.session import Session
+
+__all__ = ["Runtime", "runtime"]
+
+logger = logging.getLogger(__name__)
+
+
+def runtime() -> Runtime:
+    """Return this process's runtime; a fork gets its own, because connections cannot be shared."""
+    return _of_process(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _of_process(pid: int) -> Runtime:
+    return Runtime(Settings.from_environment(), os.environ["FTRACK_SERVER"])
+
+
+class Runtime:
+    """Scope: one process.
+
+    Args:
+        settings: The environment's.
+        server_url: The ftrack server, in any spelling.
+    """
+
+    def __init__(self, settings: Settings, server_url: str) -> None:
+        ledger = self._ledger = open_ledger(settings, server_url)
+        self._committer = Committer(
+            WarmServer(_open_session, _close_session), ledger, policy=CommitterPolicy.from_settings(settings)
+        )
+        sender = WakeupSender(settings.redis_url, ledger.server_url)
+
+        def waiting() -> int:
+            with ledger_errors(settings.redis_url):
+                length: Any = ledger.client.llen(sender.queue)
+                return int(length)
+
+        self._sweeper = Sweeper(ledger, sender, waiting, slots=settings.worker_slots)
+
+    def commit_due(self) -> list[Outcome]:
+        """Commit what is due, within bounds."""
+        return self._committer.drain()
+
+    def sweep(self) -> SweepReport:
+        """Put expired leases back and wake workers for what is due."""
+        return self._sweeper.sweep()
+
+    def purge(self) -> int:
+        """Remove rows whose retention time is over."""
+        return self._ledger.purge()
+
+
+def _open_session() -> Session:
+    from trackteroid.session import Session
+
+    return Session(auto_connect_event_hub=False)
+
+
+def _close_session(session: Any) -> None:
+    session.close()

@@ -1,0 +1,81 @@
+"""What happens when a worker or beat starts and ends."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import signals
+
+from trackteroid.commits.health import check_redis
+from trackteroid.settings import Settings
+from workers.sweep_timer import SweepTimer
+
+__all__ = ["check_at_start", "connect_signals"]
+
+logger = logging.getLogger(__name__)
+
+
+def connect_signals(settings: Settings, server_url: str) -> None:
+    """Connect the start-up check and the sweep to Celery's signals.
+
+    Args:
+        settings: The environment's.
+        server_url: Normalised URL of the ftrack server; for the log.
+    """
+    lifetime = _Lifetime(settings, server_url)
+    # Celery keeps weak references to receivers otherwise, and nobody else holds this object.
+    signals.worker_init.connect(lifetime.check, weak=False)
+    signals.beat_init.connect(lifetime.check, weak=False)
+    signals.worker_ready.connect(lifetime.ready, weak=False)
+    signals.worker_shutdown.connect(lifetime.shutdown, weak=False)
+
+
+def check_at_start(redis_url: str) -> bool:
+    """Check the Redis a worker was given; log warnings.
+
+    Returns:
+        Whether it could be looked at. One that is not there yet is no reason to give up: Celery keeps trying.
+
+    Raises:
+        SystemExit: It would lose accepted commits; says why and what to do.
+    """
+    reached = True
+    for finding in check_redis(redis_url):
+        text = f"Redis, {finding.subject}: {finding.text} {finding.remedy}".strip()
+        if finding.subject == "reachable" and finding.severity == "problem":
+            reached = False
+            logger.warning("%s Waiting for it.", text)
+        elif finding.severity == "problem":
+            raise SystemExit(f"The worker refuses this Redis. {text}")
+        elif finding.severity == "warning":
+            logger.warning("%s", text)
+    return reached
+
+
+class _Lifetime:
+    def __init__(self, settings: Settings, server_url: str) -> None:
+        self._settings = settings
+        self._server_url = server_url
+        self._checked = False
+        self._timer: SweepTimer | None = None
+
+    def check(self, **_: Any) -> None:
+        # Before the pool forks; the connection is closed again, for a fork must not inherit one.
+        self._checked = check_at_start(self._settings.redis_url)
+
+    def ready(self, **_: Any) -> None:
+        if not self._checked:
+            self._checked = check_at_start(self._settings.redis_url)
+        logger.info("Working for %s.", self._server_url)
+        if self._settings.worker_sweep:
+            # Imported here because it makes the main process's own ledger connection, after the pool was forked.
+            from workers.runtime import runtime
+
+            self._timer = SweepTimer(lambda: runtime().sweep(), self._settings.sweep_seconds)
+            self._timer.start()
+
+    def shutdown(self, **_: Any) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None

@@ -1,0 +1,60 @@
+"""Sweeping from a worker's main process, so that nothing stands still when beat does."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from trackteroid.errors import LedgerError
+
+__all__ = ["SweepTimer"]
+
+logger = logging.getLogger(__name__)
+
+#: A Redis that is away is said once in so many seconds.
+COMPLAIN_SECONDS = 60.0
+
+
+class SweepTimer:
+    """Calls a function about every `seconds` from a thread, until stopped.
+
+    The interval is jittered by a quarter either way, so that the workers of a farm that started together do not sweep together.
+
+    Args:
+        sweep: What to call; `LedgerError` is logged, anything else too, and neither ends the timer.
+        seconds: Mean time between two calls.
+        jitter: Source of [0, 1).
+    """
+
+    def __init__(
+        self, sweep: Callable[[], object], seconds: float, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._sweep = sweep
+        self._seconds = seconds
+        self._jitter = jitter
+        self._end = threading.Event()
+        self._complained = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        """Start sweeping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; waits for a running sweep, whose Redis calls are bounded."""
+        self._end.set()
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        while not self._end.wait(self._seconds * (0.75 + 0.5 * self._jitter())):
+            try:
+                self._sweep()
+            except LedgerError as error:
+                if time.monotonic() - self._complained > COMPLAIN_SECONDS:
+                    self._complained = time.monotonic()
+                    logger.warning("The sweep failed: %s", error)
+            except Exception:
+                logger.exception("The sweep failed.")
