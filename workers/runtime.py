@@ -28,7 +28,8 @@ def runtime() -> Runtime:
     return _of_process(os.getpid())
 
 
-@functools.lru_cache(maxsize=1)
+# Never evicted: dropping a parent's runtime in its fork would close connections that the parent uses.
+@functools.cache
 def _of_process(pid: int) -> Runtime:
     return Runtime(Settings.from_environment(), os.environ["FTRACK_SERVER"])
 
