@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from trackteroid.commits.schemas import Schemas
 from trackteroid.operations.operation import (
     NOT_SET,
     CreateOperation,
@@ -27,46 +28,53 @@ __all__ = ["Payload", "build_batch"]
 Payload: TypeAlias = "dict[str, Any]"
 
 
-def build_batch(operations: Iterable[Operation]) -> list[Payload]:
+def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Payload]:
     """Return the payloads to send for `operations`, in their order. Linear in their number.
 
     Args:
         operations: With textual references resolved (`resolve_textual_references`).
+        schemas: For the order of composite keys, which JSON objects do not keep.
     """
-    batch = [_BUILDERS[type(operation)](operation) for operation in operations]
+    batch = [_BUILDERS[type(operation)](operation, _key(operation, schemas)) for operation in operations]
     batch = _without_created_and_deleted(batch)
     _keep_last_updates(batch)
     return _merged(_without_empty(batch))
 
 
-def _create(operation: CreateOperation) -> Payload:
+def _key(operation: Operation, schemas: Schemas) -> list[str]:
+    key = operation.entity_key
+    names = schemas.primary_key(operation.entity_type)
+    return [key[name] for name in (names if key.keys() == set(names) else key)]
+
+
+def _create(operation: CreateOperation, key: list[str]) -> Payload:
     data = {"__entity_type__": operation.entity_type, **operation.entity_key, **operation.entity_data}
     return {
         "action": "create",
         "entity_type": operation.entity_type,
-        "entity_key": list(operation.entity_key.values()),
+        "entity_key": key,
         "entity_data": data,
     }
 
 
-def _update(operation: UpdateOperation) -> Payload:
+def _update(operation: UpdateOperation, key: list[str]) -> Payload:
     return {
         "action": "update",
         "entity_type": operation.entity_type,
-        "entity_key": list(operation.entity_key.values()),
+        "entity_key": key,
         "entity_data": {"__entity_type__": operation.entity_type, operation.attribute_name: operation.new_value},
     }
 
 
-def _delete(operation: DeleteOperation) -> Payload:
+def _delete(operation: DeleteOperation, key: list[str]) -> Payload:
     return {
         "action": "delete",
         "entity_type": operation.entity_type,
-        "entity_key": list(operation.entity_key.values()),
+        "entity_key": key,
     }
 
 
-_BUILDERS: dict[type, Callable[[Any], Payload]] = {
+_BUILDERS: dict[type, Callable[[Any, list[str]], Payload]] = {
     CreateOperation: _create,
     UpdateOperation: _update,
     DeleteOperation: _delete,

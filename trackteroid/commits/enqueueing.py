@@ -81,7 +81,7 @@ def facts_of(recording: Recording) -> CommitFacts:
         return CommitFacts(operations=operations)
     return CommitFacts(
         operations=operations,
-        user=manifest.user,
+        user=manifest.user or manifest.system_user,
         host=manifest.host,
         application=manifest.application,
         recorded_at=manifest.created_at,

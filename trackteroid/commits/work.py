@@ -5,7 +5,6 @@ Shared by `committer` (with a ledger) and by `commit_now` (without).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from trackteroid.commits.batch import Payload, build_batch
@@ -15,7 +14,7 @@ from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.server import Server
 from trackteroid.commits.validation import validate
 from trackteroid.errors import ServerCallError
-from trackteroid.operations.operation import resolve_textual_references
+from trackteroid.operations.operation import key_text, resolve_textual_references
 from trackteroid.operations.recording import Recording
 
 __all__ = ["Work"]
@@ -34,10 +33,13 @@ class Work:
     def __init__(self, server: Server, schemas: Schemas, recording: Recording, *, timeout: float | None = None) -> None:
         self._server = server
         self._timeout = timeout
-        self._recording = recording
         self._schemas = schemas
         operations = resolve_textual_references(recording.operations, server.schemas)
-        self.batch: list[Payload] = build_batch(operations)
+        self.batch: list[Payload] = build_batch(operations, schemas)
+        manifest = recording.manifest
+        self._bases = {
+            (base.entity, base.attribute): base.value for base in (manifest.bases if manifest else ()) if base.known
+        }
         self._found: Found = {}
         self._plan = Plan(send=self.batch)
 
@@ -113,8 +115,4 @@ class Work:
             self._found = read_answers(asked, answers, self._schemas)
 
     def _base_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Any:
-        manifest = self._recording.manifest
-        if manifest is None:
-            return UNKNOWN_BASE
-        bases: Mapping[str, Mapping[str, Any]] = manifest.bases
-        return bases.get(str((entity_type, list(key))), {}).get(attribute, UNKNOWN_BASE)
+        return self._bases.get((key_text(entity_type, key), attribute), UNKNOWN_BASE)
