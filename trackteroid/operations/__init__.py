@@ -1,0 +1,3 @@
+"""Recordings: operations that were recorded instead of sent, and the files they live in."""
+
+from __future__ import annotations

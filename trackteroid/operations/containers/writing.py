@@ -1,0 +1,104 @@
+"""Writing a container so that at any moment either the old file or the new one stands at the path."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from trackteroid.errors import RecordingError
+from trackteroid.operations.containers.sqlite import MANIFEST_TABLE
+
+__all__ = ["write_container"]
+
+# On Windows a virus scanner or a reader may hold the target for a moment.
+_REPLACE_TRIES = 20
+_REPLACE_PAUSE = 0.05
+
+
+def write_container(
+    path: Path,
+    records: Mapping[bytes, bytes],
+    manifest: bytes | None,
+    *,
+    temporary_folder: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write records as one SQLite file exactly at `path`, as Python's dbm makes them from 3.13 on.
+
+    Show shares are NFS or SMB, where SQLite's locks fail: SQLite works in a local folder and never opens `path`. The
+    finished bytes are copied beside the target, flushed to the disk and renamed.
+
+    Args:
+        path: Where to; a file there is replaced.
+        records: Key to value.
+        manifest: Stored in a table of its own, which dbm does not see.
+        temporary_folder: The local folder; default: the system's.
+
+    Raises:
+        RecordingError: It cannot be written; the old file is untouched.
+    """
+    # Through a symbolic link the file is replaced, not the link.
+    target = Path(os.path.realpath(path))
+    try:
+        with tempfile.TemporaryDirectory(prefix="trackteroid-write-", dir=temporary_folder) as folder:
+            made = Path(folder, "recording")
+            _make(made, records, manifest)
+            _publish(made.read_bytes(), target)
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecordingError(f"The recording cannot be written to {path}: {reason}.") from error
+
+
+def _make(path: Path, records: Mapping[bytes, bytes], manifest: bytes | None) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        # These bytes are thrown away if anything goes wrong; the copy is what is flushed.
+        connection.execute("PRAGMA synchronous = OFF")
+        with connection:
+            connection.execute("CREATE TABLE Dict (key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)")
+            connection.executemany("INSERT INTO Dict VALUES (?, ?)", records.items())
+            if manifest is not None:
+                connection.execute(f"CREATE TABLE {MANIFEST_TABLE} (data BLOB NOT NULL)")
+                connection.execute(f"INSERT INTO {MANIFEST_TABLE} VALUES (?)", (manifest,))
+
+
+def _publish(data: bytes, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _flush_folder(target.parent)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    for attempt in range(_REPLACE_TRIES):
+        try:
+            os.replace(temporary, target)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
+                raise
+            time.sleep(_REPLACE_PAUSE)
+
+
+def _flush_folder(folder: Path) -> None:
+    # Windows cannot open folders, and some network shares refuse to flush them: the file itself is safe.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

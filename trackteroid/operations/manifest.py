@@ -1,0 +1,165 @@
+"""What a recording says about itself, beside its operations.
+
+Stands in a table of its own in the file, invisible to `dbm`. A file of the original library has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from trackteroid.errors import RecordingFormatError
+from trackteroid.operations.operation import JSON
+
+__all__ = ["FORMAT", "VERSION", "Base", "Delta", "Manifest"]
+
+FORMAT = "trackteroid recording"
+
+#: Raised when a reader of an older version could misunderstand a file; additions do not raise it.
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The remote value that the session had loaded before an update; the client's own `old_value` is the local one.
+
+    Attributes:
+        entity: Textual key of the entity.
+        attribute: Which attribute.
+        known: Whether the session had loaded it; if not, `value` is null and means nothing.
+        value: The value.
+    """
+
+    entity: str
+    attribute: str
+    known: bool
+    value: JSON = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delta:
+    """What a block did to a collection. The client sends the whole list, and two recordings would undo each other.
+
+    Attributes:
+        entity: Textual key of the owner.
+        attribute: The collection's attribute.
+        added: Textual keys of new members.
+        removed: Textual keys of former members.
+    """
+
+    entity: str
+    attribute: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a recording says about itself.
+
+    Attributes:
+        recording_id: UUID, the idempotency key: a recording of this id is committed once.
+        digest: SHA-256 over the operations, hexadecimal.
+        predecessor: Id of the recording that this one was appended to (`clear=False`).
+        created_at: When the block ended, ISO 8601, UTC.
+        user: ftrack's name of the recording user.
+        system_user, host, application: Who and where, as the operating system says.
+        server_url: The ftrack server it was recorded against.
+        schema_hash: Digest of that server's schema.
+        library_versions: Versions of trackteroid, the client and Python.
+        created, deleted, referenced: Textual keys of entities.
+        updated: Textual key to the attributes that are written.
+        bases: See `Base`.
+        deltas: See `Delta`.
+        context: Facts in plain text for people who search, such as project, asset and task.
+        labels: What the block was labelled with.
+        outputs: Files that must exist before this may be published.
+    """
+
+    recording_id: str
+    digest: str
+    created_at: str
+    predecessor: str | None = None
+    user: str | None = None
+    system_user: str | None = None
+    host: str | None = None
+    application: str | None = None
+    server_url: str | None = None
+    schema_hash: str | None = None
+    library_versions: Mapping[str, str] = field(default_factory=dict)
+    created: tuple[str, ...] = ()
+    updated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    referenced: tuple[str, ...] = ()
+    bases: tuple[Base, ...] = ()
+    deltas: tuple[Delta, ...] = ()
+    context: Mapping[str, JSON] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[Mapping[str, JSON], ...] = ()
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return the manifest as plain JSON values, with format and version."""
+        return {"format": FORMAT, "version": VERSION, **_plain(asdict(self))}
+
+    @classmethod
+    def from_json(cls, data: JSON) -> Manifest:
+        """Return the manifest in `data`. Names that a newer version of the same format added are left out.
+
+        Raises:
+            RecordingFormatError: It is no manifest, or one of a version that we cannot read.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise RecordingFormatError("The recording's manifest is not one of ours.")
+        version = data.get("version")
+        if not isinstance(version, int) or not 1 <= version <= VERSION:
+            raise RecordingFormatError(
+                f"The recording has format version {version!r}; this version of trackteroid reads up to {VERSION}. "
+                "Update trackteroid where it is read."
+            )
+        known = {item.name for item in fields(cls)}
+        values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+        try:
+            for name in ("recording_id", "digest", "created_at"):
+                if not isinstance(values[name], str) or not values[name]:
+                    raise RecordingFormatError(f"The manifest's {name} must be text.")
+            values["bases"] = tuple(_item(Base, item) for item in values.get("bases", ()))
+            values["deltas"] = tuple(_delta(item) for item in values.get("deltas", ()))
+            values["updated"] = {str(key): _texts(names) for key, names in dict(values.get("updated", {})).items()}
+            for name in ("created", "deleted", "referenced"):
+                values[name] = _texts(values.get(name, ()))
+            values["outputs"] = tuple(dict(item) for item in values.get("outputs", ()))
+            for name in ("library_versions", "context", "labels"):
+                values[name] = dict(values.get(name, {}))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, RecordingFormatError):
+                raise
+            raise RecordingFormatError(f"The recording's manifest is damaged: {error}.") from error
+        return cls(**values)
+
+
+def _item(kind: type[Any], data: Mapping[str, JSON]) -> Any:
+    return kind(**{item.name: data[item.name] for item in fields(kind) if item.name in data})
+
+
+def _delta(data: Mapping[str, JSON]) -> Delta:
+    return Delta(
+        entity=str(data["entity"]),
+        attribute=str(data["attribute"]),
+        added=_texts(data.get("added", ())),
+        removed=_texts(data.get("removed", ())),
+    )
+
+
+def _texts(values: Sequence[JSON]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise ValueError(f"a list was expected, not {values!r}")
+    return tuple(str(value) for value in values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,280 @@
+"""Recorded operations as values, in the form in which ftrack's protocol carries them.
+
+Nothing here knows the client: a recording can be read, shown and enqueued where it is not installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from trackteroid.errors import RecordingFormatError
+
+__all__ = [
+    "JSON",
+    "NOT_SET",
+    "CreateOperation",
+    "DeleteOperation",
+    "NotSet",
+    "Operation",
+    "UpdateOperation",
+    "key_text",
+    "operation_from_json",
+    "operation_to_json",
+    "parse_key_text",
+    "resolve_textual_references",
+]
+
+#: A JSON value. References are `{"__entity_type__": T, "<key>": value}`, dates `{"__type__": "datetime", "value": ISO 8601}`.
+JSON: TypeAlias = Any
+
+
+class NotSet(enum.Enum):
+    """The one value that says that an attribute has no value (null is a value)."""
+
+    NOT_SET = "NOT SET"
+
+    def __repr__(self) -> str:
+        return "NOT_SET"
+
+
+NOT_SET: Final = NotSet.NOT_SET
+
+# What the original library writes for it, and hence what stands in files (spec: library 3.3).
+_NOT_SET_TEXT = NOT_SET.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateOperation:
+    """An entity came into being.
+
+    Attributes:
+        entity_type: Schema id.
+        entity_key: Primary key, attribute name to value, in the schema's order.
+        entity_data: Attribute name to value; scalars, as references follow as updates.
+    """
+
+    entity_type: str
+    entity_key: Mapping[str, str]
+    entity_data: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOperation:
+    """An attribute got a value; `old_value` and `new_value` may be `NOT_SET`."""
+
+    entity_type: str
+    entity_key: Mapping[str, str]
+    attribute_name: str
+    old_value: JSON | NotSet
+    new_value: JSON | NotSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOperation:
+    """An entity was deleted."""
+
+    entity_type: str
+    entity_key: Mapping[str, str]
+
+
+Operation: TypeAlias = "CreateOperation | UpdateOperation | DeleteOperation"
+
+
+def operation_to_json(operation: Operation) -> dict[str, JSON]:
+    """Return an operation as the fields that stand in a file (spec: library 3.3)."""
+    return _WRITERS[type(operation)](operation)
+
+
+def operation_from_json(fields: JSON) -> Operation:
+    """Return the operation that the fields in a file describe.
+
+    Raises:
+        RecordingFormatError: The kind of operation is unknown, or a field is missing or of a wrong type.
+    """
+    if not isinstance(fields, Mapping):
+        raise RecordingFormatError(f"An operation is no object: {_excerpt(fields)}.")
+    kind = fields.get("operation")
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    if reader is None:
+        raise RecordingFormatError(
+            f"The kind of operation {_excerpt(kind)} is unknown; known are {', '.join(_READERS)}. "
+            "Was this file written by a newer version?"
+        )
+    return reader(fields)
+
+
+def _create_to_json(operation: CreateOperation) -> dict[str, JSON]:
+    return {
+        "operation": "create",
+        "entity_type": operation.entity_type,
+        "entity_key": dict(operation.entity_key),
+        "entity_data": dict(operation.entity_data),
+    }
+
+
+def _update_to_json(operation: UpdateOperation) -> dict[str, JSON]:
+    return {
+        "operation": "update",
+        "entity_type": operation.entity_type,
+        "entity_key": dict(operation.entity_key),
+        "attribute_name": operation.attribute_name,
+        "old_value": _NOT_SET_TEXT if operation.old_value is NOT_SET else operation.old_value,
+        "new_value": _NOT_SET_TEXT if operation.new_value is NOT_SET else operation.new_value,
+    }
+
+
+def _delete_to_json(operation: DeleteOperation) -> dict[str, JSON]:
+    return {
+        "operation": "delete",
+        "entity_type": operation.entity_type,
+        "entity_key": dict(operation.entity_key),
+    }
+
+
+def _create_from_json(fields: Mapping[str, JSON]) -> CreateOperation:
+    return CreateOperation(
+        entity_type=_text(fields, "entity_type"),
+        entity_key=_key(fields),
+        entity_data=dict(_mapping(fields, "entity_data")),
+    )
+
+
+def _update_from_json(fields: Mapping[str, JSON]) -> UpdateOperation:
+    return UpdateOperation(
+        entity_type=_text(fields, "entity_type"),
+        entity_key=_key(fields),
+        attribute_name=_text(fields, "attribute_name"),
+        old_value=_value(fields, "old_value"),
+        new_value=_value(fields, "new_value"),
+    )
+
+
+def _delete_from_json(fields: Mapping[str, JSON]) -> DeleteOperation:
+    return DeleteOperation(entity_type=_text(fields, "entity_type"), entity_key=_key(fields))
+
+
+_WRITERS: dict[type, Callable[[Any], dict[str, JSON]]] = {
+    CreateOperation: _create_to_json,
+    UpdateOperation: _update_to_json,
+    DeleteOperation: _delete_to_json,
+}
+
+_READERS: dict[str, Callable[[Mapping[str, JSON]], Operation]] = {
+    "create": _create_from_json,
+    "update": _update_from_json,
+    "delete": _delete_from_json,
+}
+
+
+def _text(fields: Mapping[str, JSON], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise RecordingFormatError(f"The {name} of an operation must be text, not {_excerpt(value)}.")
+    return value
+
+
+def _mapping(fields: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:
+    value = fields.get(name)
+    if not isinstance(value, Mapping):
+        raise RecordingFormatError(f"The {name} of an operation must be an object, not {_excerpt(value)}.")
+    return value
+
+
+def _key(fields: Mapping[str, JSON]) -> Mapping[str, str]:
+    key = _mapping(fields, "entity_key")
+    if not key or not all(isinstance(value, str | int) and not isinstance(value, bool) for value in key.values()):
+        raise RecordingFormatError(f"The entity_key of an operation must hold key values, not {_excerpt(key)}.")
+    return {name: str(value) for name, value in key.items()}
+
+
+def _value(fields: Mapping[str, JSON], name: str) -> JSON | NotSet:
+    if name not in fields:
+        raise RecordingFormatError(f"The {name} of an update is missing: {_excerpt(fields)}.")
+    # The original sends this text to the server as a value when it is the new one (defect D09).
+    return NOT_SET if fields[name] == _NOT_SET_TEXT else fields[name]
+
+
+def _excerpt(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# Textual keys
+
+
+def key_text(entity_type: str, key_values: Sequence[str]) -> str:
+    """Return the text that stands for an entity in files: `('Type', ['id'])` (spec: library 3.3).
+
+    ASCII, whatever the key holds: other characters are escaped as Python escapes them, which every reader undoes.
+    """
+    return ascii((entity_type, list(key_values)))
+
+
+def parse_key_text(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return (entity type, key values) of a textual key, None if `text` is none. Evaluates nothing."""
+    if not text.startswith("('") or not text.endswith("])"):
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], list)):
+        return None
+    if not value[1] or not all(isinstance(part, str) for part in value[1]):
+        return None
+    return value[0], tuple(value[1])
+
+
+def resolve_textual_references(
+    operations: Iterable[Operation], schemas: Iterable[Mapping[str, Any]]
+) -> tuple[Operation, ...]:
+    """Return the operations with textual keys turned into references, where the attribute is one.
+
+    Files of the original library carry references as text. Whether text that looks like a key is one is only known
+    from the schema: for a text attribute it stays text (spec: library 3.5, rule 3).
+
+    Args:
+        operations: As read from a file.
+        schemas: The server's schema list.
+
+    Raises:
+        RecordingFormatError: A reference names an entity type that the schema does not have.
+    """
+    operations = tuple(operations)
+    if not any(
+        isinstance(operation, UpdateOperation) and isinstance(operation.new_value, str) for operation in operations
+    ):
+        return operations
+    properties = {schema["id"]: schema["properties"] for schema in schemas}
+    keys = {schema["id"]: schema["primary_key"] for schema in schemas}
+
+    def resolved(operation: Operation) -> Operation:
+        if not isinstance(operation, UpdateOperation):
+            return operation
+        attribute = properties.get(operation.entity_type, {}).get(operation.attribute_name, {})
+        if "$ref" not in attribute:
+            return operation
+        old = _reference(operation.old_value, keys, operation)
+        new = _reference(operation.new_value, keys, operation)
+        if old is operation.old_value and new is operation.new_value:
+            return operation
+        return replace(operation, old_value=old, new_value=new)
+
+    return tuple(resolved(operation) for operation in operations)
+
+
+def _reference(value: JSON | NotSet, keys: Mapping[str, Sequence[str]], operation: UpdateOperation) -> JSON | NotSet:
+    parsed = parse_key_text(value) if isinstance(value, str) else None
+    if parsed is None:
+        return value
+    entity_type, values = parsed
+    names = keys.get(entity_type)
+    if names is None or len(names) != len(values):
+        raise RecordingFormatError(
+            f"{operation.entity_type}.{operation.attribute_name} refers to {value}, and the server has no such entity type."
+        )
+    return {"__entity_type__": entity_type, **dict(zip(names, values, strict=True))}

@@ -1,0 +1,232 @@
+"""A recording: operations, records of the entities they touch, and a manifest; as a value, a file and a payload."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trackteroid.errors import RecordingFormatError
+from trackteroid.operations.containers import read_container, write_container
+from trackteroid.operations.manifest import Manifest
+from trackteroid.operations.operation import (
+    JSON,
+    CreateOperation,
+    Operation,
+    operation_from_json,
+    operation_to_json,
+)
+
+__all__ = ["Recording", "digest_of", "open_recording", "read_recording", "write_recording"]
+
+#: The key under which files hold the operations (spec: library 3.3).
+OPERATIONS_KEY = b"__operations__"
+
+# A farm publish has tens of operations, a conform thousands; beyond this a file is broken or hostile.
+_MAX_OPERATIONS = 200_000
+
+# JSON nests a handful of levels deep in real files; Python's parser recurses.
+_MAX_DEPTH = 64
+
+# Namespace of the ids of files without a manifest: the same file has the same id everywhere.
+_NAMESPACE = uuid.UUID("5a1c3a4e-2f6f-5d0b-9c55-0d3f1c8a7e21")
+
+
+def digest_of(operations: Sequence[Operation]) -> str:
+    """Return the SHA-256, hexadecimal, over the canonical form of operations."""
+    return hashlib.sha256(_canonical([operation_to_json(operation) for operation in operations])).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded.
+
+    Attributes:
+        operations: In the order in which they were recorded.
+        entities: Textual key to record (attribute name to value) of entities that the operations touch or refer to.
+        manifest: None for a file of the original library.
+        modified_ns: Modification time of a file without manifest, in nanoseconds; part of its identity if it creates
+            nothing (two recordings that set the same value are two).
+    """
+
+    operations: tuple[Operation, ...]
+    entities: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    manifest: Manifest | None = None
+    modified_ns: int | None = None
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 over the operations, hexadecimal."""
+        return digest_of(self.operations)
+
+    @property
+    def recording_id(self) -> str:
+        """The idempotency key: from the manifest, else made from the digest."""
+        if self.manifest is not None:
+            return self.manifest.recording_id
+        creates = any(isinstance(operation, CreateOperation) for operation in self.operations)
+        name = self.digest if creates else f"{self.digest}:{self.modified_ns}"
+        return str(uuid.uuid5(_NAMESPACE, name))
+
+    @property
+    def server_url(self) -> str | None:
+        """The ftrack server it was recorded against, None if it does not say."""
+        return None if self.manifest is None else self.manifest.server_url
+
+    def to_payload(self) -> bytes:
+        """Return everything as canonical UTF-8 JSON."""
+        return _canonical(
+            {
+                "manifest": None if self.manifest is None else self.manifest.to_json(),
+                "modified_ns": self.modified_ns,
+                "operations": [operation_to_json(operation) for operation in self.operations],
+                "entities": {key: dict(record) for key, record in self.entities.items()},
+            }
+        )
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Recording:
+        """Return the recording in a payload.
+
+        Raises:
+            RecordingFormatError: It is no payload of ours, or its operations do not match its digest.
+        """
+        data = _parse(payload, "the payload")
+        if not isinstance(data, Mapping) or "operations" not in data:
+            raise RecordingFormatError("The payload is no recording.")
+        manifest = data.get("manifest")
+        modified = data.get("modified_ns")
+        if modified is not None and not isinstance(modified, int):
+            raise RecordingFormatError("The payload's modified_ns must be a number.")
+        return _checked(
+            cls(
+                _operations(data["operations"]),
+                _records(data.get("entities") or {}),
+                None if manifest is None else Manifest.from_json(manifest),
+                modified,
+            )
+        )
+
+
+def read_recording(path: str | os.PathLike[str]) -> Recording:
+    """Return the recording at `path`, of any flavour: ours, and everything the original library wrote.
+
+    The path is the one given when it was recorded; the files of some flavours have suffixes of their own. Nothing is
+    written, and nothing in the file is evaluated.
+
+    Raises:
+        RecordingNotFoundError: There is nothing at `path`.
+        RecordingFormatError: It cannot be read; the text says what the file looks like.
+    """
+    container = read_container(Path(path))
+    try:
+        return _from_container(container.records, container.manifest, container.modified_ns)
+    except RecordingFormatError as error:
+        raise RecordingFormatError(f"{os.fspath(path)} cannot be used: {error}") from error
+
+
+#: What users call it.
+open_recording = read_recording
+
+
+def write_recording(
+    path: str | os.PathLike[str], recording: Recording, *, temporary_folder: str | os.PathLike[str] | None = None
+) -> None:
+    """Write one file exactly at `path`: a SQLite database that Python's `dbm` opens from 3.13 on.
+
+    Either the old file stands there or the new one, whatever happens in between.
+
+    Args:
+        path: Where to; an existing file is replaced.
+        recording: What.
+        temporary_folder: A local folder in which the bytes are made; default: the system's.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    records = {key.encode("ascii"): _canonical(dict(record)) for key, record in recording.entities.items()}
+    # Encoded twice: the record is a JSON string whose content is a JSON list (spec: library 3.3).
+    operations = _canonical([operation_to_json(operation) for operation in recording.operations]).decode()
+    records[OPERATIONS_KEY] = json.dumps(operations).encode()
+    manifest = None if recording.manifest is None else _canonical(recording.manifest.to_json())
+    write_container(Path(path), records, manifest, temporary_folder=temporary_folder)
+
+
+def _from_container(records: Mapping[bytes, bytes], manifest: bytes | None, modified_ns: int) -> Recording:
+    if OPERATIONS_KEY not in records:
+        raise RecordingFormatError(
+            f"It holds {len(records)} records but no operations. Was it written by deferred_operations?"
+        )
+    text = _parse(records[OPERATIONS_KEY], "the operations")
+    operations = _operations(
+        _parse(text.encode("utf-8", "surrogatepass"), "the operations") if isinstance(text, str) else text
+    )
+    entities = {}
+    for key, value in records.items():
+        if key != OPERATIONS_KEY:
+            name = key.decode("utf-8", "replace")
+            entities[name] = _parse(value, f"the record {name}")
+    return _checked(
+        Recording(
+            operations,
+            _records(entities),
+            None if manifest is None else Manifest.from_json(_parse(manifest, "the manifest")),
+            None if manifest is not None else modified_ns,
+        )
+    )
+
+
+def _checked(recording: Recording) -> Recording:
+    if recording.manifest is not None and recording.manifest.digest != recording.digest:
+        raise RecordingFormatError(
+            "The operations do not match the digest in the manifest: the recording was damaged or changed."
+        )
+    return recording
+
+
+def _operations(data: JSON) -> tuple[Operation, ...]:
+    if not isinstance(data, list):
+        raise RecordingFormatError("The operations are no list.")
+    if len(data) > _MAX_OPERATIONS:
+        raise RecordingFormatError(f"There are {len(data)} operations; more than {_MAX_OPERATIONS} are not read.")
+    return tuple(operation_from_json(item) for item in data)
+
+
+def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
+    if not isinstance(data, Mapping) or not all(isinstance(record, Mapping) for record in data.values()):
+        raise RecordingFormatError("The entity records are no objects.")
+    return {str(key): dict(record) for key, record in data.items()}
+
+
+def _parse(data: bytes, what: str) -> Any:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
+    if _too_deep(value):
+        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _canonical(value: JSON) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
