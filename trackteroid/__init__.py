@@ -78,4 +78,4 @@ def _object_type(name: str) -> Any:
         raise AttributeError(
             f"module 'trackteroid' has no attribute {name!r}, nor has {SESSION.server_url} such a type."
         )
-    return entity_class(name)
+    return entity_class(name, SESSION.schema_index)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from trackteroid.entities.entity import Entity, EntityType
 from trackteroid.entities.entity_types import Component, TypedContext, entity_class
 from trackteroid.errors import EntityCollectionOperationError
 from trackteroid.query.scope import Scope
 from trackteroid.relationships import Attribute, Relation, SchemaIndex
-
-if TYPE_CHECKING:
-    from trackteroid.entities.collection import EntityCollection
 
 __all__ = ["Context", "Origin", "View", "attribute_class"]
 
@@ -88,11 +85,19 @@ class Context:
         return self.scope(source).relation(target.__name__)
 
 
+class Owner(Protocol):
+    """A collection, as far as one that was read from it needs to know."""
+
+    @property
+    def client_entities(self) -> tuple[Any, ...]:
+        """The entities of the official client."""
+
+
 @dataclass(frozen=True, eq=False)
 class Origin:
     """The attribute that a collection was read from, and of which collection."""
 
-    owner: EntityCollection[Any]
+    owner: Owner
     attribute: str
 
 

@@ -8,30 +8,38 @@ storage: the local value if there is one, else the remote value, else `NOT_SET`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ftrack_api.symbol import NOT_SET
 
-__all__ = ["NOT_SET", "identity", "items", "mapping", "read", "read_all", "reader"]
+__all__ = ["NOT_SET", "identity", "is_new", "items", "mapping", "read", "read_all", "stored", "unique"]
 
 _STORAGE = "_ftrack_attribute_storage"
 _NO_STORAGE: dict[str, Any] = {}
 
 
-def read(entity: Any, name: str) -> Any:
+def stored(entity: Any, name: str) -> Any:
     """Return an attribute's value as it is stored, `NOT_SET` if it was neither fetched nor set."""
     cell = getattr(entity, _STORAGE, _NO_STORAGE).get(name)
-    if cell is not None:
-        value = cell["local"]
-        if value is not NOT_SET:
-            return value
-        value = cell["remote"]
-        if value is not NOT_SET:
-            return value
-    if entity.session.auto_populate and entity.__class__.attributes.get(name) is not None:
+    if cell is None:
+        return NOT_SET
+    value = cell["local"]
+    return cell["remote"] if value is NOT_SET else value
+
+
+def read(entity: Any, name: str) -> Any:
+    """Return an attribute's value: as it is stored, else what the client fetches if `auto_populate` is on."""
+    value = stored(entity, name)
+    if value is NOT_SET and entity.session.auto_populate and entity.__class__.attributes.get(name) is not None:
         return entity[name]
-    return NOT_SET
+    return value
+
+
+def is_new(entity: Any) -> bool:
+    """Whether the entity was created here and the server does not know it yet."""
+    storage = getattr(entity, _STORAGE, _NO_STORAGE)
+    return any(storage[name]["remote"] is NOT_SET for name in entity.primary_key_attributes if name in storage)
 
 
 def read_all(entities: Iterable[Any], name: str) -> list[Any]:
@@ -50,20 +58,25 @@ def read_all(entities: Iterable[Any], name: str) -> list[Any]:
     return values
 
 
-def reader(names: Sequence[str]) -> Callable[[Any], Any]:
-    """Return a function from an entity to its identity by these primary key attributes.
+def unique(entities: Iterable[Any]) -> dict[Any, Any]:
+    """Return the entities by identity, each once, in order.
 
-    It is the plain text where the key is one attribute, else a tuple of texts.
+    The identity is the text of the primary key where that is one attribute, else a tuple of texts.
     """
-    if len(names) == 1:
-        (name,) = names
-        return lambda entity: str(read(entity, name))
-    return lambda entity: tuple(str(read(entity, name)) for name in names)
+    found: dict[Any, Any] = {}
+    for entity in entities:
+        names = entity.primary_key_attributes
+        if len(names) == 1:
+            key: Any = str(stored(entity, names[0]))
+        else:
+            key = tuple([str(stored(entity, name)) for name in names])
+        found.setdefault(key, entity)
+    return found
 
 
-def identity(entity: Any) -> tuple[str, Any]:
-    """Return (type name, identity) of an entity."""
-    return entity.entity_type, reader(entity.primary_key_attributes)(entity)
+def identity(entity: Any) -> tuple[str, ...]:
+    """Return the texts of an entity's primary key."""
+    return tuple([str(stored(entity, name)) for name in entity.primary_key_attributes])
 
 
 def items(value: Any) -> list[Any]:
