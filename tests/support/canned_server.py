@@ -1,0 +1,133 @@
+"""A server for unit tests of committing: rows in a dictionary, failures on order. Understands our own questions and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trackteroid.errors import ServerCallError
+
+__all__ = ["SCHEMAS", "SERVER_URL", "CannedServer", "refusal"]
+
+SERVER_URL = "https://studio.example"
+
+SCHEMAS: list[dict[str, Any]] = [
+    {
+        "id": "AssetVersion",
+        "primary_key": ["id"],
+        "properties": {
+            "id": {"type": "string"},
+            "comment": {"type": "string"},
+            "version": {"type": "integer"},
+            "is_published": {"type": "boolean"},
+            "task": {"$ref": "Task"},
+        },
+    },
+    {
+        "id": "Component",
+        "primary_key": ["id"],
+        "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "version": {"$ref": "AssetVersion"}},
+    },
+    {
+        "id": "Task",
+        "primary_key": ["id"],
+        "properties": {"id": {"type": "string"}, "bid": {"type": "number"}, "name": {"type": "string"}},
+    },
+]
+
+_QUESTION = re.compile(r"select (?P<names>.+) from (?P<type>\w+) where id in \((?P<ids>.*)\)$")
+
+
+def refusal(
+    exception: str, content: str = "text", *, status: int = 400, maybe_applied: bool = False
+) -> ServerCallError:
+    """Return the server's own error object as an exception."""
+    return ServerCallError(
+        f"Server reported error: {exception}({content})",
+        kind="error_object",
+        status=status,
+        exception=exception,
+        content=content,
+        maybe_applied=maybe_applied,
+    )
+
+
+class CannedServer:
+    """`server_url`, `schemas` and `exchange`, as committing needs them.
+
+    `before` and `after` hold failures for the next writing batches: raised instead of applying, or after applying.
+    `half_way`: apply only so many operations of the next writing batch, then raise what `after` holds.
+    """
+
+    def __init__(self, rows: Mapping[tuple[str, str], Mapping[str, Any]] | None = None) -> None:
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {key: dict(row) for key, row in (rows or {}).items()}
+        self.before: list[BaseException] = []
+        self.after: list[BaseException] = []
+        self.half_way: int | None = None
+        self.on_query: Callable[[], None] | None = None
+        self.writes: list[list[Any]] = []
+        self.queries = 0
+        self.timeouts: list[float | None] = []
+        self.effects: list[tuple[str, str, str]] = []
+
+    server_url = SERVER_URL
+    schemas = SCHEMAS
+
+    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
+        self.timeouts.append(timeout)
+        if all(item["action"] == "query" for item in batch):
+            self.queries += 1
+            if self.on_query is not None:
+                self.on_query()
+            return [self._answer(item["expression"]) for item in batch]
+        self.writes.append(copy.deepcopy(list(batch)))
+        if self.before:
+            raise self.before.pop(0)
+        saved = copy.deepcopy(self.rows)
+        applied = batch if self.half_way is None else batch[: self.half_way]
+        self.half_way = None
+        try:
+            results = [self._apply(item) for item in applied]
+        except ServerCallError:
+            self.rows = saved
+            raise
+        self.effects.extend((item["action"], item["entity_type"], item["entity_key"][0]) for item in applied)
+        if self.after:
+            raise self.after.pop(0)
+        return results
+
+    def _apply(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        entity_type, key = item["entity_type"], item["entity_key"][0]
+        identity = (entity_type, key)
+        if item["action"] == "create":
+            if identity in self.rows:
+                raise refusal("IntegrityError", f"Duplicate entry {key}")
+            row = dict(item["entity_data"])
+            if entity_type == "AssetVersion":
+                row["version"] = 1 + sum(1 for kind, _ in self.rows if kind == "AssetVersion")
+            self.rows[identity] = row
+            return {"action": "create", "data": dict(row)}
+        if identity not in self.rows:
+            raise refusal("KeyError", f"No {entity_type} {key}")
+        if item["action"] == "delete":
+            del self.rows[identity]
+            return {"action": "delete", "data": True}
+        self.rows[identity].update(item["entity_data"])
+        return {"action": "update", "data": dict(self.rows[identity])}
+
+    def _answer(self, expression: str) -> dict[str, Any]:
+        match = _QUESTION.match(expression)
+        assert match is not None, expression
+        ids = re.findall(r'"([^"]*)"', match["ids"])
+        names = match["names"].split(", ")
+        data = []
+        for key in ids:
+            row = self.rows.get((match["type"], key))
+            if row is not None:
+                known = {name: row.get(name) for name in names}
+                data.append({"__entity_type__": match["type"], **known, "id": key})
+        return {"action": "query", "data": data, "metadata": {"next": {"offset": None}}}

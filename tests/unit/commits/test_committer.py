@@ -1,0 +1,384 @@
+"""One attempt after the other, against a server that fails on order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.canned_server import SERVER_URL, CannedServer, refusal
+from tests.support.clock import FakeClock
+from tests.support.recordings import create, delete, recorded, update
+from trackteroid.commits.commit import Commit
+from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
+from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.ledger import Claim, LedgerPolicy
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.retrying import RetryPolicy
+from trackteroid.commits.server import WarmServer
+from trackteroid.commits.state import CommitState
+from trackteroid.errors import ServerCallError
+from trackteroid.operations.recording import Recording
+from trackteroid.settings import Settings
+
+LEASE = 60.0
+POLICY = CommitterPolicy(
+    lease_seconds=LEASE,
+    request_timeout=30.0,
+    retry=RetryPolicy(base=5.0, cap=100.0, horizon=1000.0, unknown_attempts=3),
+)
+LOST_REPLY = ServerCallError("No answer", kind="connection", maybe_applied=True)
+REFUSED = ServerCallError("No answer", kind="connection", maybe_applied=False)
+
+PUBLISH = (
+    create("AssetVersion", "v1"),
+    create("Component", "c1", name="main"),
+    update("AssetVersion", "v1", "is_published", True),
+)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ledger = MemoryLedger(SERVER_URL, policy=LedgerPolicy(), clock=self.clock)
+        self.server = CannedServer({("Task", "t1"): {"bid": 1, "name": "anim"}})
+        self.steps: list[str] = []
+        self.on_step: Callable[[str], None] = lambda name: None
+        self.committer = self.make_committer(self.server)
+
+    def make_committer(self, server: Any, **options: Any) -> Committer:
+        def observe(name: str, claim: Claim) -> None:
+            self.steps.append(name)
+            self.on_step(name)
+
+        options = {"owner": "w1", "policy": POLICY, "random": lambda: 1.0, **options}
+        return Committer(server, self.ledger, on_step=observe, monotonic=self.clock, **options)
+
+    def enqueue(self, *operations: Any, **facts: Any) -> str:
+        return self.accept(recorded(*operations, **facts))
+
+    def accept(self, recording: Recording) -> str:
+        return enqueue(recording, ledger=self.ledger, settings=Settings(), wake=False).commit_id
+
+    def attempt(self) -> Outcome:
+        outcome = self.committer.commit_next()
+        assert outcome is not None
+        return outcome
+
+    def commit(self, commit_id: str = "rec-1") -> Commit:
+        return self.ledger.get(commit_id)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_a_publish_is_committed_with_one_request(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    assert stage.commit().result == {
+        "created": {"AssetVersion": ["v1"], "Component": ["c1"]},
+        "versions": {"v1": 1},
+        "sent_operations": 3,
+        "already_there": False,
+        "notes": [],
+    }
+    assert (len(stage.server.writes), stage.server.queries) == (1, 0)
+    assert stage.steps == ["claimed", "before_sent", "sent", "answered", "finished"]
+    assert stage.committer.commit_next() is None
+
+
+def test_the_request_must_be_over_well_before_the_lease(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.attempt()
+    assert stage.server.timeouts == [30.0]
+    stage.enqueue(create("AssetVersion", "v2"), recording_id="rec-2")
+    policy = CommitterPolicy(lease_seconds=10.0, request_timeout=30.0)
+    stage.make_committer(stage.server, policy=policy).commit_next()
+    assert stage.server.timeouts[1] == 8.0
+
+
+def test_a_lost_reply_is_looked_into_and_nothing_is_sent_twice(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.after.append(LOST_REPLY)
+    assert stage.attempt().state is CommitState.RETRYING
+    assert stage.committer.commit_next() is None
+    stage.clock.advance(30.0)
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    assert outcome.result is not None
+    assert (outcome.result.already_there, outcome.result.versions) == (True, {"v1": 1})
+    assert len(stage.server.writes) == 1
+
+
+def test_a_request_that_never_left_is_sent_again_without_questions(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.before.append(REFUSED)
+    assert stage.attempt().state is CommitState.RETRYING
+    stage.clock.advance(5.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert (len(stage.server.writes), stage.server.queries) == (2, 0)
+
+
+def test_a_lost_request_is_looked_into_and_sent_again(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.before.append(LOST_REPLY)
+    stage.attempt()
+    stage.clock.advance(30.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert (len(stage.server.writes), stage.server.queries) == (2, 1)
+
+
+def test_a_server_that_stopped_half_way_gets_the_rest(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.half_way = 1
+    stage.server.after.append(refusal("ServerError", status=500, maybe_applied=True))
+    stage.attempt()
+    stage.clock.advance(100.0)
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    created = [effect for effect in stage.server.effects if effect[0] == "create"]
+    assert sorted(created) == [("create", "AssetVersion", "v1"), ("create", "Component", "c1")]
+    assert stage.server.rows["AssetVersion", "v1"]["is_published"] is True
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_mixed_batch_whose_reply_was_lost_has_each_effect_once(stage: Stage, applied: bool) -> None:
+    stage.server.rows["Task", "t2"] = {"bid": 5}
+    stage.enqueue(
+        create("AssetVersion", "v1"),
+        update("Task", "t1", "bid", 9),
+        delete("Task", "t2"),
+        bases=[("Task", "t1", "bid", 1)],
+    )
+    (stage.server.after if applied else stage.server.before).append(LOST_REPLY)
+    stage.attempt()
+    stage.clock.advance(30.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.effects == [
+        ("create", "AssetVersion", "v1"),
+        ("update", "Task", "t1"),
+        ("delete", "Task", "t2"),
+    ]
+
+
+def test_what_a_person_changed_after_a_lost_reply_stays(stage: Stage) -> None:
+    stage.enqueue(update("Task", "t1", "bid", 9), bases=[("Task", "t1", "bid", 1)])
+    stage.server.after.append(LOST_REPLY)
+    stage.attempt()
+    stage.server.rows["Task", "t1"]["bid"] = 4
+    stage.clock.advance(30.0)
+    outcome = stage.attempt()
+    assert outcome.result is not None
+    assert "superseded" in outcome.result.notes[0]
+    assert stage.server.rows["Task", "t1"]["bid"] == 4
+
+
+def test_a_permanent_refusal_is_dead_at_once_with_what_to_do(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.before.append(refusal("ValidationError", "name is too long"))
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.DEAD
+    error = stage.commit().error
+    assert error is not None
+    assert (error.kind, error.error_class, error.server_text) == ("permanent", "ValidationError", "name is too long")
+    assert "record again" in error.message
+    assert stage.commit().uncertain_until is None
+
+
+def test_a_clash_with_its_own_earlier_effect_is_done(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.rows["AssetVersion", "v1"] = {"version": 7}
+    stage.server.rows["Component", "c1"] = {}
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    assert outcome.result is not None
+    assert (outcome.result.already_there, outcome.result.versions) == (True, {"v1": 7})
+    assert stage.server.effects == []
+
+
+def test_a_clash_with_half_of_its_own_effect_sends_the_rest(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.rows["AssetVersion", "v1"] = {"version": 7}
+    assert stage.attempt().state is CommitState.RETRYING
+    stage.clock.advance(100.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert ("Component", "c1") in stage.server.rows
+
+
+def test_a_clash_with_something_else_is_dead(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.before.append(refusal("DuplicateEntryError", "name main is taken"))
+    assert stage.attempt().state is CommitState.DEAD
+    assert stage.server.queries == 1
+
+
+def test_an_unknown_failure_is_tried_a_few_times(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    for expected in (CommitState.RETRYING, CommitState.RETRYING, CommitState.DEAD):
+        stage.server.before.append(refusal("Strange", status=500, maybe_applied=True))
+        assert stage.attempt().state is expected
+        stage.clock.advance(100.0)
+    error = stage.commit().error
+    assert error is not None
+    assert error.message.endswith("Given up after 3 such attempts.")
+
+
+def test_before_it_is_given_up_what_it_did_is_found_out(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    policy = CommitterPolicy(retry=RetryPolicy(unknown_attempts=1))
+    stage.server.after.append(refusal("Strange", status=500, maybe_applied=True))
+    outcome = stage.make_committer(stage.server, policy=policy).commit_next()
+    assert outcome is not None
+    assert outcome.state is CommitState.COMMITTED
+
+
+def test_what_the_server_does_not_know_is_named_and_never_sent(stage: Stage) -> None:
+    stage.enqueue(create("Spaceship", "s1"), update("Task", "t1", "colour", "red"), update("Task", "t1", "bid", 2))
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.DEAD
+    assert "the type Spaceship, the attribute Task.colour" in outcome.message
+    assert stage.server.writes == []
+
+
+def test_a_recording_for_another_server_is_never_sent(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH, server_url="https://other.example")
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.DEAD
+    assert "recorded for https://other.example" in outcome.message
+    assert stage.server.writes == []
+
+
+def test_a_damaged_payload_is_dead_with_its_reason(stage: Stage) -> None:
+    facts = stage.ledger.get(stage.enqueue(*PUBLISH)).facts
+    stage.ledger.enqueue("zz-broken", digest="d", payload=b"garbage", facts=facts)
+    assert [outcome.state for outcome in stage.committer.drain()] == [CommitState.COMMITTED, CommitState.DEAD]
+    error = stage.commit("zz-broken").error
+    assert error is not None
+    assert "damaged" in error.message
+
+
+def test_a_payload_that_redis_has_lost_is_dead_with_its_reason(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.ledger._payloads.clear()
+    assert "lost the recording" in stage.attempt().message
+    assert stage.commit().state is CommitState.DEAD
+
+
+def test_rejected_credentials_kill_nothing_and_the_session_is_rebuilt(stage: Stage) -> None:
+    opened: list[CannedServer] = []
+
+    def open_server() -> CannedServer:
+        opened.append(stage.server)
+        return stage.server
+
+    closed: list[Any] = []
+    stage.committer = stage.make_committer(WarmServer(open_server, closed.append))
+    stage.enqueue(*PUBLISH)
+    for _ in range(20):
+        stage.server.before.append(refusal("InvalidCredentialsError", status=401))
+        assert stage.attempt().state is CommitState.RETRYING
+        stage.clock.advance(1e6)
+    assert stage.commit().unknown_failures == 0
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert (len(opened), len(closed)) == (21, 20)
+    stage.enqueue(create("AssetVersion", "v2"), recording_id="rec-2")
+    stage.attempt()
+    assert len(opened) == 21
+
+
+def test_a_server_that_cannot_be_connected_to_blames_no_commit(stage: Stage) -> None:
+    def open_server() -> CannedServer:
+        raise refusal("ValidationError", "whatever it says")
+
+    stage.committer = stage.make_committer(WarmServer(open_server))
+    stage.enqueue(*PUBLISH)
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.RETRYING
+    assert outcome.message.startswith("The worker cannot connect to ftrack")
+    error = stage.commit().error
+    assert error is not None and error.kind == "environment"
+
+
+def test_what_ftrack_asks_to_wait_is_waited(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    busy = ServerCallError("Busy", kind="http", status=429, retry_after=77.0, maybe_applied=False)
+    stage.server.before.append(busy)
+    stage.attempt()
+    assert stage.commit().due_at == stage.clock.now + 77.0
+
+
+def test_beyond_the_horizon_a_transient_failure_is_dead(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.clock.advance(1e6)  # waiting in the queue is not trying
+    for _ in range(100):
+        stage.server.before.append(REFUSED)
+        if stage.attempt().state is CommitState.DEAD:
+            break
+        stage.clock.advance(100.0)
+    assert 10 <= stage.commit().attempts <= 20
+    error = stage.commit().error
+    assert error is not None
+    assert "hours of trying" in error.message
+
+
+def test_a_machine_that_stood_still_does_not_send(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.on_step = lambda name: stage.clock.advance(31.0) if name == "sent" else None
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTING
+    assert "stood still" in outcome.message
+    assert stage.server.writes == []
+
+
+def test_who_lost_the_lease_records_no_verdict(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    other: list[Outcome | None] = []
+
+    def steal(name: str) -> None:
+        if name == "answered" and not other:
+            other.append(None)
+            stage.clock.advance(LEASE)
+            other.append(stage.make_committer(stage.server).commit_next())
+
+    stage.on_step = steal
+    assert stage.attempt().state is CommitState.COMMITTING
+    assert other[1] is not None and other[1].state is CommitState.COMMITTED
+    assert stage.commit().state is CommitState.COMMITTED
+    assert len(stage.server.writes) == 1
+
+
+@pytest.mark.parametrize(("step", "uncertain"), [("claimed", False), ("before_sent", False), ("sent", True)])
+def test_a_shutdown_hands_the_lease_back_and_does_not_count(stage: Stage, step: str, uncertain: bool) -> None:
+    def shut_down(name: str) -> None:
+        if name == step:
+            raise SystemExit
+
+    stage.enqueue(*PUBLISH)
+    stage.on_step = shut_down
+    with pytest.raises(SystemExit):
+        stage.committer.commit_next()
+    commit = stage.commit()
+    assert (commit.state, commit.attempts) == (CommitState.QUEUED, 0)
+    assert (commit.uncertain_until is not None) is uncertain
+    stage.on_step = lambda name: None
+    stage.clock.advance(30.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+
+
+def test_draining_takes_what_is_due_within_its_bounds(stage: Stage) -> None:
+    for number in range(5):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    assert len(stage.committer.drain(limit=2)) == 2
+    assert len(stage.committer.drain(seconds=0.0)) == 1
+    assert len(stage.committer.drain()) == 2
+    assert stage.committer.drain() == []
+
+
+def test_a_recording_without_effect_is_committed_without_a_request(stage: Stage) -> None:
+    stage.enqueue(create("AssetVersion", "v1"), delete("AssetVersion", "v1"))
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.writes == []
