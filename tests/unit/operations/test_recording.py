@@ -1,0 +1,281 @@
+"""Recordings as values, payloads and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.interpreters import interpreter
+from tests.support.shared import shared_file
+from trackteroid.errors import RecordingFormatError
+from trackteroid.operations.containers import write_container
+from trackteroid.operations.manifest import Base, Delta, Manifest
+from trackteroid.operations.operation import (
+    NOT_SET,
+    CreateOperation,
+    DeleteOperation,
+    Operation,
+    UpdateOperation,
+    key_text,
+    operation_from_json,
+    operation_to_json,
+    parse_key_text,
+    resolve_textual_references,
+)
+from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
+
+SCHEMAS = [
+    {"id": "Task", "primary_key": ["id"], "properties": {"name": {"type": "string"}, "status": {"$ref": "Status"}}},
+    {"id": "Status", "primary_key": ["id"], "properties": {}},
+    {"id": "Metadata", "primary_key": ["parent_id", "key"], "properties": {}},
+]
+
+text = st.text(max_size=20)
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), text
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6
+)
+# The text that files use for it can't be told from it.
+set_values = values.filter(lambda value: value != "NOT SET")
+names = st.text(min_size=1, max_size=10)
+keys = st.dictionaries(names, text, min_size=1, max_size=3)
+operations = st.one_of(
+    st.builds(
+        CreateOperation, entity_type=names, entity_key=keys, entity_data=st.dictionaries(text, values, max_size=3)
+    ),
+    st.builds(
+        UpdateOperation,
+        entity_type=names,
+        entity_key=keys,
+        attribute_name=names,
+        old_value=set_values | st.just(NOT_SET),
+        new_value=set_values | st.just(NOT_SET),
+    ),
+    st.builds(DeleteOperation, entity_type=names, entity_key=keys),
+)
+
+
+def update(new_value: Any, *, entity_type: str = "Task", attribute: str = "status") -> UpdateOperation:
+    return UpdateOperation(
+        entity_type=entity_type,
+        entity_key={"id": "1"},
+        attribute_name=attribute,
+        old_value=NOT_SET,
+        new_value=new_value,
+    )
+
+
+def make_manifest(recorded: tuple[Operation, ...], **values: Any) -> Manifest:
+    return Manifest(
+        **{"recording_id": "r1", "digest": digest_of(recorded), "created_at": "2026-01-01T00:00:00Z", **values}
+    )
+
+
+@given(operations)
+def test_an_operation_survives_its_json_form(operation: Operation) -> None:
+    assert operation_from_json(json.loads(json.dumps(operation_to_json(operation)))) == operation
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(operations, max_size=4).map(tuple), st.dictionaries(text, st.dictionaries(text, values), max_size=3))
+def test_a_recording_survives_payload_and_file(tmp_path_factory: Any, recorded: Any, records: Any) -> None:
+    entities = {key_text("Task", [key]): record for key, record in records.items()}
+    recording = Recording(recorded, entities, make_manifest(recorded, labels={"ü": "ß"}))
+    assert Recording.from_payload(recording.to_payload()) == recording
+    path = tmp_path_factory.mktemp("recording") / "r.dbm"
+    write_recording(path, recording)
+    assert read_recording(path) == recording
+
+
+@given(names, st.lists(text, min_size=1, max_size=3))
+def test_textual_keys_are_ascii_and_survive(entity_type: str, parts: list[str]) -> None:
+    key = key_text(entity_type, parts)
+    assert key.isascii()
+    if key.startswith("('"):
+        assert parse_key_text(key) == (entity_type, tuple(parts))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Task", "('Task', [])", "('Task', [1])", "('Task', ['1']) or 1", "(__import__('os'), ['1'])"]
+)
+def test_what_is_no_key_is_none(text: str) -> None:
+    assert parse_key_text(text) is None
+
+
+def test_textual_references_are_resolved_where_the_attribute_is_one() -> None:
+    key = key_text("Status", ["7"])
+    resolved = resolve_textual_references([update(key), update(key, attribute="name")], SCHEMAS)
+    assert [operation.new_value for operation in resolved if isinstance(operation, UpdateOperation)] == [
+        {"__entity_type__": "Status", "id": "7"},
+        key,
+    ]
+
+
+def test_a_reference_with_a_composite_key_gets_all_its_parts() -> None:
+    schemas = [*SCHEMAS[1:], {"id": "Task", "primary_key": ["id"], "properties": {"status": {"$ref": "Metadata"}}}]
+    (resolved,) = resolve_textual_references([update(key_text("Metadata", ["p", "k"]))], schemas)
+    assert isinstance(resolved, UpdateOperation)
+    assert resolved.new_value == {"__entity_type__": "Metadata", "parent_id": "p", "key": "k"}
+
+
+def test_a_reference_to_an_unknown_type_is_named() -> None:
+    with pytest.raises(RecordingFormatError, match=r"Task\.status refers to .*Nonsense"):
+        resolve_textual_references([update(key_text("Nonsense", ["1"]))], SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        None,
+        {},
+        {"operation": "explode"},
+        {"operation": ["create"]},
+        {"operation": "create", "entity_type": "Task", "entity_key": {"id": "1"}},
+        {"operation": "create", "entity_type": "", "entity_key": {"id": "1"}, "entity_data": {}},
+        {"operation": "delete", "entity_type": "Task", "entity_key": {}},
+        {"operation": "delete", "entity_type": "Task", "entity_key": {"id": None}},
+        {
+            "operation": "update",
+            "entity_type": "Task",
+            "entity_key": {"id": "1"},
+            "attribute_name": "name",
+            "new_value": 1,
+        },
+    ],
+)
+def test_a_malformed_operation_is_a_format_error(fields: Any) -> None:
+    with pytest.raises(RecordingFormatError):
+        operation_from_json(fields)
+
+
+def test_the_originals_recording_is_decoded() -> None:
+    recording = read_recording(shared_file("fixtures", "recorded", "operations_sqlite3.dbm"))
+    assert recording.manifest is None
+    key = {"id": "5e1d85f2-97f3-4f66-b0e1-8ce612cf3297"}
+    assert recording.operations == (
+        CreateOperation(
+            entity_type="User",
+            entity_key=key,
+            entity_data={**key, "username": "demo.user@example.com", "resource_type": "user"},
+        ),
+        *(
+            UpdateOperation(entity_type="User", entity_key=key, attribute_name=name, old_value=NOT_SET, new_value=value)
+            for name, value in [("is_active", True), ("first_name", "demo"), ("last_name", "user")]
+        ),
+    )
+    assert recording.entities["('User', ['2e3b4242-bd22-479f-aedd-4602f378d1e0'])"]["is_active"] is False
+
+
+def test_a_recording_without_manifest_is_the_same_one_in_every_flavour() -> None:
+    ids = {
+        read_recording(shared_file("fixtures", "recorded", name)).recording_id
+        for name in ("operations_linux.dbm", "operations_sqlite3.dbm", "operations_windows.dbm.dat")
+    }
+    assert len(ids) == 1
+
+
+def test_without_creates_the_modification_time_tells_two_recordings_apart(tmp_path: Path) -> None:
+    operation = json.dumps([operation_to_json(update("x", attribute="name"))])
+    ids = []
+    for number in (1, 2):
+        path = tmp_path / f"{number}.dbm"
+        write_container(path, {b"__operations__": json.dumps(operation).encode()}, None)
+        os.utime(path, ns=(number, number))
+        ids.append(read_recording(path).recording_id)
+    assert ids[0] != ids[1]
+    os.utime(path, ns=(1, 1))
+    assert read_recording(path).recording_id == ids[0]
+
+
+def test_changed_operations_do_not_match_their_digest() -> None:
+    recorded: tuple[Operation, ...] = (update("a", attribute="name"),)
+    recording = Recording(recorded, {}, make_manifest(recorded))
+    tampered = recording.to_payload().replace(b'"a"', b'"b"')
+    with pytest.raises(RecordingFormatError, match="digest"):
+        Recording.from_payload(tampered)
+
+
+def test_a_manifest_survives_and_leaves_out_what_a_newer_release_added() -> None:
+    manifest = make_manifest(
+        (),
+        bases=(Base(entity="e", attribute="a", known=True, value=3),),
+        deltas=(Delta(entity="e", attribute="a", added=("x",), removed=("y",)),),
+        updated={"e": ("a", "b")},
+        created=("c",),
+        context={"project": "p"},
+        outputs=({"pattern": "x"},),
+    )
+    data = json.loads(json.dumps(manifest.to_json()))
+    assert Manifest.from_json({**data, "brand_new": 1}) == manifest
+    assert {field.name for field in dataclasses.fields(Manifest)} <= data.keys()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": "other"}, {"version": 99}, {"version": "1"}, {"digest": None}, {"created": "text"}, {"bases": [1]}],
+)
+def test_a_damaged_or_newer_manifest_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(RecordingFormatError):
+        Manifest.from_json({**make_manifest(()).to_json(), **change})
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ({b"a": b"{}"}, "no operations"),
+        ({b"__operations__": b"no json"}, "cannot be read"),
+        ({b"__operations__": b'"{}"'}, "no list"),
+        ({b"__operations__": b'"[]"', b"x": b"[]"}, "no objects"),
+        ({b"__operations__": json.dumps("[" * 100_000 + "]" * 100_000).encode()}, "."),
+        ({b"__operations__": json.dumps("[" * 100 + "]" * 100).encode()}, "levels deep"),
+    ],
+)
+def test_other_content_is_a_format_error_that_names_the_file(
+    records: dict[bytes, bytes], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "strange.dbm"
+    write_container(path, records, None)
+    with pytest.raises(RecordingFormatError, match=message) as caught:
+        read_recording(path)
+    assert "strange.dbm" in str(caught.value)
+
+
+def test_the_originals_reader_understands_what_is_written(tmp_path: Path) -> None:
+    """It takes the operations' fields as keyword arguments: an unknown one would make it fail (spec: library 3.3)."""
+    python = interpreter(3, 13)
+    recorded: tuple[Operation, ...] = (
+        CreateOperation(entity_type="Task", entity_key={"id": "1"}, entity_data={"id": "1", "name": "n"}),
+        update({"__entity_type__": "Status", "id": "7"}),
+        DeleteOperation(entity_type="Task", entity_key={"id": "1"}),
+    )
+    path = tmp_path / "r.dbm"
+    write_recording(
+        path, Recording(recorded, {key_text("Task", ["1"]): {"__entity_type__": "Task"}}, make_manifest(recorded))
+    )
+    source = """
+import ast, dbm, json, sys
+with dbm.open(sys.argv[1], "r") as database:
+    for key in database.keys():
+        if key == b"__operations__":
+            for operation in json.loads(json.loads(database[key])):
+                print(operation.pop("operation"), *sorted(operation))
+        else:
+            print(ast.literal_eval(key.decode()), json.loads(database[key]))
+"""
+    done = subprocess.run([python, "-c", source, str(path)], capture_output=True, text=True, timeout=60, check=True)
+    assert sorted(done.stdout.splitlines()) == [
+        "('Task', ['1']) {'__entity_type__': 'Task'}",
+        "create entity_data entity_key entity_type",
+        "delete entity_key entity_type",
+        "update attribute_name entity_key entity_type new_value old_value",
+    ]
