@@ -5,7 +5,16 @@ Settings come from the environment (see the README's table); `FTRACK_SERVER` say
 
 from __future__ import annotations
 
-# Under this name celery looks for it; `app` would hide the module of that name.
-from workers.app import app as celery
+from typing import Any
 
 __all__ = ["celery"]
+
+
+def __getattr__(name: str) -> Any:
+    # Under this name celery looks for the application. Made when asked for, because making it needs the environment
+    # and importing a module of this package does not.
+    if name == "celery":
+        from workers.app import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

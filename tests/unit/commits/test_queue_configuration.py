@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.app.defaults import NAMESPACES, flatten
+
+import workers.schedule
+from tests.support.redis import fake_redis
+from trackteroid.commits.wakeups import COMMIT_TASK, SWEEP_TASK, WakeupSender, housekeeping_queue, wakeup_queue
+from trackteroid.settings import Settings
+from workers.config import configuration
+from workers.schedule import WAITING_LIMIT, BoundedScheduler
+
+SERVER = "https://studio.example"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_nothing_that_matters_lives_in_the_broker() -> None:
+    settings = configuration(Settings(), SERVER)
+    assert settings["task_acks_late"] is False
+    assert settings["worker_prefetch_multiplier"] == 1
+    assert settings["accept_content"] == ["json"]
+    assert settings["task_ignore_result"] is True and settings["result_backend"] is None
+    assert [queue.name for queue in settings["task_queues"]] == [wakeup_queue(SERVER), housekeeping_queue(SERVER)]
+
+
+def test_celery_knows_every_setting() -> None:
+    # Celery takes any name; a misspelled one would silently do nothing.
+    known = {name for name, _ in flatten(NAMESPACES)}
+    assert configuration(Settings(), SERVER).keys() - known == set()
+
+
+def test_tasks_are_thin_shells() -> None:
+    for path in (ROOT / "tasks").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                assert len(node.body) <= 5, f"{path.name}:{node.lineno}"
+
+
+def test_a_wakeup_that_cannot_be_sent_is_no_error() -> None:
+    assert WakeupSender("redis://127.0.0.1:1/0", SERVER).send() is False
+
+
+def test_without_celery_there_is_no_wakeup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "celery", None)
+    assert WakeupSender("redis://127.0.0.1:1/0", SERVER).send() is False
+
+
+def test_a_wakeup_is_a_bare_message_on_the_servers_queue() -> None:
+    app = Celery(broker="memory://", set_as_current=False)
+    sender = WakeupSender("memory://", SERVER)
+    sender._app, sender._pid = app, os.getpid()
+    assert sender.send(2)
+    with app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(wakeup_queue(SERVER))
+        message = queue.get(block=False)
+        assert message.headers["task"] == COMMIT_TASK
+        assert message.payload[:2] == [[], {}]
+        message.ack()
+        assert queue.qsize() == 1
+        queue.close()
+
+
+class Entry:
+    name = "sweep"
+    task = SWEEP_TASK
+
+
+def test_the_scheduler_stops_sending_when_nobody_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.update({**configuration(Settings(), SERVER), "broker_url": "memory://"})
+    client = fake_redis()
+    monkeypatch.setattr(workers.schedule, "connect", lambda url: client)
+    scheduler = BoundedScheduler(app=app, lazy=True)
+    sent: list[Any] = []
+    monkeypatch.setattr(scheduler, "apply_async", lambda entry, **options: sent.append(entry))
+    queue = housekeeping_queue(SERVER)
+    for _ in range(WAITING_LIMIT):
+        scheduler.apply_entry(Entry)
+        client.lpush(queue, b"message")
+    assert len(sent) == WAITING_LIMIT
+    scheduler.apply_entry(Entry)
+    assert len(sent) == WAITING_LIMIT
+    client.delete(queue)
+    scheduler.apply_entry(Entry)
+    assert len(sent) == WAITING_LIMIT + 1
+
+
+def test_the_scheduler_survives_an_absent_redis(caplog: pytest.LogCaptureFixture) -> None:
+    app = Celery(set_as_current=False)
+    app.conf.update(configuration(Settings(redis_url="redis://127.0.0.1:1/0"), SERVER))
+    BoundedScheduler(app=app, lazy=True).apply_entry(Entry)
+    assert "Not sending sweep" in caplog.text
