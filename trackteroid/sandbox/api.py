@@ -1,0 +1,160 @@
+"""The protocol's core: a batch in, the answer out. No HTTP, no threads, no clock of its own (specification 1.3, 2.8)."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from trackteroid.sandbox.actions import ACTIONS, Call, ServedSchemas
+from trackteroid.sandbox.batch import Batch, Written
+from trackteroid.sandbox.credentials import authenticate
+from trackteroid.sandbox.defaults import Request
+from trackteroid.sandbox.errors import MalformedRequestError, UnknownActionError, ValidationError
+from trackteroid.sandbox.loading import Loader
+from trackteroid.sandbox.projection import Node
+from trackteroid.sandbox.storage import Storage
+from trackteroid.sandbox.values import stored_time
+
+__all__ = ["Api"]
+
+_WRITING = ("create", "update", "delete")
+
+
+class Api:
+    """Answers batches.
+
+    Args:
+        storage: The data.
+        clock: Seconds since 1970.
+        new_id: Makes the ids that clients leave to the server.
+        url: Address of this server, for the URLs in answers; set once it is known.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        clock: Callable[[], float],
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        url: str = "http://127.0.0.1",
+    ) -> None:
+        self.storage = storage
+        self.url = url
+        self.served = ServedSchemas.of(storage)
+        self._clock = clock
+        self._new_id = new_id
+
+    def handle(self, payload: Any, *, username: str | None, api_key: str | None) -> Any:
+        """Run one request's batch: all or nothing.
+
+        Args:
+            payload: The decoded body, a list of operations; a single operation gets its bare result.
+
+        Returns:
+            One result per operation.
+
+        Raises:
+            ApiError: Any operation failed; nothing was changed.
+        """
+        with self.storage.lock:
+            call = Call(
+                storage=self.storage,
+                served=self.served,
+                caller=authenticate(self.storage, username, api_key),
+                url=self.url,
+                new_id=self._new_id,
+            )
+            if isinstance(payload, dict):
+                return self._run([payload], call)[0]
+            if not isinstance(payload, list):
+                raise MalformedRequestError("The body must be a list of operations.")
+            return self._run(payload, call)
+
+    def _run(self, operations: list[Any], call: Call) -> list[Any]:
+        for operation in operations:
+            if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
+                raise MalformedRequestError('Every operation must be an object with an "action".')
+        with self._translated(), self.storage.transaction():
+            request = Request(user_id=call.caller.user_id, now=stored_time(self._clock()), new_id=self._new_id)
+            batch = Batch(self.storage, request)
+            results = [self._operate(batch, operation, call) for operation in operations]
+            batch.finish()
+            # Answers are put together at the end: later operations may have changed what earlier ones made.
+            return self._answers(operations, results, call)
+
+    def apply(self, operations: list[dict[str, Any]], *, user_id: str | None = None) -> None:
+        """Write a batch without credentials and without an answer: how seeds get in."""
+        with self.storage.transaction():
+            request = Request(user_id=user_id, now=stored_time(self._clock()), new_id=self._new_id)
+            batch = Batch(self.storage, request)
+            for operation in operations:
+                self._write(batch, operation)
+            batch.finish()
+
+    @staticmethod
+    @contextmanager
+    def _translated() -> Iterator[None]:
+        """What a request can provoke in the layers below is the request's fault, not the server's."""
+        try:
+            yield
+        except RecursionError:
+            raise ValidationError("The request is nested too deeply.") from None
+        except sqlite3.OperationalError as error:
+            raise ValidationError(f"The request is too complex: {error}.") from error
+
+    def _operate(self, batch: Batch, operation: dict[str, Any], call: Call) -> Any:
+        name = operation["action"]
+        if name in _WRITING:
+            return self._write(batch, operation)
+        if name not in ACTIONS:
+            # The odd u'' is how a real server says it, and clients look for exactly that.
+            raise UnknownActionError(f"Invalid action u'{name}'")
+        return ACTIONS[name](call, operation)
+
+    @staticmethod
+    def _write(batch: Batch, operation: dict[str, Any]) -> Any:
+        entity_type = operation.get("entity_type")
+        if not isinstance(entity_type, str):
+            raise MalformedRequestError(f'Action "{operation["action"]}" needs an "entity_type".')
+        if operation["action"] == "create":
+            return batch.create(entity_type, operation.get("entity_data"))
+        if operation["action"] == "update":
+            return batch.update(entity_type, operation.get("entity_key"), operation.get("entity_data"))
+        batch.delete(entity_type, operation.get("entity_key"))
+        return {"action": "delete", "data": True}
+
+    def _answers(self, operations: list[dict[str, Any]], results: list[Any], call: Call) -> list[Any]:
+        """Replace written entities by what the answer shows of them, with one statement per kind of entity."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for index, result in enumerate(results):
+            if isinstance(result, Written):
+                groups.setdefault((result.entity_type.name, *sorted(set(result.names))), []).append(index)
+        answers = list(results)
+        for indices in groups.values():
+            for index, entity in zip(indices, self._load([results[index] for index in indices], call), strict=True):
+                answers[index] = {"action": operations[index]["action"], "data": entity}
+        return answers
+
+    def _load(self, group: list[Written], call: Call) -> list[dict[str, Any]]:
+        entity_type = group[0].entity_type
+        node = Node({name: Node() for name in group[0].names})
+        loader = Loader(call.rows)
+        keys = entity_type.primary_key
+        if len(keys) == 1:
+            found = loader.by_key(entity_type, node, [written.key[0] for written in group])
+            entities = [found.get(str(written.key[0]).lower(), found.get(written.key[0])) for written in group]
+        else:
+            entities = [next(iter(loader.by_keys(entity_type, node, written.key)), None) for written in group]
+        return [self._answer(written, entity) for written, entity in zip(group, entities, strict=True)]
+
+    @staticmethod
+    def _answer(written: Written, entity: dict[str, Any] | None) -> dict[str, Any]:
+        if entity is None:
+            # Deleted again by the same batch.
+            entity = {"__entity_type__": written.entity_type.name}
+            entity.update(zip(written.entity_type.primary_key, written.key, strict=True))
+        # The same entity may be in the answer twice, with its times sent in two spellings.
+        return {**entity, **{name: written.times[name] for name in written.times if name in entity}}

@@ -1,0 +1,137 @@
+"""`POST /api`: bytes in, bytes out, and always JSON (trap 1), unless a fault was ordered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from trackteroid.sandbox.api import Api
+from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError, MalformedRequestError
+from trackteroid.sandbox.faults import Decision, FaultSet
+from trackteroid.sandbox.request_log import RequestLog
+from trackteroid.sandbox.responses import NoAnswer, Trickle
+
+__all__ = ["ApiEndpoint"]
+
+_LOG = logging.getLogger("trackteroid.sandbox")
+_MAINTENANCE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
+
+
+class ApiEndpoint:
+    """Answers batches over HTTP and keeps the request log.
+
+    Args:
+        api: The protocol's core.
+        faults: What goes wrong on purpose.
+        requests: Where requests are noted.
+    """
+
+    def __init__(self, api: Api, faults: FaultSet, requests: RequestLog) -> None:
+        self._api = api
+        self._faults = faults
+        self._requests = requests
+
+    async def __call__(self, request: Request) -> Response:
+        body = await request.body()
+        started, moment = time.perf_counter(), time.time()
+        user = request.headers.get("ftrack-user")
+        try:
+            payload, mistake = _decoded(body), None
+        except ApiError as error:
+            payload, mistake = None, error
+        actions, expressions = _summary(payload)
+        decision = self._faults.decide(actions, user)
+        if decision.seconds:
+            await asyncio.sleep(decision.seconds)
+        response = self._answer(request, payload, mistake, decision)
+        self._requests.add(
+            {
+                "time": moment,
+                "user": user,
+                "actions": actions,
+                "expressions": expressions,
+                "milliseconds": round((time.perf_counter() - started) * 1000, 3),
+                "status": None if isinstance(response, NoAnswer) else response.status_code,
+                "fault": decision.names[-1] if decision.names else None,
+            }
+        )
+        return response
+
+    def _answer(self, request: Request, payload: Any, mistake: ApiError | None, decision: Decision) -> Response:
+        if decision.kind == "reset":
+            return NoAnswer()
+        if decision.kind == "maintenance":
+            return Response(_MAINTENANCE, decision.status, media_type="text/html")
+        if decision.kind == "error":
+            body = decision.body or {
+                "exception": "ServerError",
+                "content": f"Fault on order: status {decision.status}.",
+                "error_code": None,
+            }
+            return _json(body, decision.status)
+        if decision.kind == "reject_credentials":
+            mistake = InvalidCredentialsError("The supplied API key or user name is not valid.")
+        status, result = self._result(request.headers, payload, mistake, halfway=decision.kind == "half_batch")
+        if decision.kind == "drop_reply":
+            return NoAnswer()
+        if decision.kind == "trickle":
+            return Trickle(_encoded(result), seconds=decision.trickle_seconds, status_code=status, media_type=_JSON)
+        return _json(result, status)
+
+    def _result(
+        self, headers: Mapping[str, str], payload: Any, mistake: ApiError | None, *, halfway: bool
+    ) -> tuple[int, Any]:
+        """HTTP status and body; errors become error objects, whatever they are."""
+        strict = headers.get("ftrack-strict-api", "").strip().lower() == "true"
+        try:
+            if mistake is not None:
+                raise mistake
+            credentials = {"username": headers.get("ftrack-user"), "api_key": headers.get("ftrack-api-key")}
+            if halfway and isinstance(payload, list):
+                self._api.handle(payload[: len(payload) // 2], **credentials)
+                raise ApiError("Fault on order: the batch was applied only in part.", status=500)
+            return 200, self._api.handle(payload, **credentials)
+        except ApiError as error:
+            return (error.status if strict else 200), error.as_object()
+        except Exception as error:
+            # A mistake of ours: it must not reach the client as anything but JSON, and must not go unseen either.
+            _LOG.exception("A request failed unexpectedly")
+            fallback = ApiError(f"{type(error).__name__}: {error}", exception="InternalError", status=500)
+            return (fallback.status if strict else 200), fallback.as_object()
+
+
+_JSON = "application/json"
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _json(value: Any, status: int) -> Response:
+    return Response(_encoded(value), status, media_type=_JSON)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequestError(f"The body is no JSON: {error}") from None
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _summary(payload: Any) -> tuple[list[str], list[str]]:
+    """The actions of a batch in order, and the texts of its queries."""
+    operations = payload if isinstance(payload, list) else [payload]
+    known = [operation for operation in operations if isinstance(operation, dict)]
+    actions = [str(operation["action"]) for operation in known if "action" in operation]
+    return actions, [str(operation["expression"]) for operation in known if "expression" in operation]

@@ -1,0 +1,396 @@
+"""Criteria and sort keys of a query -> parameterised SQL.
+
+Relations become `EXISTS`, so that a criterion never multiplies rows and a path through a collection means "some element"
+(specification 5.2). Comparisons keep SQL's null logic (5.3). Names come from the schema; everything a client wrote is a
+parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from trackteroid.sandbox.derived import SQL_EXPRESSIONS
+from trackteroid.sandbox.errors import UnknownAttributeError, ValidationError
+from trackteroid.sandbox.schema import Attribute, EntityType, Kind, Schema
+from trackteroid.sandbox.sql import FALSE, TRUE, Fragment, all_of, any_of, in_values
+from trackteroid.sandbox.storage import SEQUENCE, TYPE, quoted
+from trackteroid.sandbox.syntax import (
+    And,
+    Comparison,
+    Criterion,
+    Literal,
+    Membership,
+    Not,
+    Operator,
+    Or,
+    OrderKey,
+    Path,
+    Query,
+    Relation,
+    Step,
+)
+from trackteroid.sandbox.table_names import table_name
+from trackteroid.sandbox.values import Stored, from_wire, is_date_only
+
+__all__ = ["Compiler", "Row", "like_pattern"]
+
+_SYMBOLS = {
+    Operator.IS: "=",
+    Operator.IS_NOT: "<>",
+    Operator.LESS: "<",
+    Operator.LESS_EQUAL: "<=",
+    Operator.GREATER: ">",
+    Operator.GREATER_EQUAL: ">=",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of some type under its alias in the SQL text."""
+
+    entity_type: EntityType
+    alias: str
+
+    def column(self, name: str) -> Fragment:
+        """The value of a column or of a derived attribute that SQL can express."""
+        expression = SQL_EXPRESSIONS.get((self.entity_type.table, name))
+        return Fragment(expression.format(row=self.alias) if expression else f"{self.alias}.{quoted(name)}")
+
+    @property
+    def source(self) -> Fragment:
+        return Fragment(f"{quoted(self.entity_type.table)} {self.alias}")
+
+
+class Compiler:
+    """Compiles one query against a schema; aliases are unique within one compiler."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._numbers = count()
+
+    def row(self, entity_type: EntityType) -> Row:
+        """A new row of this type, for a FROM clause."""
+        return Row(entity_type, f"t{next(self._numbers)}")
+
+    def is_of_type(self, row: Row) -> Fragment:
+        """Condition that a row of the table is of the row's type or below."""
+        return self._is_one_of(row, row.entity_type.family)
+
+    def _is_one_of(self, row: Row, names: Sequence[str]) -> Fragment:
+        if not self._schema.is_family(row.entity_type.table):
+            return TRUE
+        if len(names) == len(self._schema.in_table(row.entity_type.table)):
+            return TRUE
+        listed = ", ".join(f"'{name}'" for name in names)
+        return Fragment(f"{row.alias}.{quoted(TYPE)} IN ({listed})")
+
+    # Criteria
+
+    def criterion(self, criterion: Criterion, row: Row) -> Fragment:
+        """The condition that `row` fulfils the criterion.
+
+        Raises:
+            UnknownAttributeError, UnknownEntityTypeError: A name in a path.
+            ValidationError: A value that the attribute cannot have, or an attribute that cannot be searched.
+        """
+        if isinstance(criterion, And):
+            return all_of([self.criterion(part, row) for part in criterion.parts])
+        if isinstance(criterion, Or):
+            return any_of([self.criterion(part, row) for part in criterion.parts])
+        if isinstance(criterion, Not):
+            return "NOT (" + self.criterion(criterion.part, row) + ")"
+        if isinstance(criterion, Relation):
+            return self._relation(criterion, row)
+        if isinstance(criterion, Membership):
+            return self._membership(criterion, row)
+        return self._comparison(criterion, row)
+
+    def _relation(self, relation: Relation, row: Row) -> Fragment:
+        inner = relation.inner
+
+        def fulfilled(target: Row) -> Fragment:
+            return TRUE if inner is None else self.criterion(inner, target)
+
+        return self._along(row, relation.path.steps, fulfilled)
+
+    def _comparison(self, comparison: Comparison, row: Row) -> Fragment:
+        operator, value = comparison.operator, comparison.value
+
+        def compared(expression: Fragment, attribute: Attribute) -> Fragment:
+            return self._compared(expression, attribute, operator, value)
+
+        def absent() -> Fragment | None:
+            if value.is_null and operator in (Operator.IS, Operator.IS_NOT):
+                return Fragment("NOT " if operator is Operator.IS else "")
+            return None
+
+        return self._at(row, comparison.path, compared, absent())
+
+    def _membership(self, membership: Membership, row: Row) -> Fragment:
+        values = membership.values
+
+        def contained(expression: Fragment, attribute: Attribute) -> Fragment:
+            if isinstance(values, Query):
+                found = self._subquery(values)
+                if not membership.negated:
+                    return expression + " IN (" + found + ")"
+                return all_of([expression + " IS NOT NULL", expression + " NOT IN (" + found + ")"])
+            return self._listed(expression, attribute, values, negated=membership.negated)
+
+        return self._at(row, membership.path, contained, None)
+
+    # Paths
+
+    def _at(
+        self,
+        row: Row,
+        path: Path,
+        condition: Callable[[Fragment, Attribute], Fragment],
+        absence: Fragment | None,
+    ) -> Fragment:
+        """A condition on the value that a path ends in.
+
+        Args:
+            condition: From the value's expression and attribute.
+            absence: Set if the condition is about being null: for a collection that means (not) being empty, and this is
+                what stands before `EXISTS`.
+        """
+        *steps, last = path.steps
+
+        def ended(target: Row) -> Fragment:
+            attribute, only = self._lookup(target.entity_type, last)
+            if attribute.is_collection or (attribute.is_relation and last.cast):
+                if absence is not None:
+                    return absence + self._along(target, (last,), lambda _: TRUE)
+                return self._along(target, (last,), lambda element: condition(_key(element), _KEY))
+            found = condition(self._value(target, attribute), attribute)
+            return found if not only else all_of([self._is_one_of(target, only), found])
+
+        return self._along(row, steps, ended) if steps else ended(row)
+
+    def _along(self, row: Row, steps: Sequence[Step], condition: Callable[[Row], Fragment]) -> Fragment:
+        """`EXISTS` of related rows along the steps, the last of which fulfils the condition."""
+        step, rest = steps[0], steps[1:]
+        attribute, only = self._lookup(row.entity_type, step)
+        target = self.row(self.target(attribute, step))
+        inner = self._along(target, rest, condition) if rest else condition(target)
+        source, joined = self.joined(row, attribute, target)
+        exists = "EXISTS (SELECT 1 FROM " + source + " WHERE " + all_of([joined, self.is_of_type(target), inner]) + ")"
+        return exists if not only else all_of([self._is_one_of(row, only), exists])
+
+    def joined(self, row: Row, attribute: Attribute, target: Row) -> tuple[Fragment, Fragment]:
+        """How related rows are reached: what stands in FROM, and the condition that ties it to `row`."""
+        if attribute.link is not None:
+            link = f"l{next(self._numbers)}"
+            source = target.source + f" JOIN {quoted(attribute.link.table)} {link} ON "
+            source = source + _key(target) + f" = {link}.{quoted(attribute.link.far)}"
+            return source, _key(row) + f" = {link}.{quoted(attribute.link.near)}"
+        if attribute.kind is Kind.REF:
+            keys = target.entity_type.primary_key
+            pairs = [
+                target.column(key) + " = " + row.column(column)
+                for key, column in zip(keys, attribute.columns, strict=True)
+            ]
+            return target.source, all_of(pairs)
+        conditions = [target.column(_collection_column(attribute)) + " = " + _key(row)]
+        if attribute.where is not None:
+            column, value = attribute.where
+            conditions.append(target.column(column) + Fragment(" = ?", (value,)))
+        return target.source, all_of(conditions)
+
+    def target(self, attribute: Attribute, step: Step) -> EntityType:
+        """The type that a step of a path leads to.
+
+        Raises:
+            UnknownAttributeError: The attribute is no relation.
+            UnknownEntityTypeError: The cast names no type.
+            ValidationError: The cast names a type that can't stand here.
+        """
+        if not attribute.is_relation or attribute.target is None:
+            raise UnknownAttributeError(f'"{step.name}" is no relation, so that nothing can follow it.')
+        target = self._schema.type(attribute.target)
+        if step.cast is None:
+            return target
+        cast = self._schema.type(step.cast)
+        if cast.table != target.table:
+            raise ValidationError(f'"{step.name}" holds {target.name}, which can never be {cast.name}.')
+        return cast
+
+    def _lookup(self, entity_type: EntityType, step: Step) -> tuple[Attribute, tuple[str, ...]]:
+        return self._schema.attribute(entity_type, step.name)
+
+    def _value(self, row: Row, attribute: Attribute) -> Fragment:
+        """The expression of a scalar, or of a reference's key."""
+        column = attribute.column
+        if column is None or len(attribute.columns) > 1:
+            raise ValidationError(
+                f'"{attribute.name}" has a key of several attributes and cannot be compared as a whole.'
+            )
+        if attribute.derived and (row.entity_type.table, column) not in SQL_EXPRESSIONS:
+            raise ValidationError(
+                f'"{attribute.name}" is worked out for each answer and cannot be searched or sorted by.'
+            )
+        return row.column(column)
+
+    # Sub-queries
+
+    def _subquery(self, query: Query) -> Fragment:
+        """`SELECT` of the one value per row that the sub-query projects: nulls are dropped (specification 5.4)."""
+        entity_type = self._schema.type(query.entity_type)
+        if len(query.projections) > 1:
+            raise ValidationError("A sub-query selects one attribute.")
+        row = self.row(entity_type)
+        if query.projections:
+            source, value, conditions = self._projected(row, query.projections[0])
+        else:
+            source, value, conditions = row.source, _key(row), []
+        conditions = [*conditions, self.is_of_type(row), value + " IS NOT NULL"]
+        if query.criterion is not None:
+            conditions.append(self.criterion(query.criterion, row))
+        found = "SELECT " + value + " FROM " + source + " WHERE " + all_of(conditions)
+        if query.limit is not None or query.offset:
+            found = found + " ORDER BY " + self.order(query.order, row) + self.paging(query.limit, query.offset)
+        return found
+
+    def _projected(self, row: Row, path: Path) -> tuple[Fragment, Fragment, list[Fragment]]:
+        """FROM clause, value and conditions of a path as joins: here every element counts, not just some."""
+        source = row.source
+        conditions: list[Fragment] = []
+        for index, step in enumerate(path.steps):
+            attribute, only = self._lookup(row.entity_type, step)
+            if only:
+                conditions.append(self._is_one_of(row, only))
+            is_last = index == len(path.steps) - 1
+            if is_last and not attribute.is_collection and not step.cast:
+                return source, self._value(row, attribute), conditions
+            target = self.row(self.target(attribute, step))
+            added, joined = self.joined(row, attribute, target)
+            source = source + ", " + added
+            conditions += [joined, self.is_of_type(target)]
+            row = target
+        return source, _key(row), conditions
+
+    # Order and paging
+
+    def order(self, keys: Sequence[OrderKey], row: Row) -> Fragment:
+        """What follows ORDER BY: the keys, then the order in which rows were made, so that pages never overlap."""
+        result = Fragment("")
+        for key in keys:
+            result = result + self._sort_value(row, key.path.steps) + (" DESC, " if key.descending else ", ")
+        return result + f"{row.alias}.{quoted(SEQUENCE)}"
+
+    def _sort_value(self, row: Row, steps: Sequence[Step]) -> Fragment:
+        attribute, _ = self._lookup(row.entity_type, steps[0])
+        if len(steps) == 1 and not attribute.is_collection:
+            return self._value(row, attribute)
+        target = self.row(self.target(attribute, steps[0]))
+        inner = self._sort_value(target, steps[1:]) if len(steps) > 1 else _key(target)
+        source, joined = self.joined(row, attribute, target)
+        where = all_of([joined, self.is_of_type(target)])
+        return "(SELECT " + inner + " FROM " + source + " WHERE " + where + " LIMIT 1)"
+
+    @staticmethod
+    def paging(limit: int | None, offset: int) -> Fragment:
+        """LIMIT and OFFSET; no limit is -1 to SQLite."""
+        return Fragment(" LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset))
+
+    # Values
+
+    def _compared(self, expression: Fragment, attribute: Attribute, operator: Operator, value: Literal) -> Fragment:
+        if value.is_null:
+            if operator in (Operator.IS, Operator.IS_NOT):
+                return _is_null(expression, attribute, negated=operator is Operator.IS_NOT)
+            return FALSE
+        if operator in (Operator.LIKE, Operator.NOT_LIKE):
+            word = " LIKE ? ESCAPE '\\'" if operator is Operator.LIKE else " NOT LIKE ? ESCAPE '\\'"
+            return _as_text(expression, attribute) + Fragment(word, (like_pattern(value),))
+        if attribute.kind is Kind.VARIABLE:
+            return "variable_matches(" + expression + Fragment(", ?, ?)", (operator.value, value.text))
+        stored = self._stored(attribute, value)
+        if attribute.kind is Kind.TIME and is_date_only(value.text) and operator in (Operator.IS, Operator.IS_NOT):
+            word = " BETWEEN ? AND ?" if operator is Operator.IS else " NOT BETWEEN ? AND ?"
+            return expression + Fragment(word, (stored, f"{str(stored)[:10]} 23:59:59"))
+        return expression + Fragment(f" {_SYMBOLS[operator]} ?", (stored,))
+
+    def _listed(
+        self, expression: Fragment, attribute: Attribute, values: Sequence[Literal], *, negated: bool
+    ) -> Fragment:
+        # Null in a list is equal to nothing; under `not_in` it must not swallow all rows, as it does in SQL.
+        values = [value for value in values if not value.is_null]
+        if attribute.kind is Kind.VARIABLE:
+            operator = Operator.IS_NOT if negated else Operator.IS
+            parts = [self._compared(expression, attribute, operator, value) for value in values]
+            return (all_of(parts) if negated else any_of(parts)) if parts else (TRUE if negated else FALSE)
+        if attribute.kind is Kind.TIME and any(is_date_only(value.text) for value in values):
+            operator = Operator.IS_NOT if negated else Operator.IS
+            parts = [self._compared(expression, attribute, operator, value) for value in values]
+            return all_of(parts) if negated else any_of(parts)
+        found = in_values(expression, [self._stored(attribute, value) for value in values], negated=negated)
+        # Nothing is in an empty list, and SQL would then let null rows pass `NOT IN`.
+        return all_of([expression + " IS NOT NULL", found]) if negated else found
+
+    def _stored(self, attribute: Attribute, value: Literal) -> Stored:
+        text = value.text
+        if attribute.kind is Kind.OBJECT:
+            raise ValidationError(f'"{attribute.name}" cannot be compared.')
+        if attribute.transform:
+            return table_name(self._schema, text)
+        if attribute.kind is Kind.REF:
+            return text
+        return from_wire(attribute, text)
+
+
+_KEY = Attribute(name="id", kind=Kind.UID, column="id")
+
+
+def _key(row: Row) -> Fragment:
+    keys = row.entity_type.primary_key
+    if len(keys) > 1:
+        raise ValidationError(
+            f"{row.entity_type.name} has a key of several attributes and cannot be compared as a whole."
+        )
+    return row.column(keys[0])
+
+
+def _collection_column(attribute: Attribute) -> str:
+    if attribute.column is None:
+        raise ValidationError(f'"{attribute.name}" cannot be followed.')
+    return attribute.column
+
+
+def _is_null(expression: Fragment, attribute: Attribute, *, negated: bool) -> Fragment:
+    word = " IS NOT NULL" if negated else " IS NULL"
+    if attribute.kind is Kind.VARIABLE:
+        # A variable that was set to null holds the JSON text.
+        return "NULLIF(" + expression + ", 'null')" + word
+    return expression + word
+
+
+def _as_text(expression: Fragment, attribute: Attribute) -> Fragment:
+    if attribute.kind is Kind.BOOL:
+        return "CASE " + expression + " WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+    if attribute.kind is Kind.VARIABLE:
+        return "json_extract(" + expression + ", '$')"
+    if attribute.kind in (Kind.INT, Kind.NUMBER):
+        return "CAST(" + expression + " AS TEXT)"
+    return expression
+
+
+def like_pattern(value: Literal) -> str:
+    r"""A pattern for SQL's LIKE: `\%` and `\_` stay escaped, other backslashes in quotes protect the next character."""
+    if not value.quoted:
+        return re.sub(r"\\(?![%_])", r"\\\\", value.raw)
+    return "".join(_pattern_parts(value.raw))
+
+
+def _pattern_parts(raw: str) -> Iterator[str]:
+    characters = iter(raw)
+    for character in characters:
+        if character != "\\":
+            yield character
+            continue
+        protected = next(characters, "\\")
+        yield "\\" + protected if protected in "%_\\" else protected

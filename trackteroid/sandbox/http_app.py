@@ -1,0 +1,113 @@
+"""Which path leads where. Only moves bytes: everything is decided elsewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from trackteroid.sandbox.api import Api
+from trackteroid.sandbox.api_endpoint import ApiEndpoint
+from trackteroid.sandbox.faults import FaultError, FaultSet
+from trackteroid.sandbox.file_endpoints import FileEndpoints
+from trackteroid.sandbox.request_log import RequestLog
+
+__all__ = ["make_app"]
+
+
+def make_app(api: Api, faults: FaultSet, requests: RequestLog) -> Starlette:
+    """The ASGI application of a sandbox."""
+    files, admin = FileEndpoints(api), _Admin(api, faults, requests)
+    return Starlette(
+        routes=[
+            Route("/api", ApiEndpoint(api, faults, requests).__call__, methods=["POST"]),
+            Route("/component/get", files.download),
+            Route("/component/thumbnail", files.thumbnail),
+            Route("/component/remove", files.remove),
+            Route("/upload/{token}", files.upload, methods=["PUT"]),
+            Route("/img/thumbnail2.png", files.placeholder),
+            Route("/widget/{name}", files.widget),
+            Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/sandbox/requests", admin.requests),
+            Route("/sandbox/snapshot", admin.snapshot, methods=["POST"]),
+            Route("/sandbox/restore", admin.restore, methods=["POST"]),
+        ],
+        exception_handlers={404: _not_found, 405: _not_allowed, 500: _failed},
+        middleware=[
+            # Browsers: the JavaScript client sends credentials, which forbids a plain "*" (specification 1.8).
+            Middleware(
+                CORSMiddleware,
+                allow_origin_regex=".*",
+                allow_credentials=True,
+                allow_methods=["GET", "POST", "PUT", "OPTIONS"],
+                allow_headers=["*"],
+                expose_headers=["ETag"],
+            )
+        ],
+    )
+
+
+class _Admin:
+    """What only a sandbox has."""
+
+    def __init__(self, api: Api, faults: FaultSet, requests: RequestLog) -> None:
+        self._api = api
+        self._faults = faults
+        self._requests = requests
+
+    async def faults(self, request: Request) -> Response:
+        """`GET` lists the active faults, `POST` replaces them, `DELETE` ends them."""
+        if request.method == "DELETE":
+            self._faults.clear()
+        elif request.method == "POST":
+            try:
+                self._faults.replace(json.loads(await request.body()))
+            except FaultError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            except (ValueError, RecursionError) as error:
+                return JSONResponse({"error": f"The body is no JSON: {error}"}, 400)
+        return JSONResponse(self._faults.active())
+
+    async def requests(self, request: Request) -> Response:
+        """The request log; `?clear=1` empties it."""
+        clear = request.query_params.get("clear", "").lower() in ("1", "true", "yes")
+        return JSONResponse(self._requests.take(clear=clear))
+
+    async def snapshot(self, request: Request) -> Response:
+        """Keep the present state, under `?name=` if several are wanted."""
+        self._api.storage.keep_copy(request.query_params.get("name", ""))
+        return JSONResponse({})
+
+    async def restore(self, request: Request) -> Response:
+        if not self._api.storage.restore_copy(request.query_params.get("name", "")):
+            return JSONResponse({"error": "There is no snapshot of this name."}, 404)
+        return JSONResponse({})
+
+
+def _object(exception: str, content: str) -> dict[str, Any]:
+    return {"exception": exception, "content": content, "error_code": None}
+
+
+def _for_api(request: Request, status: int, text: str) -> Response:
+    # Nothing but JSON on /api, whatever happens (trap 1).
+    if request.url.path.rstrip("/") == "/api":
+        return JSONResponse(_object("MalformedRequestError", text), status)
+    return PlainTextResponse(text, status)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _for_api(request, 404, f"There is nothing at {request.url.path}.")
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    return _for_api(request, 405, f"{request.method} is not possible at {request.url.path}.")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _for_api(request, 500, "The sandbox failed.")

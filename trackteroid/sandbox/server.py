@@ -1,0 +1,168 @@
+"""A sandbox that listens: in this process (`SandboxServer`) or as a process of its own (`serve`)."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import uvicorn
+
+from trackteroid.sandbox.api import Api
+from trackteroid.sandbox.errors import SandboxStartError
+from trackteroid.sandbox.faults import FaultSet
+from trackteroid.sandbox.http_app import make_app
+from trackteroid.sandbox.parser import parse
+from trackteroid.sandbox.request_log import RequestLog
+from trackteroid.sandbox.responses import HangingUp
+from trackteroid.sandbox.schema_text import load_schema
+from trackteroid.sandbox.seeds import API_KEY, API_USER, plant
+from trackteroid.sandbox.storage import Storage
+from trackteroid.sandbox.values import stored_time
+
+__all__ = ["SandboxServer"]
+
+# Clients keep connections open between requests; closing one just as it is used again looks like a failure of ours.
+_KEEP_ALIVE_SECONDS = 3600
+
+
+class SandboxServer:
+    """A local ftrack server.
+
+    As a context manager it serves from a thread of this process:
+
+        with SandboxServer(seed="demo") as server:
+            session = ftrack_api.Session(server.url, server.env["FTRACK_API_KEY"], server.env["FTRACK_API_USER"])
+
+    Args:
+        seed: Name of the data to start with (`demo`, `empty`).
+        host: Address to listen on.
+        port: Port to listen on, 0 for any free one.
+        data: File to keep the data in; what it holds already wins over the seed. In memory if not given.
+        clock: Seconds since 1970.
+
+    Attributes:
+        url: Address for `FTRACK_SERVER`.
+        env: The three environment variables of the official clients.
+        faults: What goes wrong on purpose; see `FaultSet.replace`.
+        requests: The last requests, oldest first.
+        api: The core, for tests that need no HTTP.
+
+    Raises:
+        SandboxStartError: Unknown seed, port in use, or unusable data file.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: str = "demo",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        data: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.faults = FaultSet()
+        self.requests = RequestLog()
+        self._socket = _listening(host, port)
+        try:
+            storage = Storage(load_schema(), data, now=lambda: stored_time(clock()))
+            if storage.is_new or storage.recall("seed") is None:
+                plant(storage, seed)
+        except SandboxStartError:
+            self._socket.close()
+            raise
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self.env = {"FTRACK_SERVER": self.url, "FTRACK_API_USER": API_USER, "FTRACK_API_KEY": API_KEY}
+        self.api = Api(storage, clock=clock, url=self.url)
+        # The first query would pay for reading the grammar.
+        parse("Task")
+        self._server = _Server(
+            uvicorn.Config(
+                make_app(self.api, self.faults, self.requests),
+                http=HangingUp,
+                ws="none",
+                lifespan="off",
+                loop="asyncio",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._thread: threading.Thread | None = None
+
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Serve in this thread, the main one, until SIGTERM or SIGINT; `ready` is called once it listens."""
+        self._server.ready = ready
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self.api.storage.close()
+
+    def __enter__(self) -> SandboxServer:
+        started = threading.Event()
+        self._server.ready = started.set
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="trackteroid-sandbox", daemon=True
+        )
+        self._thread.start()
+        if not started.wait(10):
+            raise SandboxStartError("The sandbox did not start within 10 seconds.")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(10)
+        self.api.storage.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends quietly on a signal, so that the process can end with status 0, and says when it listens."""
+
+    ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.ready is not None:
+            self.ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The base class raises the signal again afterwards, which would kill the process instead of ending it.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Unix only: Windows would let two servers share the port.
+        if hasattr(socket, "AF_UNIX"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise SandboxStartError(f"Cannot listen on {host}:{port}: {error}.") from error
+    return listener

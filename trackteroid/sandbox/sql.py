@@ -1,0 +1,54 @@
+"""Pieces of SQL text that carry their parameters with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FALSE", "TRUE", "Fragment", "all_of", "any_of", "in_values"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """SQL text with one `?` per parameter, in order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+    def __add__(self, other: Fragment | str) -> Fragment:
+        if isinstance(other, str):
+            return Fragment(self.text + other, self.parameters)
+        return Fragment(self.text + other.text, self.parameters + other.parameters)
+
+    def __radd__(self, other: str) -> Fragment:
+        return Fragment(other + self.text, self.parameters)
+
+
+TRUE = Fragment("1")
+FALSE = Fragment("0")
+
+
+def all_of(parts: Iterable[Fragment]) -> Fragment:
+    return _joined(" AND ", parts)
+
+
+def any_of(parts: Iterable[Fragment]) -> Fragment:
+    return _joined(" OR ", parts)
+
+
+def _joined(word: str, parts: Iterable[Fragment]) -> Fragment:
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
+    return Fragment(
+        "(" + word.join(part.text for part in parts) + ")",
+        tuple(parameter for part in parts for parameter in part.parameters),
+    )
+
+
+def in_values(expression: Fragment, values: Iterable[Any], *, negated: bool = False) -> Fragment:
+    """`expression IN (values)` with a single parameter: SQLite limits how many a statement may have."""
+    word = "NOT IN" if negated else "IN"
+    return expression + Fragment(f" {word} (SELECT value FROM json_each(?))", (json.dumps(list(values)),))

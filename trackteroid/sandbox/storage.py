@@ -1,0 +1,208 @@
+"""Rows in SQLite: tables and indexes made from the schema, transactions, copies.
+
+Nothing here knows the protocol. One connection, one lock: requests are served one after the other, as the writes of a
+real server are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from trackteroid.sandbox.errors import SandboxStartError
+from trackteroid.sandbox.schema import Kind, Schema
+from trackteroid.sandbox.values import Stored, variable_matches
+
+__all__ = ["SEQUENCE", "TYPE", "Storage", "quoted"]
+
+TYPE = "__type"
+"""Column that says of which type a row is, in tables that a family shares."""
+SEQUENCE = "__seq"
+"""Column with the order in which rows were made."""
+
+# Raised when tables change their meaning, so that an old data file is refused rather than misread.
+_FORMAT = 1
+_DECLARATIONS = {
+    Kind.BOOL: "INTEGER",
+    Kind.INT: "INTEGER",
+    Kind.NUMBER: "NUMERIC",
+    Kind.TIME: "TEXT",
+    Kind.VARIABLE: "TEXT",
+}
+# Text compares without case, as MySQL's default collation does (specification 5.3); indexes follow the column.
+_TEXT = "TEXT COLLATE NOCASE"
+_OWN_TABLES = """
+CREATE TABLE "__key" ("key" TEXT PRIMARY KEY, "user_id" TEXT) WITHOUT ROWID;
+CREATE TABLE "__data" ("component_id" TEXT PRIMARY KEY, "name" TEXT, "content" BLOB);
+CREATE TABLE "__about" ("name" TEXT PRIMARY KEY, "value" TEXT);
+"""
+
+
+def quoted(name: str) -> str:
+    """An identifier for SQL text. Names come from the schema, never from a request."""
+    return f'"{name}"'
+
+
+class Storage:
+    """The database of one sandbox.
+
+    Args:
+        schema: What tables there are.
+        path: File to keep the data in; in memory if not given.
+        now: Current time in the stored form; SQL expressions of derived attributes ask it.
+
+    Raises:
+        SandboxStartError: The file cannot be opened or holds something else.
+    """
+
+    def __init__(self, schema: Schema, path: Path | None = None, *, now: Callable[[], str]) -> None:
+        self.schema = schema
+        self.lock = threading.RLock()
+        self._named_copies: dict[str, sqlite3.Connection] = {}
+        try:
+            self._connection = sqlite3.connect(
+                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
+            )
+            self._prepare(now)
+        except (sqlite3.Error, OSError) as error:
+            raise SandboxStartError(f"Cannot use {path} as a data file: {error}.") from error
+
+    def _prepare(self, now: Callable[[], str]) -> None:
+        connection = self._connection
+        connection.create_function("variable_matches", 3, variable_matches, deterministic=True)
+        connection.create_function("sandbox_now", 0, now)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA busy_timeout = 2000")
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        self.is_new = not tables
+        if self.is_new:
+            connection.executescript("BEGIN;" + _OWN_TABLES + "".join(_statements(self.schema)) + "COMMIT;")
+            self.remember("format", str(_FORMAT))
+        elif "__about" not in tables or self.recall("format") != str(_FORMAT):
+            raise sqlite3.DatabaseError("it is no data file of this version of the sandbox")
+
+    def remember(self, name: str, value: str) -> None:
+        """Store a fact about the database itself."""
+        self.execute('INSERT OR REPLACE INTO "__about" VALUES (?, ?)', (name, value))
+
+    def recall(self, name: str) -> str | None:
+        row = self.execute('SELECT "value" FROM "__about" WHERE "name" = ?', (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(sql, parameters)
+
+    def column(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self._connection.execute(sql, parameters)]
+
+    def insert(self, table: str, values: Mapping[str, Stored]) -> None:
+        """Add a row.
+
+        Raises:
+            sqlite3.IntegrityError: The primary key is taken.
+        """
+        names = ", ".join(map(quoted, values))
+        marks = ", ".join("?" * len(values))
+        self.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", tuple(values.values()))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; nobody else reads or writes meanwhile."""
+        with self.lock:
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
+
+    def keep_copy(self, name: str) -> None:
+        """Keep the present state under a name, in memory; replaces an earlier one of that name."""
+        with self.lock:
+            copy = sqlite3.connect(":memory:", check_same_thread=False)
+            self._connection.backup(copy)
+            previous = self._named_copies.pop(name, None)
+            if previous is not None:
+                previous.close()
+            self._named_copies[name] = copy
+
+    def restore_copy(self, name: str) -> bool:
+        """Go back to a kept state. Returns whether there is one of that name."""
+        with self.lock:
+            if name not in self._named_copies:
+                return False
+            self._named_copies[name].backup(self._connection)
+            return True
+
+    def close(self) -> None:
+        with self.lock:
+            for copy in self._named_copies.values():
+                copy.close()
+            self._named_copies.clear()
+            self._connection.close()
+
+
+def _statements(schema: Schema) -> Iterator[str]:
+    for table, types in schema.tables():
+        if not types[0].view:
+            yield from _table(schema, table)
+    yield resources.files("trackteroid.sandbox").joinpath("views.sql").read_text(encoding="utf-8")
+
+
+def _table(schema: Schema, table: str) -> Iterator[str]:
+    types = schema.in_table(table)
+    root = types[0]
+    columns = {SEQUENCE: "INTEGER PRIMARY KEY"}
+    if schema.is_family(table):
+        columns[TYPE] = "TEXT NOT NULL"
+    indexed: dict[str, None] = {}
+    for each in types:
+        for attribute in each.attributes.values():
+            if attribute.is_stored:
+                columns.setdefault(
+                    attribute.name, "INTEGER" if attribute.is_integer else _DECLARATIONS.get(attribute.kind, _TEXT)
+                )
+                if attribute.kind is Kind.KEY or attribute.name in ("name", "username"):
+                    indexed.setdefault(attribute.name)
+    for column in _inverse_columns(schema, table):
+        if column in columns:
+            indexed.setdefault(column)
+    for column in root.primary_key:
+        columns[column] += " NOT NULL"
+    body = ", ".join(f"{quoted(name)} {declaration}" for name, declaration in columns.items())
+    yield f"CREATE TABLE {quoted(table)} ({body});\n"
+    yield _index(table, root.primary_key, unique=True, exact=_exact_columns(types[0].primary_key, columns))
+    for column in indexed:
+        if (column,) != root.primary_key:
+            yield _index(table, (column,))
+
+
+def _exact_columns(primary_key: Iterable[str], columns: Mapping[str, str]) -> set[str]:
+    """Text inside a composite key (Metadata.key, Setting.name) keeps its case; ids are compared like everywhere."""
+    names = [name for name in primary_key if not (name == "id" or name.endswith("_id"))]
+    return {name for name in names if columns[name].startswith(_TEXT)}
+
+
+def _inverse_columns(schema: Schema, table: str) -> Iterator[str]:
+    """Columns by which collections of other types find their rows in this table."""
+    for each in schema.types.values():
+        for attribute in each.attributes.values():
+            if attribute.link is not None and attribute.link.table == table:
+                yield from (attribute.link.near, attribute.link.far)
+            elif attribute.is_collection and attribute.link is None and attribute.target is not None:
+                if schema.type(attribute.target).table == table and attribute.column is not None:
+                    yield attribute.column
+
+
+def _index(table: str, columns: Sequence[str], *, unique: bool = False, exact: Iterable[str] = ()) -> str:
+    name = quoted("_".join((table, *columns)))
+    body = ", ".join(quoted(column) + (" COLLATE BINARY" if column in exact else "") for column in columns)
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {name} ON {quoted(table)} ({body});\n"
