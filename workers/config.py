@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from trackteroid.commits.wakeups import PURGE_TASK, SWEEP_TASK, housekeeping_queue, wakeup_queue
 from trackteroid.settings import Settings
@@ -29,7 +29,8 @@ def configuration(settings: Settings, server_url: str) -> dict[str, Any]:
         "broker_url": settings.redis_url,
         "imports": ("tasks.commits", "tasks.housekeeping"),
         # A worker never takes the wake-ups of another server's commits, even on the same Redis.
-        "task_queues": (Queue(commits), Queue(housekeeping)),
+        # Each queue with an exchange of its own: on a shared one, kombu would put every message in both.
+        "task_queues": tuple(Queue(name, Exchange(name), routing_key=name) for name in (commits, housekeeping)),
         "task_default_queue": commits,
         "task_routes": {SWEEP_TASK: {"queue": housekeeping}, PURGE_TASK: {"queue": housekeeping}},
         # JSON only: a pickle in Redis would make everybody who can write there a user of the workers.
