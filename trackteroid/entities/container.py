@@ -1,34 +1,69 @@
-"""What both kinds of collection are to the modules that work on them."""
+"""What collections are to the modules that work on them, and what the parts of `EntityCollection` are to each other."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from trackteroid.entities.context import Context
-from trackteroid.entities.entity import EntityType
+from trackteroid.entities.context import Context, View
+from trackteroid.entities.entity import Entity
 
-__all__ = ["Container"]
+if TYPE_CHECKING:
+    from trackteroid.entities.collection import EntityCollection
+    from trackteroid.entities.empty import EmptyCollection
+
+__all__ = ["Container", "Members", "is_protocol"]
+
+E = TypeVar("E", bound=Entity)
+
+
+def is_protocol(name: str) -> bool:
+    """Whether a name is asked for by copy, pickle, IPython and the like, never an attribute of an entity."""
+    return name.startswith(("__", "_ipython_", "_repr_"))
 
 
 class Container:
-    """Some entities of one class, possibly none.
-
-    Attributes:
-        client_entities: The entities of the official client, in order.
-        container_context: The session and schemas they belong to; None for an empty collection that belongs to none.
-    """
+    """Some entities of one class, possibly none."""
 
     __slots__ = ("__weakref__",)
 
     @property
-    def entity_type(self) -> EntityType:
-        """The class of the entities."""
+    def entity_type(self) -> Any:
+        """The class that the entities are looked at as."""
         raise NotImplementedError
 
     @property
     def client_entities(self) -> tuple[Any, ...]:
+        """The entities of the official client, in order."""
         raise NotImplementedError
 
     @property
     def container_context(self) -> Context | None:
+        """What the entities belong to; None for an empty collection that belongs to nothing."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError
+
+
+class Members(Container, Generic[E]):
+    """A collection with entities, as its parts in other modules see it: each is a set of methods on top of these."""
+
+    __slots__ = ()
+    _view: View
+    _entities: tuple[Any, ...]
+
+    def __iter__(self) -> Iterator[EntityCollection[E]]:
+        raise NotImplementedError
+
+    def _one(self, entity: Any, view: View | None = None) -> EntityCollection[E]:
+        """Return a collection of one entity."""
+        raise NotImplementedError
+
+    def _subset(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
+        """Return a collection of some entities, which know their parents even if there are none of them."""
+        raise NotImplementedError
+
+    def _several(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E]:
+        """Return a collection of entities of which there is at least one."""
         raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class Context:
         index: The server's schema.
         generation: The session's connection at that time: entities from before a reconnect can be read, not changed.
         make_query: Returns a new query on a class; handed down from `Query`, which stands above collections.
+        collect: Returns a collection of entities, of which there is at least one.
     """
 
     session: Any
@@ -41,6 +42,7 @@ class Context:
     index: SchemaIndex
     generation: int
     make_query: Callable[[Context, EntityType], Any]
+    collect: Callable[[View, Sequence[Any]], Any]
 
     def check_usable(self, action: str) -> None:
         """Refuse to write or fetch with entities of an earlier connection.

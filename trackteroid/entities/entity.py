@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from trackteroid.entities.values import NOT_SET, read
 
-__all__ = ["Entity", "EntityType", "Relationship", "common_base", "declared"]
+__all__ = ["Entity", "EntityType", "Relationship", "common_base", "declared", "is_kind"]
 
 _CLASSES: dict[str, EntityType] = {}
 
@@ -141,6 +141,11 @@ class Entity(metaclass=EntityType):
 def declared(name: str) -> EntityType | None:
     """Return the entity class of this name, None if none has been made yet."""
     return _CLASSES.get(name)
+
+
+def is_kind(entity_type: type, base: type) -> bool:
+    """Whether a class is another or derives from it (`issubclass`, which type checkers do not follow here)."""
+    return base in entity_type.__mro__
 
 
 def common_base(classes: Iterable[EntityType]) -> EntityType:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trackteroid.entities.context import Context
-from trackteroid.entities.entity import EntityType
+from trackteroid.entities.entity import EntityType, is_kind
 from trackteroid.entities.entity_types import TypedContext
 from trackteroid.entities.values import NOT_SET, identity, is_new, items, stored
 from trackteroid.query.criteria import Criterion, where_text
@@ -47,7 +47,7 @@ def fetch(context: Context, entity_type: EntityType, entities: Sequence[Any], pa
         return
     context.check_usable("fetch attributes")
     # Contexts of any object type answer to their common type, so that mixed ones need one query.
-    queried: EntityType = TypedContext if issubclass(entity_type, TypedContext) else entity_type
+    queried: EntityType = TypedContext if is_kind(entity_type, TypedContext) else entity_type
     projections = ", ".join(dict.fromkeys(".".join(path) for path in paths))
     for start in range(0, len(lacking), CHUNK):
         keys = [identity(entity) for entity in lacking[start : start + CHUNK]]

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 import ftrack_api.exception
 
 from trackteroid import configuration
-from trackteroid.entities.collection import EmptyCollection, EntityCollection
+from trackteroid.entities.collection import EmptyCollection, EntityCollection, collect
 from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import Entity, EntityType
-from trackteroid.entities.values import NOT_SET, items, read, unique
+from trackteroid.entities.values import NOT_SET, items, read
 from trackteroid.errors import UsageError
 from trackteroid.query.criteria import Criteria, Criterion, injection, make_criterion, merged, rule_of, where_text
 from trackteroid.query.criteria_table import criteria_of
@@ -211,7 +211,9 @@ class Query(Generic[E]):
         """Ask for what is linked as output to the matching entities; arguments as of `get_inputs`."""
         return self._linked("outgoing_links", "to_id", target, projections)
 
-    def _linked(self, links: str, end: str, target: Any, projections: Any) -> Any:
+    def _linked(
+        self, links: str, end: str, target: Any, projections: Any
+    ) -> EntityCollection[Any] | EmptyCollection[Any]:
         if target is not None and not isinstance(target, EntityType):
             target, projections = None, target
         wanted: Any = target or self._entity_class
@@ -219,7 +221,8 @@ class Query(Generic[E]):
         ids = [str(one) for link in found.attribute(links) for one in link.attribute(end)]
         if not ids:
             return EmptyCollection(wanted, context=self._context())
-        return Query(wanted, self.session, self._schema).by_id(*ids).get_all(projections=projections)
+        query: Query[Any] = Query(wanted, self.session, self._schema)
+        return query.by_id(*ids).get_all(projections=projections)
 
     # Text
 
@@ -244,7 +247,9 @@ class Query(Generic[E]):
     # Asking
 
     def _context(self) -> Context:
-        return Context(self.session, self.schema, self.session.schema_index, self.session.generation, _make_query)
+        return Context(
+            self.session, self.schema, self.session.schema_index, self.session.generation, _make_query, collect
+        )
 
     def _ask(
         self,
@@ -302,7 +307,7 @@ class Query(Generic[E]):
             return EmptyCollection(self.entity_type, context=context)
         asked = self.__copy__()
         asked.projections = [*self.projections, *projections]
-        return EntityCollection(View(self._entity_class, context), list(unique(found).values()), asked)
+        return collect(View(self._entity_class, context), found, asked)
 
     def _id_texts(self, collection: EntityCollection[E], projections: Collection[Projection]) -> Iterator[str]:
         """Yield the texts of queries by id that this result answers too."""
@@ -315,7 +320,7 @@ class Query(Generic[E]):
 
 
 def _make_query(context: Context, entity_type: EntityType) -> Query[Any]:
-    query: Query[Any] = Query(entity_type, context.session, context.schema)  # type: ignore[arg-type]
+    query: Query[Any] = Query(entity_type, context.session, context.schema)
     return query
 
 

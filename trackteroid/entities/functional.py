@@ -1,0 +1,135 @@
+"""Functional methods of collections: predicates and other functions take one-entity collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trackteroid.entities.container import Container, Members
+from trackteroid.entities.entity import Entity
+from trackteroid.entities.ordering import sort_key
+from trackteroid.errors import EntityCollectionOperationError
+
+if TYPE_CHECKING:
+    from trackteroid.entities.collection import EntityCollection
+    from trackteroid.entities.empty import EmptyCollection
+
+__all__ = ["FunctionalMethods"]
+
+E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+class FunctionalMethods(Members[E]):
+    """What collections can do with functions."""
+
+    __slots__ = ()
+
+    def map(self, function: Callable[[EntityCollection[E]], T]) -> list[T]:
+        """Return what the function returns for each entity."""
+        return [function(item) for item in self]
+
+    def filter(self, predicate: Callable[[EntityCollection[E]], object]) -> EntityCollection[E] | EmptyCollection[E]:
+        """Return the entities for which the predicate is true."""
+        return self._subset([entity for entity, item in zip(self._entities, self, strict=True) if predicate(item)])
+
+    def partition(
+        self, predicate: Callable[[EntityCollection[E]], object]
+    ) -> tuple[EntityCollection[E] | EmptyCollection[E], EntityCollection[E] | EmptyCollection[E]]:
+        """Return the entities for which the predicate is true, and the others."""
+        matching: list[Any] = []
+        rest: list[Any] = []
+        for entity, item in zip(self._entities, self, strict=True):
+            (matching if predicate(item) else rest).append(entity)
+        return self._subset(matching), self._subset(rest)
+
+    def count(self, predicate: Callable[[EntityCollection[E]], object]) -> int:
+        """Return for how many entities the predicate is true."""
+        return sum(1 for item in self if predicate(item))
+
+    def fold(self, start: T, function: Callable[[T, EntityCollection[E]], T]) -> T:
+        """Combine all entities from left to right: `function(function(start, first), second)` and so on."""
+        result = start
+        for item in self:
+            result = function(result, item)
+        return result
+
+    def group(self, function: Callable[[EntityCollection[E]], K]) -> dict[K, EntityCollection[E]]:
+        """Return key -> the entities for which the function returns that key, keys in order of appearance."""
+        groups: dict[K, list[Any]] = {}
+        for entity, item in zip(self._entities, self, strict=True):
+            groups.setdefault(function(item), []).append(entity)
+        return {key: self._several(entities) for key, entities in groups.items()}
+
+    def group_and_map(
+        self, grouper: Callable[[EntityCollection[E]], K], mapper: Callable[[EntityCollection[E]], T]
+    ) -> dict[K, T]:
+        """Return key -> what the mapper returns for that key's group."""
+        return {key: mapper(group) for key, group in self.group(grouper).items()}
+
+    def sort(self, function: Callable[[EntityCollection[E]], Any], reverse: bool = False) -> EntityCollection[E]:
+        """Return the entities ordered by what the function returns; absent values first, last when reversed.
+
+        Equal ones keep their order.
+        """
+        keys = [sort_key(function(item)) for item in self]
+        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+        return self._several([self._entities[position] for position in order])
+
+    def max(self, function: Callable[[EntityCollection[E]], Any]) -> EntityCollection[E]:
+        """Return the entity for which the function returns most; of equal ones the last."""
+        keys = [sort_key(function(item)) for item in self]
+        best = max(range(len(keys)), key=lambda position: (keys[position], position))
+        return self._one(self._entities[best])
+
+    def min(self, function: Callable[[EntityCollection[E]], Any]) -> EntityCollection[E]:
+        """Return the entity for which the function returns least; of equal ones the first."""
+        keys = [sort_key(function(item)) for item in self]
+        best = min(range(len(keys)), key=keys.__getitem__)
+        return self._one(self._entities[best])
+
+    def apply(self, function: Callable[[EntityCollection[Any]], Any], attribute_name: str | None = None) -> Any:
+        """Assign to an attribute of each entity what the function returns for it, and return the new values.
+
+        Args:
+            function: Takes a one-entity collection, returns the attribute's value for it.
+            attribute_name: The attribute; without one it is the attribute that this collection was read from, on the
+                entities it was read from: `versions.Task.Status.apply(lambda task: status)`.
+
+        Raises:
+            EntityCollectionOperationError: No name is given, and the collection was not read from an attribute.
+            TypeError: A value is of the wrong type; nothing was assigned.
+        """
+        owner: Any = self
+        if attribute_name is None:
+            origin = self._view.origin
+            if origin is None:
+                raise EntityCollectionOperationError(
+                    f"{self!r} was not read from an attribute: say which one to assign with attribute_name."
+                )
+            owner, attribute_name = origin.owner, origin.attribute
+        values = [function(item) for item in owner]
+        owner.set_attribute(attribute_name, values if len(values) > 1 else values[0])
+        return owner.attribute(attribute_name)
+
+    def to_dicts(self, *attributes: str) -> list[dict[str, Any]]:
+        """Return one plain dictionary per entity.
+
+        Args:
+            *attributes: Dotted paths, each a key of the result; default: the class's default projections. Behind a
+                reference the value is what the entity there has, behind an array a list of such values.
+        """
+        names = attributes or tuple(self._view.entity_type.projections)
+        return [{name: _plain(item, name.split(".")) for name in names} for item in self]
+
+
+def _plain(item: Any, path: Sequence[str]) -> Any:
+    """Return an attribute path of a one-entity collection as plain values."""
+    value = item.attribute(path[0])
+    if not isinstance(value, Container):
+        return value[0] if len(value) == 1 else value
+    plural = isinstance(item, Members) and item._view.attributes[path[0]].is_plural
+    rest = path[1:] or [value.entity_type.projections[0]]
+    found = [_plain(element, rest) for element in value]
+    return found if plural else (found[0] if found else None)

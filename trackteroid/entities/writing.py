@@ -1,0 +1,96 @@
+"""Methods of collections that change what the server has: they record operations, which `commit()` sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trackteroid.entities import authoring, deletion, linking, notes
+from trackteroid.entities.container import Container, Members
+from trackteroid.entities.entity import Entity, is_kind
+from trackteroid.entities.entity_types import Note
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from trackteroid.entities.collection import EntityCollection
+    from trackteroid.entities.empty import EmptyCollection
+
+__all__ = ["WritingMethods"]
+
+E = TypeVar("E", bound=Entity)
+
+
+class WritingMethods(Members[E]):
+    """What collections can create, link and delete."""
+
+    __slots__ = ()
+
+    def create(
+        self, *, parent_relation: str | None = None, no_parent: bool = False, **arguments: Any
+    ) -> EntityCollection[E]:
+        """Create one more entity beside these: of their type, with their parent.
+
+        Nothing is sent before `commit()`; this collection does not change.
+
+        Args:
+            parent_relation: The attribute that refers to the parent, if not the type's usual one.
+            no_parent: Whether to create it without a parent.
+            **arguments: Attribute -> value; for references a collection of one.
+
+        Raises:
+            UsageError: An argument is missing or of no use, or these entities have no parent or several.
+            EntityCollectionOperationError: An argument belongs to another session.
+        """
+        if is_kind(self._view.entity_type, Note):
+            return self._created(notes.create_beside(self._view, self._entities, arguments))
+
+        def find() -> Sequence[Any]:
+            return authoring.parents(self._view, self._entities, parent_relation)
+
+        created = authoring.create(
+            self._view.context, self._view.entity_type, arguments, None if no_parent else find, parent_relation
+        )
+        return self._created(created)
+
+    def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
+        """Create several entities, one for each dictionary of arguments to `create`, and return their union."""
+        created = [self.create(**arguments) for arguments in batch]
+        return created[0].union(*created[1:]) if created else self._subset([])
+
+    def _created(self, entity: Any) -> EntityCollection[E]:
+        return self._one(entity)
+
+    def link_inputs(self, others: Container) -> Self:
+        """Link each of the others as an input of each of these, where it is not yet; returns this collection."""
+        linking.link(self._view, self._entities, others, incoming=True)
+        return self
+
+    def link_outputs(self, others: Container) -> Self:
+        """Link each of the others as an output of each of these, where it is not yet; returns this collection."""
+        linking.link(self._view, self._entities, others, incoming=False)
+        return self
+
+    def unlink_inputs(self, others: Container) -> Self:
+        """Delete the links by which the others are inputs of these; returns this collection."""
+        linking.unlink(self._view, self._entities, others, incoming=True)
+        return self
+
+    def unlink_outputs(self, others: Container) -> Self:
+        """Delete the links by which the others are outputs of these; returns this collection."""
+        linking.unlink(self._view, self._entities, others, incoming=False)
+        return self
+
+    def delete(self) -> Any:
+        """Mark all entities for deletion and return the session, for `.delete().commit()`.
+
+        Raises:
+            UsageError: The studio's configuration does not allow it.
+        """
+        deletion.delete(self._view, self._entities)
+        return self._view.context.session
+
+    def commit(self) -> None:
+        """Send all pending operations of the session, not only those on these entities."""
+        self._view.context.check_usable("commit")
+        self._view.context.session.commit()
