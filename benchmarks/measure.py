@@ -49,7 +49,11 @@ def process_seconds(arguments: list[str], env: Mapping[str, str], *, repeats: in
 
     def run() -> None:
         subprocess.run(
-            [sys.executable, *arguments], env=dict(env), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, *arguments],
+            env=dict(env),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     run()
