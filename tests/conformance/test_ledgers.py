@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.ledger_suite import POLICY, SERVER, LedgerSuite
+from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT, LedgerSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
 from trackteroid.commits.commit import CommitFacts
-from trackteroid.commits.ledger import Ledger
+from trackteroid.commits.ledger import Doubt, Ledger
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.redis_client import connect
 from trackteroid.commits.redis_ledger import RedisLedger
+from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
+from trackteroid.errors import LedgerUnavailableError
 
 
 class TestMemoryLedger(LedgerSuite):
@@ -52,3 +54,23 @@ class TestRedisLedgerOnARealServer(LedgerSuite):
         assert abs(ledger.get("a").created_at - (seconds + microseconds / 1e6)) < 5
         claim = ledger.claim("w", lease_seconds=60)
         assert claim is not None and claim.commit.id == "a"
+
+    def test_a_full_server_takes_nothing_new_but_lets_workers_finish(self) -> None:
+        self.enqueue("a", payload=b"x" * 1000)
+        self.enqueue("b")
+        self.claim()
+        self.clock.advance(LEASE)
+        limit = self.client.config_get("maxmemory")
+        self.client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(LedgerUnavailableError, match="takes nothing now"):
+                self.enqueue("c")
+            first, second = self.claim(), self.claim()
+            assert {first.commit.id, second.commit.id} == {"a", "b"}
+            self.ledger.mark_sent(first, lease_seconds=LEASE, request_seconds=10)
+            self.ledger.complete(first, result={})
+            self.ledger.retry(second, delay=0, error=TRANSIENT, doubt=Doubt.NONE)
+            assert self.ledger.sweep().due == 1
+        finally:
+            self.client.config_set("maxmemory", next(iter(limit.values())))
+        assert [commit.id for commit in self.ledger.list([CommitState.COMMITTED])] == [first.commit.id]

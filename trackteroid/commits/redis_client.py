@@ -18,8 +18,9 @@ from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsErro
 
 __all__ = ["connect", "ledger_errors", "without_password"]
 
-#: Answers with which Redis says "not now" rather than "you are wrong".
-_UNAVAILABLE = ("OOM", "LOADING", "READONLY", "BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+#: Errors with which Redis says "not now" rather than "you are wrong". What is still starting is a connection error to redis-py.
+_NOT_NOW = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+_NOT_NOW_TEXTS = ("BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
 def without_password(url: str) -> str:
@@ -72,7 +73,7 @@ def ledger_errors(url: str) -> Iterator[None]:
         ) from error
     except redis.exceptions.ResponseError as error:
         text = str(error)
-        if text.startswith(_UNAVAILABLE) or "OOM command not allowed" in text:
+        if isinstance(error, _NOT_NOW) or text.startswith(_NOT_NOW_TEXTS):
             raise LedgerUnavailableError(
                 f"The Redis at {where} takes nothing now ({text}). `trackteroid doctor` says what to do."
             ) from error

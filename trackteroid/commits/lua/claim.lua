@@ -1,4 +1,5 @@
 -- owner, lease seconds, most claims, reap limit -> {now, id, token, payload, row} or nil
+also_when_full()
 reap(tonumber(ARGV[5]), tonumber(ARGV[4]))
 while true do
   local id = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, 1)[1]

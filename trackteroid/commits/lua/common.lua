@@ -21,6 +21,10 @@ local function row(id) return P .. 'c:' .. id end
 
 local now = clock()
 
+-- When memory is full Redis refuses the first write of a script if it could take more, and no write after that. Workers must be able
+-- to go on then (they make room); so their scripts begin with a write that takes nothing. Enqueueing doesn't: it is refused whole.
+local function also_when_full() redis.call('ZREM', P .. 'leases', '') end
+
 local function move(id, state)
   local old = redis.call('HMGET', row(id), 'state', 'created_at')
   if old[1] ~= state then

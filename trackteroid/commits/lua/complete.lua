@@ -1,4 +1,5 @@
 -- id, token, result, retention seconds, tombstone seconds -> 1, or 0 if the lease is lost
+also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 let_go(id)

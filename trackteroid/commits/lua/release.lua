@@ -1,4 +1,5 @@
 -- id, token -> 1, or 0 if the lease is lost. The claim does not count.
+also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 local attempts = redis.call('HINCRBY', row(id), 'attempts', -1)

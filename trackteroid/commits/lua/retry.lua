@@ -1,4 +1,5 @@
 -- id, token, delay seconds, error, error kind, doubt -> 1, or 0 if the lease is lost
+also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 doubted(id, ARGV[7])
