@@ -95,10 +95,10 @@ def _query(call: Call, operation: Operation) -> Any:
 def _search(call: Call, operation: Operation) -> Any:
     """Inferred (specification 2.4): the expression's rows whose name, or a name in their link, contains every term."""
     expression = operation.get("expression")
-    entity_type = call.storage.schema.type(_text(operation, "entity_type") if not expression else "Context")
+    entity_type = call.storage.schema.served(_text(operation, "entity_type") if not expression else "Context")
     query = parse(str(expression)) if expression else parse(entity_type.name)
     criteria: list[Criterion] = [] if query.criterion is None else [query.criterion]
-    table = call.storage.schema.type(query.entity_type).table
+    table = call.storage.schema.served(query.entity_type).table
     for term in operation.get("terms") or ():
         pattern = _pattern(str(term))
         found: list[Criterion] = [Comparison(_path("name"), Operator.LIKE, pattern)]

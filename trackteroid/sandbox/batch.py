@@ -14,7 +14,6 @@ from trackteroid.sandbox.defaults import Request
 from trackteroid.sandbox.errors import (
     IntegrityError,
     PermissionDeniedError,
-    UnknownEntityTypeError,
     ValidationError,
 )
 from trackteroid.sandbox.incoming import Incoming, decode, decode_key
@@ -72,7 +71,7 @@ class Batch:
         """
         if not isinstance(data, dict):
             data = {}
-        entity_type = self._concrete(self._schema.type(type_name), data)
+        entity_type = self._concrete(self._schema.served(type_name), data)
         incoming = decode(self._schema, entity_type, data)
         values = dict(incoming.columns)
         added = defaults.fill(self.changes, self._request, entity_type, values)
@@ -85,8 +84,6 @@ class Batch:
         return written
 
     def _concrete(self, entity_type: EntityType, data: dict[str, Any]) -> EntityType:
-        if entity_type.hidden:
-            raise UnknownEntityTypeError(f'There is no entity type "{entity_type.name}".')
         if entity_type.name == "List":
             return self._schema.type(
                 "AssetVersionList" if data.get("system_type") == "assetversion" else "TypedContextList"
@@ -220,7 +217,7 @@ class Batch:
         Raises:
             ApiError: There is no such row, or the data is wrong.
         """
-        entity_type = self._schema.type(type_name)
+        entity_type = self._schema.served(type_name)
         key = decode_key(entity_type, entity_key)
         if custom_attributes.is_dense(entity_type):
             return self._update_dense(entity_type, key, data)
@@ -246,7 +243,7 @@ class Batch:
         return Written(entity_type, key, names)
 
     def _existing(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow:
-        if entity_type.hidden or entity_type.view:
+        if entity_type.view:
             raise PermissionDeniedError(f"{entity_type.name} cannot be changed.")
         row = self.changes.by_key(entity_type, key)
         if row is None:
@@ -309,7 +306,7 @@ class Batch:
         Raises:
             ApiError: There is no such row, or something must be removed first.
         """
-        entity_type = self._schema.type(type_name)
+        entity_type = self._schema.served(type_name)
         key = decode_key(entity_type, entity_key)
         if custom_attributes.is_dense(entity_type):
             custom_attributes.reset_value(self.changes, key)

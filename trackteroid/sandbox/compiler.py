@@ -137,7 +137,7 @@ class Compiler:
                 found = self._subquery(values)
                 if not membership.negated:
                     return expression + " IN (" + found + ")"
-                return all_of([expression + " IS NOT NULL", expression + " NOT IN (" + found + ")"])
+                return _known(expression, expression + " NOT IN (" + found + ")")
             return self._listed(expression, attribute, values, negated=membership.negated)
 
         return self._at(row, membership.path, contained, None)
@@ -214,7 +214,7 @@ class Compiler:
         target = self._schema.type(attribute.target)
         if step.cast is None:
             return target
-        cast = self._schema.type(step.cast)
+        cast = self._schema.served(step.cast)
         if cast.table != target.table:
             raise ValidationError(f'"{step.name}" holds {target.name}, which can never be {cast.name}.')
         return cast
@@ -239,7 +239,7 @@ class Compiler:
 
     def _subquery(self, query: Query) -> Fragment:
         """`SELECT` of the one value per row that the sub-query projects: nulls are dropped (specification 5.4)."""
-        entity_type = self._schema.type(query.entity_type)
+        entity_type = self._schema.served(query.entity_type)
         if len(query.projections) > 1:
             raise ValidationError("A sub-query selects one attribute.")
         row = self.row(entity_type)
@@ -329,8 +329,7 @@ class Compiler:
             parts = [self._compared(expression, attribute, operator, value) for value in values]
             return all_of(parts) if negated else any_of(parts)
         found = in_values(expression, [self._stored(attribute, value) for value in values], negated=negated)
-        # Nothing is in an empty list, and SQL would then let null rows pass `NOT IN`.
-        return all_of([expression + " IS NOT NULL", found]) if negated else found
+        return _known(expression, found) if negated else found
 
     def _stored(self, attribute: Attribute, value: Literal) -> Stored:
         text = value.text
@@ -367,6 +366,11 @@ def _is_null(expression: Fragment, attribute: Attribute, *, negated: bool) -> Fr
         # A variable that was set to null holds the JSON text.
         return "NULLIF(" + expression + ", 'null')" + word
     return expression + word
+
+
+def _known(expression: Fragment, condition: Fragment) -> Fragment:
+    """The condition, or unknown where the value is null: SQL lets null pass `NOT IN` of nothing."""
+    return "CASE WHEN " + expression + " IS NOT NULL THEN " + condition + " END"
 
 
 def _as_text(expression: Fragment, attribute: Attribute) -> Fragment:

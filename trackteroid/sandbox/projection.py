@@ -42,7 +42,7 @@ def projection_tree(schema: Schema, entity_type: EntityType, paths: Iterable[Pat
             elif step.cast is not None or index < len(path.steps) - 1:
                 raise UnknownAttributeError(f'"{step.name}" is no relation, so that nothing can follow it.')
             if step.cast is not None:
-                cast = schema.type(step.cast)
+                cast = schema.served(step.cast)
                 if cast.table != current.table:
                     raise ValidationError(f'"{step.name}" holds {current.name}, which can never be {cast.name}.')
                 current = cast

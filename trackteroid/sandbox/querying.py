@@ -35,7 +35,7 @@ def run_query(context: RowContext, expression: str) -> Page:
 
 def run_parsed(context: RowContext, query: Query) -> Page:
     schema = context.storage.schema
-    entity_type = schema.type(query.entity_type)
+    entity_type = schema.served(query.entity_type)
     paths = query.projections or tuple(Path((Step(name, None, 0),)) for name in entity_type.show)
     tree = projection_tree(schema, entity_type, paths)
     compiler = Compiler(schema)
@@ -56,4 +56,5 @@ def run_parsed(context: RowContext, query: Query) -> Page:
     if query.limit is None or len(entities) <= query.limit:
         return Page(entities, None)
     # The row beyond the page is not part of it, and its relations were loaded for nothing: one row is cheap.
-    return Page(entities[: query.limit], query.offset + query.limit)
+    # `limit 0` asks for nothing, and would go on asking for ever if it were told where to go on.
+    return Page(entities[: query.limit], query.offset + query.limit if query.limit else None)

@@ -185,6 +185,17 @@ class Schema:
         except (KeyError, TypeError):
             raise UnknownEntityTypeError(f'There is no entity type "{name}".') from None
 
+    def served(self, name: str) -> EntityType:
+        """The type of this name, if clients may know it.
+
+        Raises:
+            UnknownEntityTypeError: There is none.
+        """
+        found = self.type(name)
+        if found.hidden:
+            raise UnknownEntityTypeError(f'There is no entity type "{name}".')
+        return found
+
     def tables(self) -> Iterable[tuple[str, list[EntityType]]]:
         """Every table with the types whose rows it holds, the family's root first."""
         return self._roots.items()
