@@ -14,7 +14,7 @@ __all__ = ["commit_due"]
 
 
 # `throws`: an absent Redis is an event, not a mistake of ours that needs a traceback in the log.
-@shared_task(name=COMMIT_TASK, throws=(LedgerUnavailableError,))
+@shared_task(name=COMMIT_TASK, throws=(LedgerUnavailableError,))  # type: ignore[untyped-decorator]  # Celery has no annotations.
 def commit_due() -> list[dict[str, Any]]:
     """Commit what is due; return id and state of each commit that was tried, for the worker's log."""
     return [{"id": outcome.commit_id, "state": outcome.state.value} for outcome in runtime().commit_due()]

@@ -11,14 +11,14 @@ from workers.runtime import runtime
 __all__ = ["purge", "sweep"]
 
 
-@shared_task(name=SWEEP_TASK, throws=(LedgerUnavailableError,))
+@shared_task(name=SWEEP_TASK, throws=(LedgerUnavailableError,))  # type: ignore[untyped-decorator]  # Celery has no annotations.
 def sweep() -> dict[str, int]:
     """Put expired leases back and wake workers for what is due."""
     report = runtime().sweep()
     return {"reaped": report.reaped, "due": report.due, "woken": report.woken}
 
 
-@shared_task(name=PURGE_TASK, throws=(LedgerUnavailableError,))
+@shared_task(name=PURGE_TASK, throws=(LedgerUnavailableError,))  # type: ignore[untyped-decorator]  # Celery has no annotations.
 def purge() -> int:
     """Remove rows of commits whose retention time is over; return how many."""
     return runtime().purge()

@@ -120,7 +120,7 @@ def enqueue(
         recording = read_recording(recording)
     if ledger is None:
         url = recording.server_url or server_url or os.environ.get("FTRACK_SERVER", "")
-        ledger = open_ledger(settings, url)
+        ledger = _kept_ledger(settings, url)
     accepted = ledger.enqueue(
         recording.recording_id,
         digest=recording.digest,
@@ -134,6 +134,13 @@ def enqueue(
         already_known=accepted.known,
         wakeup_sent=wakes and _sender(settings.redis_url, ledger.server_url).send(),
     )
+
+
+# Kept, so that the second recording of a process does not pay for connecting again. redis-py notices a fork and a
+# closed connection.
+@functools.lru_cache(maxsize=8)
+def _kept_ledger(settings: Settings, server_url: str) -> RedisLedger:
+    return open_ledger(settings, server_url)
 
 
 @functools.lru_cache(maxsize=8)

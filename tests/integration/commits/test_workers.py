@@ -30,6 +30,8 @@ from trackteroid.settings import Settings
 def worker(redis_server: EmbeddedRedis, sandbox: SandboxProcess) -> Iterator[ManagedProcess]:
     with worker_process(redis_server.url, sandbox.env) as process:
         yield process
+        # A warm shutdown takes two seconds, and this worker's Redis ends with the test.
+        process.kill_group()
 
 
 def finished(ledger: RedisLedger, recording: Recording, *, seconds: float = 20.0) -> Commit:
