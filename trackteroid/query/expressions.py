@@ -119,9 +119,10 @@ class AllOf(Node):
 
 @dataclass(frozen=True)
 class AnyOf(Node):
-    """At least one condition holds."""
+    """At least one condition holds; its opposite is the opposite of each, or of the whole where that reads better."""
 
     parts: tuple[Node, ...]
+    negated_whole: bool = False
 
     def render(self) -> str:
         return f"({' or '.join(part.render() for part in self.parts)})"
@@ -130,6 +131,8 @@ class AnyOf(Node):
         return self.render()
 
     def negated(self) -> Node:
+        if self.negated_whole:
+            return Not(self)
         return Group(AllOf(tuple(part.negated() for part in self.parts)))
 
 

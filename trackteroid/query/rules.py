@@ -254,7 +254,8 @@ class Pairs(Rule):
         paths: Iterable[str] = (self.path,)
         if target is not None:
             paths = tuple(f"{path}.{self.path}" for path in _relation(scope, target).paths)
-        return AnyOf(tuple(Group(AllOf(_rows(path, dictionary))) for path in paths for dictionary in values))
+        pairs = tuple(Group(AllOf(_rows(path, dictionary))) for path in paths for dictionary in values)
+        return AnyOf(pairs, negated_whole=True)
 
 
 def _rows(path: str, dictionary: Mapping[Any, Any]) -> tuple[Node, ...]:

@@ -106,11 +106,18 @@ NONE = [
 # The original's answers that come out differently, each with its reason. All others agree, or go through a thumbnail.
 SHORTER = {
     # Found by breadth-first search, which the original's is not quite.
-    *((f"{kind}CustomAttributeLink{end}", "ObjectType") for kind in ("Asset", "AssetVersion", "Component") for end in ("", "From")),
-    *(("ReviewSessionObject", target) for target in ("Project", "ProjectSchema", "Disk", "TaskTypeSchema", "WorkflowSchema")),
+    *(
+        (f"{kind}CustomAttributeLink{end}", "ObjectType")
+        for kind in ("Asset", "AssetVersion", "Component")
+        for end in ("", "From")
+    ),
+    *(
+        ("ReviewSessionObject", target)
+        for target in ("Project", "ProjectSchema", "Disk", "TaskTypeSchema", "WorkflowSchema")
+    ),
     ("NoteComponent", "User"),
     ("NoteComponent", "UserType"),
-}  # fmt: skip
+}
 SAME_LENGTH = {
     # Two attributes for one reference: the first in the schema file's (alphabetical) order.
     *(("DashboardResource", target) for target in ("Dashboard", "User", "UserType", "Component")),
