@@ -59,6 +59,7 @@ class Batch:
         self._request = request
         # Defaults that wait for a row which a later operation of the batch creates.
         self._waiting: list[Callable[[], bool]] = []
+        self._no_more_comes = False
         self._new_notes: list[Stored] = []
 
     # Create
@@ -143,7 +144,7 @@ class Batch:
         row = self._reread("Context", key)
         if row is None:
             return True
-        if not hierarchy.place(self.changes, row):
+        if not hierarchy.place(self.changes, row, anyway=self._no_more_comes):
             return False
         if row.entity_type.object_type_id is not None:
             written.names.append("project_id")
@@ -325,7 +326,9 @@ class Batch:
         while waiting:
             remaining = [settle for settle in waiting if not settle()]
             if len(remaining) == len(waiting):
-                break  # What they wait for never came: the check below says what is missing.
+                if self._no_more_comes:
+                    break  # The check below says what is missing.
+                self._no_more_comes = True
             waiting = remaining
         self._address_notes()
         integrity.check(self.changes)

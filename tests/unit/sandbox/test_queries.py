@@ -1,0 +1,243 @@
+"""What a query answers: shape of rows, paging, order, derived attributes, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.clock import FakeClock
+from tests.unit.sandbox.conftest import Ask
+from tests.unit.sandbox.test_parser import SPECIFIED
+from trackteroid.sandbox.api import Api
+from trackteroid.sandbox.errors import ApiError, UnknownAttributeError, UnknownEntityTypeError, ValidationError
+from trackteroid.sandbox.schema_text import load_schema
+from trackteroid.sandbox.storage import Storage
+
+MISSION = (
+    "select id, name, versions, versions.task, versions.components,"
+    ' versions.components.component_locations.resource_identifier from Asset where (name is "bc0040_comp")'
+)
+
+
+@pytest.mark.parametrize("expression", SPECIFIED[:-1])
+def test_the_queries_of_the_specification_are_answered(query: Ask, expression: str) -> None:
+    assert isinstance(query(expression), list)
+
+
+def test_the_last_query_of_the_specification_names_its_unknown_attribute(query: Ask) -> None:
+    with pytest.raises(UnknownAttributeError, match='TypedContextLink has no attribute "incoming"'):
+        query(SPECIFIED[-1])
+
+
+def test_a_row_has_key_system_projections_and_what_was_asked_for_and_nothing_else(query: Ask) -> None:
+    (row,) = query("select name, status.name from Task where name is compositing and parent.name is bc0040")
+    assert set(row) == {"__entity_type__", "id", "context_type", "project_id", "object_type_id", "name", "status"}
+    assert set(row["status"]) == {"__entity_type__", "id", "name"}
+    assert (row["__entity_type__"], row["context_type"]) == ("Task", "task")
+
+
+def test_the_missions_query_finds_one_asset_whose_versions_share_a_task(query: Ask) -> None:
+    (asset,) = query(MISSION)
+    assert len(asset["versions"]) == 3
+    assert len({version["task"]["id"] for version in asset["versions"]}) == 1
+    location = asset["versions"][0]["components"][0]["component_locations"][0]
+    assert location["resource_identifier"].endswith("bc0040_comp.exr")
+    assert set(location) == {"__entity_type__", "id", "location_id", "component_id", "resource_identifier"}
+
+
+def test_a_path_through_an_empty_reference_gives_null(query: Ask) -> None:
+    (row,) = query("select thumbnail.id from Shot where name is bc0040")
+    assert row["thumbnail"] is None
+
+
+def test_dotted_paths_merge_into_one_tree(query: Ask) -> None:
+    (row,) = query("select asset.name, asset.versions.version, version from AssetVersion where version is 3")
+    assert row["asset"]["name"] == "bc0040_comp"
+    assert [each["version"] for each in row["asset"]["versions"]] == [1, 2, 3]
+
+
+def test_rows_of_a_family_carry_their_concrete_types(query: Ask) -> None:
+    types = {row["__entity_type__"] for row in query("Context")}
+    assert types == {"Project", "Task", "Shot", "Sequence", "Episode", "Folder", "Milestone", "AssetBuild"}
+    assert {row["__entity_type__"] for row in query("TypedContext")} == types - {"Project"}
+    assert {row["__entity_type__"] for row in query("NoteCategory")} == {"NoteLabel"}
+
+
+def test_an_attribute_of_a_subtype_is_left_out_where_the_row_has_none(query: Ask) -> None:
+    rows = query("select resource.username from Appointment")
+    assert all("username" in row["resource"] for row in rows)
+    names = {row["__entity_type__"]: "username" in row for row in query("select username from Resource")}
+    assert names == {"User": True, "Group": False}
+
+
+def test_a_cast_lets_only_rows_of_that_type_pass(query: Ask) -> None:
+    (row,) = query("select children[Sequence].name, parent[Shot].name from Episode where name is e01")
+    assert [child["name"] for child in row["children"]] == ["bc", "dd"]
+    assert row["parent"] is None
+
+
+def test_a_criterion_on_a_collection_counts_each_on_its_own(query: Ask) -> None:
+    apart = 'select id from Asset where versions.version is 1 and versions.comment is "Notes of version 2 addressed."'
+    together = 'Asset where versions any (version is 1 and comment is "Notes of version 2 addressed.")'
+    assert (len(query(apart)), len(query(together))) == (1, 0)
+
+
+def test_comparing_a_reference_compares_its_key(query: Ask) -> None:
+    (shot,) = query("Shot where name is bc0040")
+    assert len(query(f'Task where parent is "{shot["id"]}"')) == 3
+    assert query(f'Shot where children is_not none and id is "{shot["id"]}"')
+    assert len(query("AssetVersion where asset is_not None")) == len(query("AssetVersion"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("Asset where versions is none", 0),
+        ("Sequence where children is none", 1),
+        ("Sequence where not children any ()", 1),
+        ("Shot where ancestors any (name is e01)", 5),
+        ("Episode where descendants.name is bc0040", 1),
+        ("Shot where metadata any (key=camera and value=a)", 1),
+        ("Shot where custom_attributes any (key is fstart and value > 1000)", 1),
+        ("Shot where custom_attributes.configuration.key is fps", 6),
+        ("AssetVersion where is_latest_version is true", 8),
+        ("Task where time_logged > 0 and bid_time_logged_difference is 21600", 1),
+        ("User where username is ANNA", 1),
+        ("AssetVersion where date is 2024-02-13", 1),
+        ('AssetVersion where date like "2024-02-1%"', 12),
+        ("AssetVersionList where items.asset.name is bc0040_comp", 1),
+        ("Note where parent_type is AssetVersion", 1),
+        ("Recipient where user.username is anna", 1),
+        ("Status where state.short is DONE", 2),
+        ("Task where id in ()", None),
+    ],
+)
+def test_criteria_of_every_kind(query: Ask, expression: str, count: int | None) -> None:
+    if count is None:
+        with pytest.raises(ApiError, match="Failed to parse"):
+            query(expression)
+    else:
+        assert len(query(expression)) == count
+
+
+def test_pages_say_where_the_next_one_starts(call: Ask) -> None:
+    total = len(call({"action": "query", "expression": "Task"})[0]["data"])
+    seen: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = call({"action": "query", "expression": f"Task offset {offset} limit {total // 3}"})[0]
+        seen += [row["id"] for row in page["data"]]
+        offset = page["metadata"]["next"]["offset"]
+    assert len(seen) == len(set(seen)) == total
+
+
+def test_a_full_last_page_is_the_last(call: Ask) -> None:
+    total = len(call({"action": "query", "expression": "Task"})[0]["data"])
+    page = call({"action": "query", "expression": f"Task limit {total}"})[0]
+    assert page["metadata"]["next"]["offset"] is None
+
+
+def test_limit_0_gives_no_rows_and_no_next_page(call: Ask) -> None:
+    assert call({"action": "query", "expression": "Task limit 0"})[0] == {
+        "action": "query",
+        "data": [],
+        "metadata": {"next": {"offset": None}},
+    }
+
+
+def test_order_through_references(query: Ask) -> None:
+    names = [
+        row["asset"]["name"] for row in query("select asset.name from AssetVersion order by asset.name desc, version")
+    ]
+    assert names == sorted(names, reverse=True)
+
+
+def test_link_leads_from_the_project_down(query: Ask) -> None:
+    (row,) = query("select link from AssetVersion where version is 3")
+    assert [(each["name"], each["type"]) for each in row["link"]] == [
+        ("Demo Film", "Project"),
+        ("e01", "TypedContext"),
+        ("bc", "TypedContext"),
+        ("bc0040", "TypedContext"),
+        ("bc0040_comp v003", "AssetVersion"),
+    ]
+    assert row["link"][-1]["id"] == row["id"]
+
+
+def test_urls_point_at_the_server_with_the_callers_credentials(query: Ask) -> None:
+    (row,) = query("select url from ComponentLocation limit 1")
+    assert row["url"]["value"].startswith("http://sandbox/component/get?id=")
+    assert "username=sandbox&apiKey=sandbox-key" in row["url"]["value"]
+    (shot,) = query("select thumbnail_url from Shot limit 1")
+    assert shot["thumbnail_url"] == {"url": "http://sandbox/img/thumbnail2.png"}
+
+
+def test_custom_attributes_are_dense(query: Ask) -> None:
+    (row,) = query("select custom_attributes from Shot where name is bc0010")
+    assert {each["key"]: each["value"] for each in row["custom_attributes"]} == {"fstart": 0, "fend": 0, "fps": None}
+    assert all(each["__entity_type__"] == "ContextCustomAttributeValue" for each in row["custom_attributes"])
+    (task,) = query("select custom_attributes from Task where parent.name is bc0010 limit 1")
+    assert [each["key"] for each in task["custom_attributes"]] == ["fps"]
+
+
+def test_every_attribute_of_every_type_can_be_selected(query: Ask) -> None:
+    for entity_type in load_schema().types.values():
+        if not entity_type.hidden:
+            names = [each.name for each in entity_type.attributes.values() if not each.hidden]
+            for row in query(f"select {', '.join(names)} from {entity_type.name}"):
+                concrete = load_schema().type(row["__entity_type__"])
+                assert {name for name in names if name in concrete.attributes} <= set(row)
+
+
+@pytest.mark.parametrize(
+    ("expression", "error", "message"),
+    [
+        ("select nonsense from Task", UnknownAttributeError, 'Task has no attribute "nonsense"'),
+        ("select parent.nonsense from Task", UnknownAttributeError, 'Context has no attribute "nonsense"'),
+        ("Task order by nonsense", UnknownAttributeError, "nonsense"),
+        ("Nonsense", UnknownEntityTypeError, "Nonsense"),
+        ("Ancestry", UnknownEntityTypeError, "Ancestry"),
+        ("Task where parent[Nonsense].name is x", UnknownEntityTypeError, "Nonsense"),
+        ("Task where parent[User].name is x", ValidationError, "can never be User"),
+        ("Task where name.x is y", UnknownAttributeError, "no relation"),
+        ("select name.x from Task", UnknownAttributeError, "no relation"),
+        ("Task where bid is many", ValidationError, "bid"),
+        ("Task where start_date > soon", ValidationError, "no date and time"),
+        ("Task where link is x", ValidationError, "cannot be searched"),
+        ("Task where id in (select id, name from Shot)", ValidationError, "selects one attribute"),
+        ("Shot where metadata is x", ValidationError, "key of several attributes"),
+    ],
+)
+def test_mistakes_beyond_syntax_name_what_is_wrong(
+    query: Ask, expression: str, error: type[ApiError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        query(expression)
+
+
+def test_search_finds_terms_in_names_and_above(call: Ask) -> None:
+    def found(*terms: str) -> list[str]:
+        operation = {"action": "search", "expression": "select name from Task", "entity_type": "Task", "terms": terms}
+        return [row["name"] for row in call(operation)[0]["data"]]
+
+    assert found("BC0040", "comp") == ["compositing"]
+    assert found("100%") == []
+
+
+def test_a_data_file_keeps_its_data(tmp_path: Any) -> None:
+    from trackteroid.sandbox.errors import SandboxStartError
+
+    path = tmp_path / "data.db"
+    storage = Storage(load_schema(), path, now=lambda: "2024-01-01 00:00:00")
+    Api(storage, clock=FakeClock()).apply(
+        [{"action": "create", "entity_type": "Scope", "entity_data": {"id": "s", "name": "kept"}}]
+    )
+    storage.close()
+    again = Storage(load_schema(), path, now=lambda: "2024-01-01 00:00:00")
+    assert not again.is_new
+    assert again.column('SELECT "name" FROM "Scope"') == ["kept"]
+    again.close()
+    path.write_text("no database at all, but long enough to be looked at" * 20)
+    with pytest.raises(SandboxStartError, match="Cannot use"):
+        Storage(load_schema(), path, now=lambda: "2024-01-01 00:00:00")
