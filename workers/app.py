@@ -19,8 +19,8 @@ try:
     _settings = Settings.from_environment()
     _server_url = normalise_server_url(os.environ.get("FTRACK_SERVER", ""), _settings.server_aliases)
 except TrackteroidError as error:
-    # One line instead of a traceback: this is what somebody sees who starts a worker without its settings.
-    raise SystemExit(f"The worker cannot start: {error}") from None
+    # One line instead of a traceback: this is what somebody sees who starts it without its settings.
+    raise SystemExit(f"celery -A workers cannot start: {error}") from None
 
 app = Celery("trackteroid", set_as_current=True)
 app.conf.update(configuration(_settings, _server_url))

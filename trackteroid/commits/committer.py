@@ -35,6 +35,7 @@ from trackteroid.errors import (
     LedgerUnavailableError,
     RecordingRefusedError,
     ServerCallError,
+    SessionClosedError,
 )
 from trackteroid.operations.recording import Recording
 from trackteroid.settings import Settings
@@ -276,7 +277,7 @@ class _Attempt:
         verdict = classify(error)
         if not self._sent:
             verdict = replace(verdict, doubt=Doubt.NONE)
-        if verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.TRANSIENT):
+        if _connection_is_bad(error, verdict):
             self._server.discard()
         if not isinstance(error, ServerCallError) or self._work is None:
             return verdict
@@ -345,6 +346,13 @@ class _Attempt:
     def _step(self, name: str) -> None:
         if self._on_step is not None:
             self._on_step(name, self._claim)
+
+
+def _connection_is_bad(error: Exception, verdict: Verdict) -> bool:
+    # A server that is merely busy is not helped by connecting anew, which costs it two requests more.
+    if isinstance(error, ServerCallError):
+        return verdict.kind is VerdictKind.ENVIRONMENT or error.kind in ("connection", "timeout")
+    return isinstance(error, SessionClosedError)
 
 
 def commit_now(server: Server, recording: Recording) -> CommitResult:

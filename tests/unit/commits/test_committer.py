@@ -290,6 +290,23 @@ def test_rejected_credentials_kill_nothing_and_the_session_is_rebuilt(stage: Sta
     assert len(opened) == 21
 
 
+def test_a_busy_server_is_not_connected_to_anew(stage: Stage) -> None:
+    opened: list[CannedServer] = []
+
+    def open_server() -> CannedServer:
+        opened.append(stage.server)
+        return stage.server
+
+    stage.committer = stage.make_committer(WarmServer(open_server))
+    stage.enqueue(*PUBLISH)
+    stage.server.before += [ServerCallError("Busy", kind="http", status=503, maybe_applied=False), LOST_REPLY]
+    for _ in range(3):
+        stage.attempt()
+        stage.clock.advance(100.0)
+    assert stage.commit().state is CommitState.COMMITTED
+    assert len(opened) == 2
+
+
 def test_a_server_that_cannot_be_connected_to_blames_no_commit(stage: Stage) -> None:
     def open_server() -> CannedServer:
         raise refusal("ValidationError", "whatever it says")
