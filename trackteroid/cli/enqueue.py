@@ -32,7 +32,9 @@ def _run(options: argparse.Namespace) -> int:
     code = ExitCode.OK
     for file in options.files:
         try:
-            result = enqueue(file, settings=settings, server_url=server)
+            # No wake-up: it would import Celery, which a farm node need not have and which costs a second to import. The
+            # workers' sweep finds the commit within a second.
+            result = enqueue(file, settings=settings, server_url=server, wake=False)
         except TrackteroidError as error:
             # One bad file does not keep the others; the last error decides the exit code.
             text = " ".join(str(error).split())
