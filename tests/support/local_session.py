@@ -57,6 +57,12 @@ class LocalSession(Session):
     def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
         return list(self._handle(list(batch)))
 
+    def reconnect(self, **overrides: Any) -> None:
+        """What a reconnect means for collections: another generation, nothing cached, nothing pending."""
+        self.recorded_operations.clear()
+        self.reset()
+        self._generation += 1
+
     def _handle(self, payload: list[Any]) -> Any:
         self.requests.extend(payload)
         try:

@@ -16,7 +16,7 @@ from trackteroid.entities.container import Container
 from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import Entity
 from trackteroid.entities.fetching import fetch
-from trackteroid.entities.values import NOT_SET, stored
+from trackteroid.entities.values import NOT_SET, is_new, stored
 from trackteroid.errors import EntityCollectionOperationError
 from trackteroid.relationships import Attribute, AttributeKind
 
@@ -49,7 +49,7 @@ def assign(view: View, entities: Sequence[Any], attribute: Attribute, value: Any
     if attribute.immutable:
         _check_immutable(entities, attribute.name)
     if attribute.kind is AttributeKind.MAPPED:
-        fetch(context, view.entity_type, entities, [[attribute.name]])
+        fetch(context, view.entity_type, entities, [[attribute.name, "value"]])
         for entity, dictionary in zip(entities, checked, strict=True):
             _merge_mapping(entity, attribute.name, dictionary)
         return
@@ -97,20 +97,17 @@ def assign_custom(view: View, entities: Sequence[Any], key: str, value: Any) -> 
     context = view.context
     context.check_usable(f"assign custom attribute {key!r}")
     values = _in_step(f"custom_{key}", len(entities), value)
-    needed = [["custom_attributes"]]
-    # What the client needs to tell which custom attributes an entity has.
-    if "asset" in view.attributes and "parent" not in view.attributes:
-        needed.append(["asset", "parent", "project_id"])
-    needed += [[name] for name in ("object_type_id", "project_id") if name in view.attributes]
-    fetch(context, view.entity_type, entities, needed)
+    fetch(context, view.entity_type, entities, [["custom_attributes", "value"]])
     proxies = [entity["custom_attributes"] for entity in entities]
-    for proxy in proxies:
-        try:
-            proxy.get_configuration_id_from_key(key)
-        except KeyError:
-            raise AttributeError(f"{view.entity_type.__name__} has no custom attribute {key!r}.") from None
+    # The server has a row for every custom attribute of an entity it knows; the client makes rows only for new entities.
+    for entity, proxy in zip(entities, proxies, strict=True):
+        if not is_new(entity) and key not in proxy.keys():
+            raise AttributeError(f"{view.entity_type.__name__} has no custom attribute {key!r}.")
     for proxy, one in zip(proxies, values, strict=True):
-        proxy[key] = one
+        try:
+            proxy[key] = one
+        except (KeyError, ValueError) as error:
+            raise AttributeError(f"{view.entity_type.__name__} has no custom attribute {key!r}.") from error
 
 
 def _per_entity(attribute: Attribute, count: int, value: Any) -> list[Any]:

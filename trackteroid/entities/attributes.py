@@ -1,12 +1,11 @@
-"""What the attributes of several entities are, taken together."""
+"""What the attributes of several entities are, taken together. Nothing here asks the server."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from trackteroid.entities.context import Context, View, attribute_class
+from trackteroid.entities.context import View, attribute_class
 from trackteroid.entities.entity import EntityType, common_base
 from trackteroid.entities.values import NOT_SET, is_new, items, mapping, read, read_all, unique
 from trackteroid.relationships import Attribute
@@ -14,8 +13,6 @@ from trackteroid.relationships import Attribute
 __all__ = ["CUSTOM_PREFIX", "custom_values", "is_unfetched", "mappings", "related"]
 
 CUSTOM_PREFIX = "custom_"
-
-_configurations: WeakKeyDictionary[Any, tuple[int, Mapping[str, str]]] = WeakKeyDictionary()
 
 
 def related(view: View, entities: Sequence[Any], attribute: Attribute) -> tuple[dict[Any, Any], EntityType]:
@@ -33,32 +30,11 @@ def is_unfetched(entities: Sequence[Any], name: str) -> bool:
     return any(read(entity, name) is NOT_SET and not is_new(entity) for entity in entities)
 
 
-def mappings(context: Context, entities: Sequence[Any], name: str) -> list[dict[str, Any]]:
+def mappings(entities: Sequence[Any], name: str) -> list[dict[str, Any]]:
     """Return a mapped attribute of each entity as a dictionary."""
-    if name != "custom_attributes":
-        return [mapping(value) for value in read_all(entities, name)]
-    return [_custom(context, value) for value in read_all(entities, name)]
+    return [mapping(value) for value in read_all(entities, name)]
 
 
-def custom_values(context: Context, entities: Sequence[Any], key: str) -> list[Any]:
+def custom_values(entities: Sequence[Any], key: str) -> list[Any]:
     """Return the value of one custom attribute per entity, None where it has none."""
-    return [values.get(key) for values in mappings(context, entities, "custom_attributes")]
-
-
-def _custom(context: Context, value: Any) -> dict[str, Any]:
-    rows = items(value)
-    if not rows:
-        return {}
-    keys = _configuration_keys(context)
-    named = ((keys.get(str(read(row, "configuration_id"))), read(row, "value")) for row in rows)
-    return {key: content for key, content in named if key is not None}
-
-
-def _configuration_keys(context: Context) -> Mapping[str, str]:
-    """Return configuration id -> key of the server's custom attributes, asked once per connection."""
-    known = _configurations.get(context.session)
-    if known is None or known[0] != context.session.generation:
-        found = context.session.fetch_entities("select id, key from CustomAttributeConfiguration")
-        known = (context.session.generation, {str(read(row, "id")): str(read(row, "key")) for row in found})
-        _configurations[context.session] = known
-    return known[1]
+    return [values.get(key) for values in mappings(entities, "custom_attributes")]

@@ -188,7 +188,7 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
             raise AttributeError(name)
         if name.startswith(attributes.CUSTOM_PREFIX):
             key = name[len(attributes.CUSTOM_PREFIX) :]
-            return attributes.custom_values(self._view.context, self._entities, key)
+            return attributes.custom_values(self._entities, key)
         target = self._class_named(name)
         if target is None:
             raise AttributeError(f"{self._view.entity_type.__name__} has no attribute {name!r}.")
@@ -239,7 +239,7 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
         if attribute.kind is AttributeKind.SCALAR:
             return read_all(self._entities, attribute.name)
         if attribute.kind is AttributeKind.MAPPED:
-            return attributes.mappings(view.context, self._entities, attribute.name)
+            return attributes.mappings(self._entities, attribute.name)
         found, entity_type = attributes.related(view, self._entities, attribute)
         if not found:
             return EmptyCollection(entity_type, self)
@@ -343,9 +343,13 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
         filtered: list[tuple[Step, ...]] = []
         for steps in fetching.resolve_steps(view.context, view.entity_type, attributes):
             cut = next((position for position, step in enumerate(steps, 1) if step.type_filter), len(steps))
-            plain.append([step.name for step in steps[:cut]])
+            names = [step.name for step in steps[:cut]]
+            plain.append(names)
             if cut < len(steps):
                 filtered.append(steps)
+            elif fetching.is_mapped(view.context, view.entity_type, steps):
+                # The server sends the bare rows of a mapping unless their values are asked for.
+                plain.append([*names, "value"])
         fetching.fetch(view.context, view.entity_type, self._entities, plain)
         for steps in filtered:
             cut = next(position for position, step in enumerate(steps, 1) if step.type_filter)

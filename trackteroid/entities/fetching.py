@@ -11,9 +11,9 @@ from trackteroid.entities.entity_types import TypedContext
 from trackteroid.entities.values import NOT_SET, identity, is_new, items, stored
 from trackteroid.query.criteria import Criterion, where_text
 from trackteroid.query.projections import Projection, resolve_path
-from trackteroid.relationships import Step, parse_path
+from trackteroid.relationships import AttributeKind, Step, parse_path
 
-__all__ = ["fetch", "resolve_steps"]
+__all__ = ["CHUNK", "fetch", "is_mapped", "resolve_steps"]
 
 # Ids in one query: as many as the client asks for rows in one page.
 CHUNK = 500
@@ -35,6 +35,13 @@ def resolve_steps(context: Context, entity_type: EntityType, requested: Iterable
                 raise AttributeError(f"{owner or 'What comes before'} has no attribute {step.name!r} (in {path!r}).")
         resolved.append(steps)
     return resolved
+
+
+def is_mapped(context: Context, entity_type: EntityType, steps: Sequence[Step]) -> bool:
+    """Whether a path ends at a mapped attribute."""
+    owner = context.index.owners(entity_type.__name__, steps)[-1]
+    attribute = context.index.attribute(owner, steps[-1].name) if owner else None
+    return attribute is not None and attribute.kind is AttributeKind.MAPPED
 
 
 def fetch(context: Context, entity_type: EntityType, entities: Sequence[Any], paths: Sequence[Sequence[str]]) -> None:

@@ -9,9 +9,10 @@ import ftrack_api.operation
 
 from trackteroid.entities.container import Container
 from trackteroid.entities.context import View
-from trackteroid.entities.fetching import fetch
-from trackteroid.entities.values import identity, items, read
+from trackteroid.entities.fetching import CHUNK
+from trackteroid.entities.values import identity, is_new, read
 from trackteroid.errors import EntityCollectionOperationError
+from trackteroid.query.expressions import match
 from trackteroid.query.loggers import logger
 
 __all__ = ["link", "unlink"]
@@ -27,7 +28,7 @@ def link(view: View, entities: Sequence[Any], others: Any, *, incoming: bool) ->
     if not others.client_entities:
         logger(f"entities.{view.entity_type.__name__}").warning("Nothing to link: %r is empty.", others)
         return
-    known = {pair for pair, _ in _existing(view, entities, incoming)} | set(_pending(view, link_type))
+    known = {pair for pair, _ in _existing(view, link_type, entities, incoming)} | set(_pending(view, link_type))
     for entity in entities:
         for other in others.client_entities:
             source, target = (other, entity) if incoming else (entity, other)
@@ -43,9 +44,9 @@ def unlink(view: View, entities: Sequence[Any], others: Any, *, incoming: bool) 
     Raises:
         EntityCollectionOperationError: As for `link`.
     """
-    _checked(view, others, incoming)
+    link_type = _checked(view, others, incoming)
     wanted = {identity(other)[0] for other in others.client_entities}
-    for (source, target), found in _existing(view, entities, incoming):
+    for (source, target), found in _existing(view, link_type, entities, incoming):
         if (source if incoming else target) in wanted:
             view.context.session.delete(found)
 
@@ -69,12 +70,18 @@ def _checked(view: View, others: Any, incoming: bool) -> str:
     return attribute.target
 
 
-def _existing(view: View, entities: Sequence[Any], incoming: bool) -> list[tuple[tuple[str, str], Any]]:
-    """Return ((from id, to id), link) of the links that the server has."""
-    name = "incoming_links" if incoming else "outgoing_links"
-    fetch(view.context, view.entity_type, entities, [[name, "from_id"], [name, "to_id"]])
-    links = [found for entity in entities for found in items(read(entity, name))]
-    return [((str(read(found, "from_id")), str(read(found, "to_id"))), found) for found in links]
+def _existing(view: View, link_type: str, entities: Sequence[Any], incoming: bool) -> list[tuple[tuple[str, str], Any]]:
+    """Return ((from id, to id), link) of the links that the server has now."""
+    end = "to_id" if incoming else "from_id"
+    found = []
+    for start in range(0, len(entities), CHUNK):
+        ids = [identity(entity)[0] for entity in entities[start : start + CHUNK] if not is_new(entity)]
+        if ids:
+            condition = match(end, ids).render()
+            found += view.context.session.fetch_entities(
+                f"select id, from_id, to_id from {link_type} where {condition}"
+            )
+    return [((str(read(link, "from_id")), str(read(link, "to_id"))), link) for link in found]
 
 
 def _pending(view: View, link_type: str) -> Iterator[tuple[str, str]]:

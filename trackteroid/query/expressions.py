@@ -21,8 +21,10 @@ __all__ = [
     "Raw",
     "Related",
     "Value",
+    "any_of",
     "count_dots",
     "has_top_level_or",
+    "match",
     "quote",
 ]
 
