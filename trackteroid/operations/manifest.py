@@ -75,6 +75,8 @@ class Manifest:
         context: Facts in plain text for people who search, such as project, asset and task.
         labels: What the block was labelled with.
         outputs: Files that must exist before this may be published.
+        unstamped: Textual keys of created entities whose user the server will fill with the committing one, because the
+            recording user's id was not in memory, to the attribute; `user` names that user.
     """
 
     recording_id: str
@@ -97,6 +99,7 @@ class Manifest:
     context: Mapping[str, JSON] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[Mapping[str, JSON], ...] = ()
+    unstamped: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JSON]:
         """Return the manifest as plain JSON values, with format and version."""
@@ -129,7 +132,7 @@ class Manifest:
             for name in ("created", "deleted", "referenced"):
                 values[name] = _texts(values.get(name, ()))
             values["outputs"] = tuple(dict(item) for item in values.get("outputs", ()))
-            for name in ("library_versions", "context", "labels"):
+            for name in ("library_versions", "context", "labels", "unstamped"):
                 values[name] = dict(values.get(name, {}))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, RecordingFormatError):

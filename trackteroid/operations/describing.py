@@ -1,0 +1,172 @@
+"""The manifest and the entity records of a block, told from its operations and from what the session has in memory."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import importlib.metadata
+import platform
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
+
+from trackteroid.errors import RecordingRefusedError
+from trackteroid.operations.effects import Effects, Identity, references_in
+from trackteroid.operations.encoding import encode_value
+from trackteroid.operations.loaded import cached, cells, find, loaded
+from trackteroid.operations.local_state import Touch
+from trackteroid.operations.manifest import Base, Delta
+from trackteroid.operations.operation import JSON, NOT_SET, Operation, UpdateOperation, key_text
+
+__all__ = ["application", "bases_of", "deltas_of", "host", "library_versions", "records_of", "system_user"]
+
+_Touches = Mapping[tuple[Identity, str], Touch]
+
+
+def bases_of(session: Any, effects: Effects, touches: _Touches) -> Iterator[Base]:
+    """Yield the base of each update of an entity that existed before the block.
+
+    Args:
+        session: Whose memory to look in.
+        effects: Of the block's operations.
+        touches: What the attributes were when the block first changed them.
+    """
+    created = set(effects.created)
+    for key, names in effects.updated.items():
+        if key in created:
+            continue
+        for name in names:
+            touch = touches.get((key, name))
+            value = NOT_SET if touch is None else _base(session, key, name, touch)
+            known = value is not NOT_SET
+            yield Base(entity=key_text(*key), attribute=name, known=known, value=value if known else None)
+
+
+def _base(session: Any, key: Identity, name: str, touch: Touch) -> JSON:
+    value = touch.remote
+    if value is CLIENT_NOT_SET and touch.entity is not None and touch.members is None:
+        # Loaded later in the block; or its column was, under its other name.
+        value = cells(touch.entity).get(name, {}).get("remote", CLIENT_NOT_SET)
+        if value is CLIENT_NOT_SET:
+            return _base_by_column(session, key, name, touch.entity)
+    try:
+        return encode_value(value, session, key[0], {}, name)
+    except RecordingRefusedError:
+        return NOT_SET
+
+
+def _base_by_column(session: Any, key: Identity, name: str, entity: Any) -> JSON:
+    """Return the base of `status` from a loaded `status_id`, or the other way round: two names of one column."""
+
+    def remote(other: str) -> Any:
+        return cells(entity).get(other, {}).get("remote", CLIENT_NOT_SET)
+
+    if name.endswith("_id"):
+        value = remote(name[: -len("_id")])
+        if value is None:
+            return None
+        found = [] if value is CLIENT_NOT_SET else [loaded(value, part) for part in value.primary_key_attributes]
+        return found[0] if len(found) == 1 and isinstance(found[0], str) else NOT_SET
+    value = remote(f"{name}_id")
+    if value is None:
+        return None
+    target = find(session, key[0], name, value) if isinstance(value, str) else None
+    return NOT_SET if target is None else encode_value(target, session, key[0], {}, name)
+
+
+def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[Delta]:
+    """Yield what the block did to each collection of an entity that existed before it.
+
+    Args:
+        operations: The block's; of each collection the last update holds all members.
+        touches: What the collections held when the block first changed them.
+    """
+    last = {
+        (_identity(operation), operation.attribute_name): operation.new_value
+        for operation in operations
+        if isinstance(operation, UpdateOperation)
+    }
+    for (key, name), touch in touches.items():
+        value = last.get((key, name))
+        if touch.members is None or not isinstance(value, list):
+            continue
+        before = dict.fromkeys(touch.member_keys)
+        after = {found: None for found, _ in references_in(value)}
+        added = tuple(key_text(*member) for member in after if member not in before)
+        removed = tuple(key_text(*member) for member in before if member not in after)
+        if added or removed:
+            yield Delta(entity=key_text(*key), attribute=name, added=added, removed=removed)
+
+
+def _identity(operation: UpdateOperation) -> Identity:
+    return operation.entity_type, tuple(operation.entity_key.values())
+
+
+def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
+    """Return a record of each entity that a block creates, updates or refers to: what is loaded of it.
+
+    Args:
+        session: Whose memory to look in.
+        effects: Of the block's operations.
+    """
+    records: dict[str, Mapping[str, JSON]] = {}
+    for key in dict.fromkeys((*effects.created, *effects.updated, *effects.referenced)):
+        entity = cached(session, key)
+        if entity is not None:
+            records[key_text(*key)] = _record(session, key, entity)
+        elif key in effects.referenced:
+            records[key_text(*key)] = dict(effects.referenced[key])
+    return records
+
+
+def _record(session: Any, key: Identity, entity: Any) -> Mapping[str, JSON]:
+    record: dict[str, JSON] = {"__entity_type__": key[0]}
+    for name in list(cells(entity)):
+        try:
+            value = encode_value(loaded(entity, name), session, key[0], {}, name)
+        except RecordingRefusedError:
+            # Not part of the recording: what merely happens to be loaded is left out.
+            continue
+        if value is not NOT_SET:
+            record[str(name)] = value
+    return record
+
+
+# Who and where
+
+
+@functools.cache
+def library_versions() -> Mapping[str, str]:
+    """Return the versions of what takes part in recording."""
+    versions = {"python": platform.python_version()}
+    for name in ("trackteroid", "ftrack-python-api"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            # Vendored into an application without its metadata.
+            versions[name] = "unknown"
+    return versions
+
+
+def application() -> str:
+    """Return the name of the program that records."""
+    script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
+    return script or Path(sys.executable or "python").name
+
+
+def host() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()
+
+
+def system_user() -> str | None:
+    """Return the operating system's name of the user, None where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container that runs under a number without an account.
+        return None

@@ -1,0 +1,108 @@
+"""What recorded operations do, told from the operations alone: pure functions of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from trackteroid.operations.operation import (
+    JSON,
+    NOT_SET,
+    CreateOperation,
+    DeleteOperation,
+    Operation,
+    UpdateOperation,
+)
+
+__all__ = ["Effects", "Identity", "effects_of", "identity_of", "references_in", "without_unset"]
+
+#: Entity type and primary key values, in the order of the schema.
+Identity: TypeAlias = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """Which entities operations are about.
+
+    Attributes:
+        created: In the order of their creation.
+        updated: Entity to the attributes that are written after its creation, in the order of the first update of each.
+        deleted: In the order of their deletion.
+        referenced: What new values refer to and the operations do not create, with the object that refers to it.
+    """
+
+    created: tuple[Identity, ...]
+    updated: Mapping[Identity, tuple[str, ...]]
+    deleted: tuple[Identity, ...]
+    referenced: Mapping[Identity, Mapping[str, JSON]]
+
+
+def identity_of(operation: Operation) -> Identity:
+    """Return the entity that an operation is about."""
+    return operation.entity_type, tuple(operation.entity_key.values())
+
+
+def effects_of(operations: Iterable[Operation]) -> Effects:
+    """Return which entities `operations` create, update, delete and refer to."""
+    created: dict[Identity, None] = {}
+    updated: dict[Identity, dict[str, None]] = {}
+    deleted: dict[Identity, None] = {}
+    referenced: dict[Identity, Mapping[str, JSON]] = {}
+    for operation in operations:
+        key = identity_of(operation)
+        if isinstance(operation, CreateOperation):
+            created[key] = None
+            value: JSON = operation.entity_data
+        elif isinstance(operation, UpdateOperation):
+            updated.setdefault(key, {})[operation.attribute_name] = None
+            value = operation.new_value
+        else:
+            deleted[key] = None
+            continue
+        for found, reference in references_in(value):
+            referenced.setdefault(found, reference)
+    return Effects(
+        created=tuple(created),
+        updated={key: tuple(names) for key, names in updated.items()},
+        deleted=tuple(deleted),
+        referenced={key: reference for key, reference in referenced.items() if key not in created},
+    )
+
+
+def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
+    """Yield the entities that a value refers to, and the objects that do."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            entity_type = item.get("__entity_type__")
+            if isinstance(entity_type, str):
+                yield (entity_type, tuple(str(part) for name, part in item.items() if name != "__entity_type__")), item
+            else:
+                pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(reversed(item))
+
+
+def without_unset(operations: Sequence[Operation]) -> list[Operation]:
+    """Return the operations without updates back to "no value" and the updates of the same attribute before them.
+
+    The client sends neither: of several updates of one attribute only the last, and nothing that is not set (rule:
+    spec library 3.6; the client's `Session.commit`).
+    """
+    cancelled: set[tuple[Identity, str]] = set()
+    kept: list[Operation] = []
+    for operation in reversed(operations):
+        if isinstance(operation, UpdateOperation):
+            slot = (identity_of(operation), operation.attribute_name)
+            if operation.new_value is NOT_SET:
+                cancelled.add(slot)
+            if slot in cancelled:
+                continue
+        elif isinstance(operation, DeleteOperation):
+            # What was done to an earlier entity of this key has nothing to do with what is done to a later one.
+            cancelled = {slot for slot in cancelled if slot[0] != identity_of(operation)}
+        kept.append(operation)
+    kept.reverse()
+    return kept

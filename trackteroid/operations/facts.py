@@ -1,0 +1,91 @@
+"""Facts in plain text for people who search for a recording: project, shot, asset, task, version, files.
+
+Told from what the session has in memory; the server is not asked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from ftrack_api.symbol import NOT_SET
+
+from trackteroid.operations.loaded import follow, identity, loaded
+from trackteroid.operations.operation import JSON
+
+__all__ = ["facts_about"]
+
+# The way up from anything that is published to the project that it belongs to.
+_WAYS = ("component", "version", "asset", "task", "context", "parent", "project")
+
+# A conform touches thousands of shots; nobody searches by the hundredth name, and the ledger indexes words.
+_MOST = 20
+_LONGEST = 300
+
+_ORDER = ("project", "parents", "asset", "task", "version", "component", "paths")
+
+_KINDS = {
+    "Project": ("project", ("full_name", "name")),
+    "Asset": ("asset", ("name",)),
+    "Task": ("task", ("name",)),
+    "AssetVersion": ("version", ("version",)),
+    "ComponentLocation": ("paths", ("resource_identifier",)),
+}
+
+
+def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
+    """Return what `entities`, and what they belong to, are called.
+
+    Text for each of project, parents, asset, task, version and component that is known, several names joined by commas;
+    `paths` is a list. Linear in the number of entities.
+
+    Args:
+        session: Whose memory to look in.
+        entities: The client's entities.
+    """
+    names: dict[str, dict[str, None]] = {}
+    waiting = deque(entities)
+    seen = set()
+    while waiting:
+        entity = waiting.popleft()
+        key = identity(entity)
+        if key is None or key in seen:
+            continue
+        seen.add(key)
+        _name(entity, names)
+        _trail(entity, names)
+        waiting.extend(found for way in _WAYS if (found := follow(session, entity, way)) is not None)
+    return {
+        kind: list(found) if kind == "paths" else ", ".join(found)
+        for kind in _ORDER
+        if (found := [name for name in list(names.get(kind, ()))[:_MOST]])
+    }
+
+
+def _name(entity: Any, names: dict[str, dict[str, None]]) -> None:
+    kind, attributes = _KINDS.get(entity.entity_type, (None, ()))
+    if kind is None:
+        if entity.entity_type.endswith("Component"):
+            kind, attributes = "component", ("name",)
+        elif entity.attributes.get("object_type_id") is not None:
+            kind, attributes = "parents", ("name",)
+        else:
+            return
+    for attribute in attributes:
+        value = loaded(entity, attribute)
+        if value is not NOT_SET and value not in (None, ""):
+            names.setdefault(kind, {})[str(value)[:_LONGEST]] = None
+            return
+
+
+def _trail(entity: Any, names: dict[str, dict[str, None]]) -> None:
+    """Read `link`, which tells the whole way from the project down, where it was loaded."""
+    link = loaded(entity, "link")
+    if not isinstance(link, list):
+        return
+    # The last one is the entity itself.
+    for step in link[:-1]:
+        if isinstance(step, dict) and isinstance(step.get("name"), str):
+            kind = "project" if step.get("type") == "Project" else "parents"
+            names.setdefault(kind, {})[step["name"][:_LONGEST]] = None

@@ -1,0 +1,273 @@
+"""The block behind `Session.deferred_operations`: what is done in it goes to a file and is never sent from here."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ftrack_api.operation
+
+from trackteroid.errors import BadInputError, RecordingNotFoundError, RecordingRefusedError
+from trackteroid.operations import describing
+from trackteroid.operations.appending import append
+from trackteroid.operations.capturing import CapturingOperations
+from trackteroid.operations.effects import Effects, Identity, effects_of, without_unset
+from trackteroid.operations.facts import facts_about
+from trackteroid.operations.loaded import cached, cells, uncache
+from trackteroid.operations.local_state import promote, restore
+from trackteroid.operations.manifest import Manifest
+from trackteroid.operations.operation import CreateOperation, Operation, key_text
+from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
+from trackteroid.operations.stamping import loaded_user_id, stamp
+
+__all__ = ["Recorder"]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Recorder:
+    """A `with` block whose operations are written to a file instead of being pending.
+
+    On a clean exit one file is written. Entities that the block created keep what was recorded as their loaded values,
+    collections of other entities return to their members from before the block (a later change would send the whole list),
+    and what was pending before is pending again. If the block raises, no file is written or changed, and what it did in
+    memory is taken back. Blocks may be nested; what an inner one does goes to its own file only. Other threads are not
+    affected: what they do meanwhile stays pending.
+
+    Args:
+        session: A `trackteroid.session.Session`.
+        path: The file.
+        clear: Whether to replace what the file holds; otherwise the block's operations are appended to it.
+        labels: Words by which people will look for this recording, such as `{"farm_job": "123"}`.
+        clock: Returns the time, with a time zone.
+        new_id: Returns a new id for the recording.
+
+    Attributes:
+        path: The file.
+        recording: What was written; None before the block has ended, and if it raised.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        path: str | os.PathLike[str],
+        *,
+        clear: bool = True,
+        labels: Mapping[str, str] | None = None,
+        clock: Callable[[], datetime] = _now,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        self.path = Path(os.fsdecode(path))
+        self.recording: Recording | None = None
+        self._session = session
+        self._clear = clear
+        self._labels = _checked_labels(labels)
+        self._clock = clock
+        self._new_id = new_id
+        self._operations: CapturingOperations | None = None
+        self._thread: int | None = None
+
+    def __enter__(self) -> Recorder:
+        """Begin to record.
+
+        Raises:
+            RecordingRefusedError: The folder is missing or cannot be written to, or the file belongs to another server.
+            RecordingFormatError: With `clear=False`, the existing file is no recording.
+        """
+        if self._operations is not None:
+            raise BadInputError("A deferred_operations block is entered once; call deferred_operations(path) again.")
+        _check_target(self.path)
+        if not self._clear:
+            self._check_server(self._existing())
+        self._operations = CapturingOperations(self._session)
+        self._thread = threading.get_ident()
+        self._session.push_operations(self._operations)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the block: write the file, or take back what was done if the block raised.
+
+        Raises:
+            RecordingRefusedError: The block did something that cannot be recorded; nothing is written.
+            RecordingError: The file cannot be written; the old one is untouched.
+        """
+        operations = self._operations
+        if operations is None or threading.get_ident() != self._thread:
+            raise BadInputError("A deferred_operations block must be left by the thread that entered it.")
+        recorded_into = self._session.pop_operations()
+        if error is not None:
+            self._take_back(operations)
+            return
+        try:
+            if recorded_into is not operations:
+                raise RecordingRefusedError("session.recorded_operations was replaced inside the block.")
+            if self._session.closed:
+                raise RecordingRefusedError("The session was closed inside the block, which drops what was recorded.")
+            self.recording = self._write(operations)
+        except BaseException:
+            self._take_back(operations)
+            raise
+
+    def _write(self, captured: CapturingOperations) -> Recording:
+        operations: Sequence[Operation] = without_unset(captured.recorded())
+        effects = effects_of(operations)
+        self._check_pending(effects)
+        connected = self._session.generation > 0
+        user_id = loaded_user_id(self._session) if connected and effects.created else None
+        operations, unstamped = stamp(operations, user_id)
+        recording = self._describe(operations, effects, captured, unstamped)
+        previous = self._existing()
+        if previous is not None:
+            self._check_server(previous)
+            recording = append(previous, recording, self._session.schemas if connected else ())
+        write_recording(self.path, recording)
+        if connected:
+            self._settle(operations, captured)
+        return recording
+
+    def _describe(
+        self,
+        operations: Sequence[Operation],
+        effects: Effects,
+        captured: CapturingOperations,
+        unstamped: Mapping[Identity, str],
+    ) -> Recording:
+        session = self._session
+        connected = session.generation > 0
+        touched = (cached(session, key) for key in dict.fromkeys((*effects.created, *effects.updated)))
+        manifest = Manifest(
+            recording_id=self._new_id(),
+            digest=digest_of(operations),
+            created_at=self._clock().astimezone(timezone.utc).isoformat(),
+            user=session.api_user if connected else None,
+            system_user=describing.system_user(),
+            host=describing.host(),
+            application=describing.application(),
+            server_url=session.server_url if connected else None,
+            schema_hash=session.schema_hash if connected else None,
+            library_versions=describing.library_versions(),
+            created=tuple(key_text(*key) for key in effects.created),
+            updated={key_text(*key): names for key, names in effects.updated.items()},
+            deleted=tuple(key_text(*key) for key in effects.deleted),
+            referenced=tuple(key_text(*key) for key in effects.referenced),
+            bases=tuple(describing.bases_of(session, effects, captured.touches)),
+            deltas=tuple(describing.deltas_of(operations, captured.touches)),
+            context=facts_about(session, [entity for entity in touched if entity is not None]),
+            labels=self._labels,
+            unstamped={key_text(*key): name for key, name in unstamped.items()},
+        )
+        return Recording(tuple(operations), describing.records_of(session, effects), manifest)
+
+    def _check_pending(self, effects: Effects) -> None:
+        """Refuse what needs an entity that only the session's pending operations would make."""
+        # Outer blocks are not looked at: what they create is recorded too, and the queue commits it first.
+        pending = {
+            (str(operation.entity_type), tuple(map(str, operation.entity_key.values())))
+            for operations in self._session.hidden_operations
+            if not isinstance(operations, CapturingOperations)
+            for operation in operations
+            if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
+        } - set(effects.created)
+        if not pending:
+            return
+        for verb, keys in (
+            ("refers to", effects.referenced),
+            ("changes", effects.updated),
+            ("deletes", effects.deleted),
+        ):
+            for key in keys:
+                if key in pending:
+                    raise RecordingRefusedError(
+                        f"The block {verb} {key[0]} {', '.join(key[1])}, which was created before it and is still pending: "
+                        "whoever commits the recording would not find it. Commit before the block, or create it inside."
+                    )
+
+    def _existing(self) -> Recording | None:
+        if self._clear:
+            return None
+        try:
+            return read_recording(self.path)
+        except RecordingNotFoundError:
+            return None
+
+    def _check_server(self, existing: Recording | None) -> None:
+        known = None if existing is None else existing.server_url
+        if known is not None and self._session.generation > 0 and known != self._session.server_url:
+            raise RecordingRefusedError(
+                f"{self.path} was recorded against {known}, this session is connected to {self._session.server_url}: "
+                "one recording cannot be committed to two servers."
+            )
+
+    def _settle(self, operations: Sequence[Operation], captured: CapturingOperations) -> None:
+        """Leave the session's memory as it should be after the block."""
+        effects = effects_of(operations)
+        gone = set(effects.deleted)
+        data = _data_of_creates(operations)
+        for key in captured.created:
+            entity = cached(self._session, key)
+            if entity is None:
+                continue
+            if key in gone or key not in effects.created:
+                uncache(self._session, key)
+                continue
+            promote(entity, {*data[key], *effects.updated.get(key, ())})
+            for name, value in data[key].items():
+                # What was stamped: the entity has no value of its own for it.
+                if entity.attributes.get(name) is not None and name not in cells(entity):
+                    cells(entity)[name]["remote"] = value
+        restore(self._session, (touch for touch in captured.touches.values() if touch.members is not None))
+
+    def _take_back(self, captured: CapturingOperations) -> None:
+        if self._session.generation == 0:
+            return
+        restore(self._session, captured.touches.values())
+        for key in captured.created:
+            uncache(self._session, key)
+
+
+def _data_of_creates(operations: Sequence[Operation]) -> dict[Identity, Mapping[str, Any]]:
+    return {
+        (operation.entity_type, tuple(operation.entity_key.values())): operation.entity_data
+        for operation in operations
+        if isinstance(operation, CreateOperation)
+    }
+
+
+def _checked_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    checked = dict(labels or {})
+    for name, value in checked.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            raise BadInputError(f"The label {name!r}: {value!r} cannot be used: names and values must be text.")
+    return {name: str(value) for name, value in checked.items()}
+
+
+def _check_target(path: Path) -> None:
+    """Refuse at entry what would only fail at exit, when the work is done."""
+    folder = Path(os.path.realpath(path)).parent
+    if not path.name or path.is_dir():
+        raise RecordingRefusedError(f"{path} cannot be written: it is a folder.")
+    if not folder.is_dir():
+        raise RecordingRefusedError(f"{path} cannot be written: there is no folder {folder}. Create it first.")
+    try:
+        # Asking for permission (os.access) gives wrong answers on network shares.
+        with tempfile.TemporaryFile(prefix=".trackteroid-", dir=folder):
+            return
+    except OSError as error:
+        raise RecordingRefusedError(
+            f"{path} cannot be written: the folder {folder} does not let us ({error.strerror})."
+        ) from error
