@@ -260,10 +260,18 @@ class Session(ftrack_api.Session):
     @recorded_operations.setter
     def recorded_operations(self, operations: Any) -> None:
         stack = getattr(self._blocks, "stack", None)
-        if stack:
+        # The client's constructor sets the shared one, which may happen inside a block: the first use connects.
+        if stack and "_shared_operations" in self.__dict__:
             stack[-1] = operations
         else:
             self.__dict__["_shared_operations"] = operations
+
+    @property
+    def hidden_operations(self) -> list[Any]:
+        """What this thread's innermost deferred block hides: pending operations of the session, then of outer blocks."""
+        shared = self.__dict__.get("_shared_operations")
+        stack = getattr(self._blocks, "stack", None) or []
+        return [*([] if shared is None else [shared]), *stack[:-1]]
 
     @property
     def in_deferred_block(self) -> bool:
@@ -504,8 +512,11 @@ class _UnconnectedSession(LazyConnection, Session):
             "connected_class",
             "deferred_operations",
             "generation",
+            "hidden_operations",
             "in_deferred_block",
             "offline",
+            "pop_operations",
+            "push_operations",
             "reconnect",
             "reconnect_and_commit",
             "reuse_query_results",
