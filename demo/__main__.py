@@ -21,11 +21,13 @@ class Demo:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.expectations: list[tuple[str, str, bool]] = []
+        self._letter = ""
 
     def say(self, text: str = "") -> None:
         print(text, flush=True)
 
     def step(self, letter: str, title: str, explanation: str) -> None:
+        self._letter = letter
         self.say()
         self.say(f"({letter}) {title}")
         self.say("-" * WIDTH)
@@ -34,7 +36,7 @@ class Demo:
 
     def expect(self, what: str, wanted: object, seen: object) -> None:
         held = wanted == seen
-        self.expectations.append((what, f"{seen}", held))
+        self.expectations.append((f"({self._letter}) {what}", f"{seen}", held))
         self.say(f"    {'ok  ' if held else 'FAIL'}  {what}: {seen}" + ("" if held else f" (expected {wanted})"))
 
     # What the official client sees
@@ -115,8 +117,9 @@ class Demo:
         self.step(
             "b",
             "The file is enqueued, a worker commits it",
-            "`trackteroid enqueue FILE` stores the recording in the ledger in Redis, at once and for good, and wakes a worker.\n"
-            "The worker claims it, sends one batch to ftrack and notes that it is done. The official client then looks.",
+            "`trackteroid enqueue FILE` stores the recording in the ledger in Redis, at once and for good. The workers' sweep\n"
+            "finds it within a second; a worker claims it, sends one batch to ftrack and notes that it is done. Then the\n"
+            "official client looks.",
         )
         file = "/tmp/recorded_operations.dbm"
         identifier = self.enqueue(file)
@@ -155,7 +158,7 @@ class Demo:
         facts = self.wait_state(identifier, "committed", "dead")
         dropped = [entry for entry in services.sandbox("GET", "/sandbox/requests") if entry["fault"] == "drop_reply"]
         self.expect("replies dropped after the batch was applied", 1, len(dropped))
-        self.expect("state of the commit", "committed", facts["state"])
+        self.expect("state of the commit whose reply was lost", "committed", facts["state"])
         self.expect("versions made by it", 1, self.count_comment("reply-lost"))
 
         killed = self.record("worker-killed")
@@ -169,8 +172,8 @@ class Demo:
         self.say(f"    worker killed while it held {identifier}; a new one starts")
         services.start_worker()
         facts = self.wait_state(identifier, "committed", "dead", seconds=60)
-        self.expect("state of the commit", "committed", facts["state"])
-        self.expect("claims it took", True, facts["attempts"] >= 2)
+        self.expect("state of the commit whose worker was killed", "committed", facts["state"])
+        self.expect("it was claimed a second time", True, facts["attempts"] >= 2)
         self.expect("versions made by it", 1, self.count_comment("worker-killed"))
         services.sandbox("DELETE", "/sandbox/faults")
 

@@ -59,6 +59,8 @@ class QueryCache:
         tables: The server's tables.
         ttl: Seconds an entry is kept by default.
         entry_limit: Bytes of the largest result that is stored.
+        expected: Whether somebody said that there is a Redis; if not, its absence is worth no warning until results are
+            to be shared.
         monotonic: Clock for pauses and warnings.
     """
 
@@ -71,6 +73,7 @@ class QueryCache:
         tables: TableIndex,
         ttl: float,
         entry_limit: int,
+        expected: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.statistics = CacheStatistics()
@@ -80,6 +83,7 @@ class QueryCache:
         self._tables = tables
         self._ttl = ttl
         self._entry_limit = entry_limit
+        self._expected = expected
         self._monotonic = monotonic
         self._local = threading.local()
         self._paused_until = float("-inf")
@@ -109,6 +113,7 @@ class QueryCache:
             ttl: Seconds to keep the result.
         """
         self._local.stamps = None
+        self._expected = True
         tables = tables_read(expression, self._tables)
         if tables is None:
             return ask()
@@ -187,7 +192,7 @@ class QueryCache:
             self.statistics.unavailable += 1
             now = self._monotonic()
             self._paused_until = now + _PAUSE_SECONDS
-            if now - self._warned_at >= _WARNING_SECONDS:
+            if self._expected and now - self._warned_at >= _WARNING_SECONDS:
                 self._warned_at = now
                 _logger.warning("%s Queries are answered by ftrack meanwhile.", error)
             return None
@@ -212,6 +217,7 @@ def open_query_cache(
         tables=TableIndex(schemas),
         ttl=settings.cache_ttl_seconds,
         entry_limit=settings.cache_entry_limit,
+        expected=settings.effective_query_cache_url != Settings().redis_url,
     )
 
 

@@ -45,7 +45,9 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
         try:
             return method(self, *args)
         except (redis.RedisError, OSError) as error:
-            raise CacheUnavailableError(f"The query cache at {_public(self.url)} does not answer: {error}.") from error
+            raise CacheUnavailableError(
+                f"The query cache at {_public(self.url)} does not answer: {str(error).rstrip('.')}."
+            ) from error
 
     return guarded
 
@@ -83,7 +85,12 @@ class RedisBackend:
 
     @_available
     def store(self, key: str, entry: Entry, ttl: float) -> bool:
-        arguments: list[str | bytes | int] = [json.dumps(dict(entry.stamps)), entry.payload, max(1, int(ttl * 1000)), OPEN]
+        arguments: list[str | bytes | int] = [
+            json.dumps(dict(entry.stamps)),
+            entry.payload,
+            max(1, int(ttl * 1000)),
+            OPEN,
+        ]
         return bool(self._store(keys=[self._entry(key), self._tags()], args=arguments))
 
     @_available

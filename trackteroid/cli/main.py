@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import traceback
@@ -39,6 +40,7 @@ _DEBUG = "TRACKTEROID_DEBUG"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Never shows a traceback unless `TRACKTEROID_DEBUG` is set."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _configure_logging()
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -52,6 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     except Exception as error:
         return _report(error)
+
+
+def _configure_logging() -> None:
+    if os.environ.get(_DEBUG):
+        logging.basicConfig(level=logging.DEBUG)
+        return
+    # The client logs what it raises, traceback included; the error itself is reported below, once.
+    logging.getLogger().addHandler(logging.NullHandler())
+    ours = logging.StreamHandler()
+    ours.setFormatter(logging.Formatter("trackteroid: %(message)s"))
+    ours.setLevel(logging.WARNING)
+    logging.getLogger("trackteroid").addHandler(ours)
 
 
 def _run(words: list[str]) -> int:

@@ -251,3 +251,21 @@ def test_what_could_not_be_invalidated_is_made_up_for_before_the_next_answer() -
     clock.now += 60
     cache.rows("select id from Task", None, 0, server)
     assert server.asked == 2
+
+
+def test_where_nobody_spoke_of_redis_a_commit_does_not_warn_that_there_is_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = QueryCache(
+        BrokenBackend(), server="s", namespace="n", tables=TableIndex(SCHEMAS), ttl=60, entry_limit=1000, expected=False
+    )
+    with caplog.at_level(logging.WARNING, "trackteroid.cache"):
+        write(cache, {"action": "create", "entity_type": "Task"})
+    assert caplog.records == []
+    caplog.clear()
+    cache = QueryCache(
+        BrokenBackend(), server="s", namespace="n", tables=TableIndex(SCHEMAS), ttl=60, entry_limit=1000, expected=False
+    )
+    with caplog.at_level(logging.WARNING, "trackteroid.cache"):
+        cache.rows("select id from Task", None, 0, list)
+    assert len(caplog.records) == 1
