@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from trackteroid.sandbox.derived import SQL_EXPRESSIONS
@@ -339,6 +339,9 @@ class Compiler:
             return table_name(self._schema, text)
         if attribute.kind is Kind.REF:
             return text
+        if attribute.kind is Kind.INT:
+            # Writing cuts a fraction off; comparing must not: nothing is 2.5 just because it is 2.
+            attribute = replace(attribute, kind=Kind.NUMBER)
         return from_wire(attribute, text)
 
 

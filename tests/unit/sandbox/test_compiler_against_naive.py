@@ -202,7 +202,7 @@ STORED = {
 def test_every_operator_on_every_kind_of_value(context: RowContext, attribute: str) -> None:
     kind = ATTRIBUTES["AssetVersion"][attribute]
     literals = {
-        "number": ("-1", "0", "1", "2.0"),
+        "number": ("-1", "0", "1", "2.0", "2.5"),
         "bool": ("true", "FALSE", "1", "0"),
         "time": WRITTEN_TIMES,
         "text": TEXTS,
