@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trackteroid import fast_json
 from trackteroid.cache.backends import CacheBackend, Entry
 from trackteroid.cache.namespaces import namespace_of, server_key
 from trackteroid.cache.tables import ALL, TableIndex, tables_read, tables_written
@@ -234,7 +235,7 @@ def clear_server(settings: Settings, server_url: str) -> None:
 
 
 def _encode(rows: list[Any]) -> bytes:
-    text = json.dumps(rows, separators=(",", ":")).encode()
+    text = fast_json.dumps(rows)
     return b"z" + zlib.compress(text, 1) if len(text) >= _COMPRESS_FROM else b"j" + text
 
 
@@ -250,7 +251,7 @@ def _decode(payload: bytes, limit: int) -> list[Any] | None:
             text = payload[1:]
         else:
             return None
-        rows = json.loads(text)
+        rows = fast_json.loads(text)
     except (ValueError, zlib.error):
         return None
     return rows if isinstance(rows, list) else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import email.utils
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
+from trackteroid import fast_json
 from trackteroid.errors import ServerCallError
 
 __all__ = ["exchange", "retry_after_seconds"]
@@ -50,7 +50,7 @@ def exchange(
     """
     deadline = monotonic() + timeout
     url = f"{server_url}/api"
-    body = json.dumps(batch).encode()
+    body = fast_json.dumps(batch)
     try:
         response = request.post(url, data=body, headers=_HEADERS, timeout=timeout, stream=True)
         with response:
@@ -82,7 +82,7 @@ def _results(response: requests.Response, content: bytes, server_url: str) -> li
     status = response.status_code
     retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
     try:
-        answer = json.loads(content)
+        answer = fast_json.loads(content)
     except ValueError:
         excerpt = content[:_EXCERPT].decode("utf-8", "replace").strip()
         raise ServerCallError(

@@ -1,0 +1,36 @@
+"""The same values with and without orjson."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trackteroid import fast_json
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(values, st.booleans())
+def test_every_value_survives_with_and_without_orjson(value: object, without: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if without:
+            patch.setattr(fast_json, "orjson", None)
+        text = fast_json.dumps(value)
+        assert fast_json.loads(text) == value == json.loads(text)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"<html>", b"\xff"])
+def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        fast_json.loads(text)
+
+
+def test_what_json_has_no_form_for_is_a_type_error() -> None:
+    with pytest.raises(TypeError):
+        fast_json.dumps({"a": object()})
