@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trackteroid.operations.effects import effects_of, without_unset
+from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, references_in, without_unset
 from trackteroid.operations.manifest import Delta, Manifest
-from trackteroid.operations.operation import JSON, key_text, resolve_textual_references
+from trackteroid.operations.operation import JSON, Operation, UpdateOperation, key_text, resolve_textual_references
 from trackteroid.operations.recording import Recording, digest_of
 
 __all__ = ["append"]
 
 
-def append(previous: Recording, following: Recording, schemas: Iterable[Mapping[str, Any]]) -> Recording:
+def append(
+    previous: Recording,
+    following: Recording,
+    block: Sequence[Operation],
+    baselines: Mapping[tuple[Identity, str], Sequence[Identity]],
+    schemas: Iterable[Mapping[str, Any]],
+) -> Recording:
     """Return one recording of the operations of two.
 
     It has the id of the second one and names the first as its predecessor. Bases are those of the first write of an
@@ -23,6 +29,8 @@ def append(previous: Recording, following: Recording, schemas: Iterable[Mapping[
     Args:
         previous: What the file holds; may be of the original library.
         following: What a block recorded, with a manifest.
+        block: The block's operations with updates back to "no value", which cancel those of the file too.
+        baselines: What collections held when the block first changed them.
         schemas: The server's, to tell which text of the original's file is a reference.
 
     Raises:
@@ -32,7 +40,7 @@ def append(previous: Recording, following: Recording, schemas: Iterable[Mapping[
     if manifest is None:
         raise ValueError("what a block recorded has a manifest")
     first = resolve_textual_references(previous.operations, schemas) if schemas else previous.operations
-    operations = tuple(without_unset((*first, *following.operations)))
+    operations = tuple(without_unset((*first, *_rebased(first, block, baselines))))
     effects = effects_of(operations)
     before = previous.manifest
     combined = replace(
@@ -42,11 +50,52 @@ def append(previous: Recording, following: Recording, schemas: Iterable[Mapping[
         created=tuple(key_text(*key) for key in effects.created),
         updated={key_text(*key): names for key, names in effects.updated.items()},
         deleted=tuple(key_text(*key) for key in effects.deleted),
-        referenced=tuple(key_text(*key) for key in effects.referenced),
+        referenced=_referenced(before, manifest, effects),
     )
     if before is not None:
         combined = _with(before, combined)
-    return Recording(operations, {**previous.entities, **following.entities}, combined)
+    entities = {key: {**previous.entities.get(key, {}), **record} for key, record in following.entities.items()}
+    return Recording(operations, {**previous.entities, **entities}, combined)
+
+
+def _referenced(before: Manifest | None, manifest: Manifest, effects: Effects) -> tuple[str, ...]:
+    found = [key_text(*key) for key in effects.referenced]
+    created = {key_text(*key) for key in effects.created}
+    known = () if before is None else before.referenced
+    return tuple(key for key in dict.fromkeys([*known, *found, *manifest.referenced]) if key not in created)
+
+
+def _rebased(
+    first: Iterable[Operation],
+    block: Iterable[Operation],
+    baselines: Mapping[tuple[Identity, str], Sequence[Identity]],
+) -> list[Operation]:
+    """Return the block's operations with what they do to collections applied to what the file makes of those.
+
+    A collection returns to its members from before when a block ends, and an update sends the whole list: the second block
+    that adds to a collection would take out what the first one put in.
+    """
+    written = {
+        (identity_of(operation), operation.attribute_name): operation.new_value
+        for operation in first
+        if isinstance(operation, UpdateOperation)
+    }
+    rebased: list[Operation] = []
+    for operation in block:
+        if isinstance(operation, UpdateOperation) and isinstance(operation.new_value, list):
+            slot = (identity_of(operation), operation.attribute_name)
+            if slot in baselines and isinstance(written.get(slot), list):
+                operation = _on_top_of(written[slot], baselines[slot], operation)
+        rebased.append(operation)
+    return rebased
+
+
+def _on_top_of(members: JSON, baseline: Iterable[Identity], operation: UpdateOperation) -> UpdateOperation:
+    before = set(baseline)
+    wanted = dict(references_in(operation.new_value))
+    kept = {key: member for key, member in references_in(members) if key in wanted or key not in before}
+    added = {key: member for key, member in wanted.items() if key not in before}
+    return replace(operation, old_value=members, new_value=list({**kept, **added}.values()))
 
 
 def _with(before: Manifest, manifest: Manifest) -> Manifest:

@@ -91,18 +91,18 @@ def without_unset(operations: Sequence[Operation]) -> list[Operation]:
     The client sends neither: of several updates of one attribute only the last, and nothing that is not set (rule:
     spec library 3.6; the client's `Session.commit`).
     """
-    cancelled: set[tuple[Identity, str]] = set()
+    cancelled: dict[Identity, set[str]] = {}
     kept: list[Operation] = []
     for operation in reversed(operations):
+        key = identity_of(operation)
         if isinstance(operation, UpdateOperation):
-            slot = (identity_of(operation), operation.attribute_name)
             if operation.new_value is NOT_SET:
-                cancelled.add(slot)
-            if slot in cancelled:
+                cancelled.setdefault(key, set()).add(operation.attribute_name)
+            if operation.attribute_name in cancelled.get(key, ()):
                 continue
         elif isinstance(operation, DeleteOperation):
             # What was done to an earlier entity of this key has nothing to do with what is done to a later one.
-            cancelled = {slot for slot in cancelled if slot[0] != identity_of(operation)}
+            cancelled.pop(key, None)
         kept.append(operation)
     kept.reverse()
     return kept

@@ -56,11 +56,6 @@ def encode_update(operation: ftrack_api.operation.UpdateEntityOperation, session
     key = {str(name): str(value) for name, value in operation.entity_key.items()}
     name = str(operation.attribute_name)
     new = encode_value(operation.new_value, session, operation.entity_type, key, name)
-    if new == NOT_SET.value:
-        # The original library writes this text for "no value", and readers take it as that.
-        raise RecordingRefusedError(
-            f"{_where(operation.entity_type, key, name)}: the text {new!r} cannot be told from having no value in a recording."
-        )
     return UpdateOperation(
         entity_type=str(operation.entity_type),
         entity_key=key,

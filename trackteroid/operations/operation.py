@@ -5,13 +5,13 @@ Nothing here knows the client: a recording can be read, shown and enqueued where
 
 from __future__ import annotations
 
-import ast
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from trackteroid.errors import RecordingFormatError
+from trackteroid.operations.literals import parse_key
 
 __all__ = [
     "JSON",
@@ -89,8 +89,13 @@ def operation_to_json(operation: Operation) -> dict[str, JSON]:
     return _WRITERS[type(operation)](operation)
 
 
-def operation_from_json(fields: JSON) -> Operation:
+def operation_from_json(fields: JSON, *, literal: bool = False) -> Operation:
     """Return the operation that the fields in a file describe.
+
+    Args:
+        fields: As they stand in a file.
+        literal: Whether the text `NOT SET` as a new value is just that. It is in our own recordings, which hold no updates
+            back to "no value"; the original library's hold them, and write them so (defect D09).
 
     Raises:
         RecordingFormatError: The kind of operation is unknown, or a field is missing or of a wrong type.
@@ -104,7 +109,10 @@ def operation_from_json(fields: JSON) -> Operation:
             f"The kind of operation {_excerpt(kind)} is unknown; known are {', '.join(_READERS)}. "
             "Was this file written by a newer version?"
         )
-    return reader(fields)
+    operation = reader(fields)
+    if literal and isinstance(operation, UpdateOperation) and operation.new_value is NOT_SET:
+        return replace(operation, new_value=_NOT_SET_TEXT)
+    return operation
 
 
 def _create_to_json(operation: CreateOperation) -> dict[str, JSON]:
@@ -216,17 +224,7 @@ def key_text(entity_type: str, key_values: Sequence[str]) -> str:
 
 def parse_key_text(text: str) -> tuple[str, tuple[str, ...]] | None:
     """Return (entity type, key values) of a textual key, None if `text` is none. Evaluates nothing."""
-    if not text.startswith("('") or not text.endswith("])"):
-        return None
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], list)):
-        return None
-    if not value[1] or not all(isinstance(part, str) for part in value[1]):
-        return None
-    return value[0], tuple(value[1])
+    return parse_key(text)
 
 
 def resolve_textual_references(

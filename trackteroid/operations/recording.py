@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,15 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.containers import read_container, write_container
+from trackteroid.operations.containers.container import check_size
 from trackteroid.operations.manifest import Manifest
 from trackteroid.operations.operation import (
     JSON,
+    NOT_SET,
     CreateOperation,
     Operation,
+    UpdateOperation,
+    key_text,
     operation_from_json,
     operation_to_json,
+    parse_key_text,
 )
 
 __all__ = ["Recording", "digest_of", "open_recording", "read_recording", "write_recording"]
@@ -85,9 +91,11 @@ class Recording:
             {
                 "manifest": None if self.manifest is None else self.manifest.to_json(),
                 "modified_ns": self.modified_ns,
-                "operations": [operation_to_json(operation) for operation in self.operations],
+                "operations": _fields(self),
                 "entities": {key: dict(record) for key, record in self.entities.items()},
-            }
+            },
+            # The order of a composite key's parts has a meaning.
+            sort=False,
         )
 
     @classmethod
@@ -97,6 +105,7 @@ class Recording:
         Raises:
             RecordingFormatError: It is no payload of ours, or its operations do not match its digest.
         """
+        check_size(len(payload))
         data = _parse(payload, "the payload")
         if not isinstance(data, Mapping) or "operations" not in data:
             raise RecordingFormatError("The payload is no recording.")
@@ -106,7 +115,7 @@ class Recording:
             raise RecordingFormatError("The payload's modified_ns must be a number.")
         return _checked(
             cls(
-                _operations(data["operations"]),
+                _operations(data["operations"], literal=manifest is not None),
                 _records(data.get("entities") or {}),
                 None if manifest is None else Manifest.from_json(manifest),
                 modified,
@@ -152,29 +161,34 @@ def write_recording(
     """
     records = {key.encode("ascii"): _canonical(dict(record)) for key, record in recording.entities.items()}
     # Encoded twice: the record is a JSON string whose content is a JSON list (spec: library 3.3).
-    operations = _canonical([operation_to_json(operation) for operation in recording.operations]).decode()
+    # Unsorted, as the original takes the parts of a composite key in the order in which they stand there.
+    operations = _canonical(_fields(recording), sort=False).decode()
     records[OPERATIONS_KEY] = json.dumps(operations).encode()
     manifest = None if recording.manifest is None else _canonical(recording.manifest.to_json())
     write_container(Path(path), records, manifest, temporary_folder=temporary_folder)
 
 
 def _from_container(records: Mapping[bytes, bytes], manifest: bytes | None, modified_ns: int) -> Recording:
+    if not records and manifest is None:
+        # What the original library leaves after a block that did nothing.
+        return Recording((), {}, None, modified_ns)
     if OPERATIONS_KEY not in records:
         raise RecordingFormatError(
             f"It holds {len(records)} records but no operations. Was it written by deferred_operations?"
         )
     text = _parse(records[OPERATIONS_KEY], "the operations")
-    operations = _operations(
-        _parse(text.encode("utf-8", "surrogatepass"), "the operations") if isinstance(text, str) else text
-    )
+    operations = _parse(text.encode("utf-8", "surrogatepass"), "the operations") if isinstance(text, str) else text
     entities = {}
     for key, value in records.items():
         if key != OPERATIONS_KEY:
-            name = key.decode("utf-8", "replace")
-            entities[name] = _parse(value, f"the record {name}")
+            name = key.decode("utf-8", "backslashreplace")
+            parsed = parse_key_text(name)
+            if parsed is None:
+                raise RecordingFormatError(f"The key {name[:80]!r} stands for no entity.")
+            entities[key_text(*parsed)] = _parse(value, f"the record {name}")
     return _checked(
         Recording(
-            operations,
+            _operations(operations, literal=manifest is not None),
             _records(entities),
             None if manifest is None else Manifest.from_json(_parse(manifest, "the manifest")),
             None if manifest is not None else modified_ns,
@@ -190,12 +204,12 @@ def _checked(recording: Recording) -> Recording:
     return recording
 
 
-def _operations(data: JSON) -> tuple[Operation, ...]:
+def _operations(data: JSON, *, literal: bool) -> tuple[Operation, ...]:
     if not isinstance(data, list):
         raise RecordingFormatError("The operations are no list.")
     if len(data) > _MAX_OPERATIONS:
         raise RecordingFormatError(f"There are {len(data)} operations; more than {_MAX_OPERATIONS} are not read.")
-    return tuple(operation_from_json(item) for item in data)
+    return tuple(operation_from_json(item, literal=literal) for item in data)
 
 
 def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
@@ -206,11 +220,22 @@ def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
 
 def _parse(data: bytes, what: str) -> Any:
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
     if _too_deep(value):
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text} is too large")
     return value
 
 
@@ -228,5 +253,20 @@ def _too_deep(value: Any) -> bool:
     return True
 
 
-def _canonical(value: JSON) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+def _canonical(value: JSON, *, sort: bool = True) -> bytes:
+    return json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def _fields(recording: Recording) -> list[dict[str, JSON]]:
+    """Return the operations' fields.
+
+    Raises:
+        RecordingRefusedError: In one of ours an update goes back to "no value": readers take the text for it literally.
+    """
+    if recording.manifest is not None:
+        for operation in recording.operations:
+            if isinstance(operation, UpdateOperation) and operation.new_value is NOT_SET:
+                raise RecordingRefusedError(
+                    f"An update of {operation.entity_type}.{operation.attribute_name} back to no value cannot be written."
+                )
+    return [operation_to_json(operation) for operation in recording.operations]

@@ -5,15 +5,23 @@ The recorder writes the recording user into their data instead, unless the block
 
 from __future__ import annotations
 
+import logging
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import ftrack_api.exception
+import requests
+
+from trackteroid.errors import TrackteroidError
 from trackteroid.operations.effects import Identity, effects_of, identity_of
 from trackteroid.operations.loaded import cached_values, loaded
 from trackteroid.operations.operation import CreateOperation, Operation
 
-__all__ = ["USER_ATTRIBUTES", "loaded_user_id", "stamp"]
+__all__ = ["USER_ATTRIBUTES", "needs_user", "recording_user_id", "stamp"]
+
+_logger = logging.getLogger("trackteroid.operations")
 
 #: Entity type to the attribute that the server fills with the API user if a create leaves it out, and the names of the
 #: same column (source: spec ftrack-server 2.11). `created_by` of contexts is not among them: clients cannot write it.
@@ -28,13 +36,46 @@ USER_ATTRIBUTES: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 
 
-def loaded_user_id(session: Any) -> str | None:
-    """Return the id of the session's API user if it is in memory; the server is not asked for it."""
+# Session to the connection (its generation) and the id of its user: each connection is asked once.
+_known: weakref.WeakKeyDictionary[Any, tuple[int, str | None]] = weakref.WeakKeyDictionary()
+
+
+def recording_user_id(session: Any) -> str | None:
+    """Return the id of a session's API user, None if the server knows no such user or cannot be asked.
+
+    From memory if the user was loaded, else by one query; remembered for as long as the connection lasts.
+    """
+    known = _known.get(session)
+    if known is not None and known[0] == session.generation:
+        return known[1]
+    user_id = _in_memory(session)
+    if user_id is None:
+        try:
+            user_id = _asked(session)
+        except (ftrack_api.exception.Error, TrackteroidError, requests.RequestException) as error:
+            _logger.warning("The server could not be asked for the recording user: %s", error)
+            return None
+    _known[session] = (session.generation, user_id)
+    return user_id
+
+
+def _in_memory(session: Any) -> str | None:
     for entity in cached_values(session):
         if entity.entity_type == "User" and loaded(entity, "username") == session.api_user:
             value = loaded(entity, "id")
             return value if isinstance(value, str) else None
     return None
+
+
+def _asked(session: Any) -> str | None:
+    name = session.api_user.replace("\\", "\\\\").replace('"', '\\"')
+    found = session.fetch_entities(f'select id from User where username is "{name}"', limit=1)
+    return str(loaded(found[0], "id")) if found else None
+
+
+def needs_user(operations: Sequence[Operation]) -> bool:
+    """Whether `stamp` would use a user's id."""
+    return bool(stamp(operations, None)[1])
 
 
 def stamp(operations: Sequence[Operation], user_id: str | None) -> tuple[list[Operation], dict[Identity, str]]:

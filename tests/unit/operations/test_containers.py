@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -236,6 +237,77 @@ def test_mutated_dumb_indexes_are_read_or_refused(tmp_path: Path) -> None:
             read_container(base)
         except RecordingFormatError:
             pass
+
+
+def gnu_file(records: dict[bytes, bytes], *, order: str, wide: bool, magic: int) -> bytes:
+    """A GNU dbm file with one bucket, laid out as gdbm's `gdbmdefs.h` has it (spec: library 3.2)."""
+    block, elements = 4096, 8
+    head, slot, offset = (112, f"{order}i4sqii", "q") if wide else (60, f"{order}i4siii", "i")
+    values = b"".join(key + value for key, value in records.items())
+    slots, position = [], 3 * block
+    for number, (key, value) in enumerate(records.items()):
+        slots.append(struct.pack(slot, number, key[:4].ljust(4, b"\0"), position, len(key), len(value)))
+        position += len(key) + len(value)
+    slots += [struct.pack(slot, -1, b"", 0, 0, 0)] * (elements - len(slots))
+    width = struct.calcsize(f"{order}{offset}")
+    header = struct.pack(f"{order}Ii{offset}4i", magic, block, block, 4 * width, 2, block, elements)
+    directory = struct.pack(f"{order}4{offset}", *[2 * block] * 4)
+    bucket = bytes(head) + b"".join(slots)
+    return header.ljust(block, b"\0") + directory.ljust(block, b"\0") + bucket.ljust(block, b"\0") + values
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("magic", "wide"),
+    [
+        (0x13579ACF, True),
+        (0x13579AD1, True),
+        (0x13579ACD, False),
+        (0x13579AD0, False),
+        (0x13579ACE, True),
+        (0x13579ACE, False),
+    ],
+)
+def test_every_variant_of_gnu_files_is_read(order: str, magic: int, wide: bool, tmp_path: Path) -> None:
+    path = tmp_path / "recording.dbm"
+    path.write_bytes(gnu_file(RECORDS, order=order, wide=wide, magic=magic))
+    assert read_container(path).records == RECORDS
+
+
+def test_a_small_gnu_file_cannot_claim_work_without_end(tmp_path: Path) -> None:
+    """Buckets at every eighth byte, each with as many slots as fit: quadratic work, were overlap allowed."""
+    size = 400_000
+    head = struct.pack("<Iiq4i", 0x13579ACF, 4096, 64, size // 2, 16, 4096, size // 48)
+    directory = struct.pack(f"<{size // 16}q", *range(64, 64 + size // 2, 8))
+    path = tmp_path / "recording.dbm"
+    path.write_bytes((head.ljust(64, b"\0") + directory).ljust(2 * size, b"\xff"))
+    with pytest.raises(RecordingFormatError, match="overlap"):
+        read_container(path)
+
+
+def test_a_small_dumb_file_cannot_become_a_large_recording(tmp_path: Path) -> None:
+    (tmp_path / "recording.dbm.dat").write_bytes(bytes(10_000))
+    (tmp_path / "recording.dbm.dir").write_text("".join(f"'{n}', (0, 10000)\n" for n in range(1000)))
+    with pytest.raises(RecordingFormatError, match="more data than there are"):
+        read_container(tmp_path / "recording.dbm")
+
+
+@pytest.mark.parametrize(
+    "line", ["'a', (0, __import__('os').getpid())", "'a', (-1, 2)", "'a'", "'a' * 9, (0, 1)", "'\\d', (0, 1)"]
+)
+def test_an_index_line_that_is_no_literal_is_refused(line: str, tmp_path: Path) -> None:
+    (tmp_path / "recording.dbm.dat").write_bytes(bytes(512))
+    (tmp_path / "recording.dbm.dir").write_text(f"{line}\n")
+    with pytest.raises(RecordingFormatError, match="Line 1 of its index cannot be read"):
+        read_container(tmp_path / "recording.dbm")
+
+
+def test_an_unfinished_transaction_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recording.dbm"
+    write_container(path, RECORDS, None)
+    (tmp_path / "recording.dbm-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(100))
+    with pytest.raises(RecordingFormatError, match="not finished"):
+        read_container(path)
 
 
 def test_a_claim_beyond_the_file_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.interpreters import interpreter
 from tests.support.shared import shared_file
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.containers import write_container
 from trackteroid.operations.manifest import Base, Delta, Manifest
 from trackteroid.operations.operation import (
@@ -86,8 +86,15 @@ def test_an_operation_survives_its_json_form(operation: Operation) -> None:
     assert operation_from_json(json.loads(json.dumps(operation_to_json(operation)))) == operation
 
 
+def writable(operation: Operation) -> bool:
+    return not (isinstance(operation, UpdateOperation) and operation.new_value is NOT_SET)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(operations, max_size=4).map(tuple), st.dictionaries(text, st.dictionaries(text, values), max_size=3))
+@given(
+    st.lists(operations.filter(writable), max_size=4).map(tuple),
+    st.dictionaries(text, st.dictionaries(text, values), max_size=3),
+)
 def test_a_recording_survives_payload_and_file(tmp_path_factory: Any, recorded: Any, records: Any) -> None:
     entities = {key_text("Task", [key]): record for key, record in records.items()}
     recording = Recording(recorded, entities, make_manifest(recorded, labels={"ü": "ß"}))
@@ -119,6 +126,35 @@ def test_textual_references_are_resolved_where_the_attribute_is_one() -> None:
         {"__entity_type__": "Status", "id": "7"},
         key,
     ]
+
+
+def test_the_text_that_means_no_value_in_the_originals_files_is_text_in_ours(tmp_path: Path) -> None:
+    recorded: tuple[Operation, ...] = (update("NOT SET", attribute="name"),)
+    path = tmp_path / "r.dbm"
+    write_recording(path, Recording(recorded, {}, make_manifest(recorded)))
+    assert read_recording(path).operations == recorded
+    write_recording(path, Recording(recorded, {}))
+    assert read_recording(path).operations == (update(NOT_SET, attribute="name"),)
+
+
+def test_ours_refuses_an_update_to_no_value() -> None:
+    recorded: tuple[Operation, ...] = (update(NOT_SET),)
+    with pytest.raises(RecordingRefusedError, match=r"Task\.status"):
+        Recording(recorded, {}, make_manifest(recorded)).to_payload()
+
+
+def test_the_parts_of_a_composite_key_keep_their_order(tmp_path: Path) -> None:
+    key = {"parent_id": "p", "key": "k"}
+    recorded: tuple[Operation, ...] = (DeleteOperation(entity_type="Metadata", entity_key=key),)
+    recording = Recording(recorded, {}, make_manifest(recorded))
+    write_recording(tmp_path / "r.dbm", recording)
+    for survivor in (read_recording(tmp_path / "r.dbm"), Recording.from_payload(recording.to_payload())):
+        assert list(survivor.operations[0].entity_key) == ["parent_id", "key"]
+
+
+def test_an_empty_database_is_a_recording_of_nothing(tmp_path: Path) -> None:
+    write_container(tmp_path / "r.dbm", {}, None)
+    assert read_recording(tmp_path / "r.dbm").operations == ()
 
 
 def test_a_reference_with_a_composite_key_gets_all_its_parts() -> None:
@@ -235,7 +271,10 @@ def test_a_damaged_or_newer_manifest_is_refused(change: dict[str, Any]) -> None:
         ({b"a": b"{}"}, "no operations"),
         ({b"__operations__": b"no json"}, "cannot be read"),
         ({b"__operations__": b'"{}"'}, "no list"),
-        ({b"__operations__": b'"[]"', b"x": b"[]"}, "no objects"),
+        ({b"__operations__": b'"[]"', b"('Task', ['1'])": b"[]"}, "no objects"),
+        ({b"__operations__": b'"[]"', b"x": b"{}"}, "stands for no entity"),
+        ({b"__operations__": b'"[NaN]"'}, "NaN is no JSON"),
+        ({b"__operations__": b'"[1e999]"'}, "too large"),
         ({b"__operations__": json.dumps("[" * 100_000 + "]" * 100_000).encode()}, "."),
         ({b"__operations__": json.dumps("[" * 100 + "]" * 100).encode()}, "levels deep"),
     ],

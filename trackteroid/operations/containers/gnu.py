@@ -6,6 +6,7 @@ files the header is longer behind the fields that are read here.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 
@@ -16,7 +17,8 @@ __all__ = ["is_gnu", "read"]
 
 # Magic numbers: offsets of 64 bits, of 32 bits, and the old one, whose width is that of the machine that wrote it.
 _WIDE = {0x13579ACF, 0x13579AD1}
-_NARROW = {0x13579ACD, 0x13579ACE, 0x13579AD0}
+_NARROW = {0x13579ACD, 0x13579AD0}
+_OLD = 0x13579ACE
 
 
 def is_gnu(head: bytes) -> bool:
@@ -35,7 +37,12 @@ def read(data: bytes) -> dict[bytes, bytes]:
         raise RecordingFormatError("It is no GNU dbm file.")
     try:
         (magic,) = struct.unpack_from(f"{order}I", data)
-        return dict(_records(data, order, wide=magic in _WIDE))
+        if magic != _OLD:
+            return dict(_records(data, order, wide=magic in _WIDE))
+        try:
+            return dict(_records(data, order, wide=True))
+        except (RecordingFormatError, struct.error):
+            return dict(_records(data, order, wide=False))
     except struct.error as error:
         raise RecordingFormatError("It is a GNU dbm file that is cut off or damaged.") from error
 
@@ -44,7 +51,7 @@ def _byte_order(head: bytes) -> str | None:
     if len(head) < 4:
         return None
     for order in "<>":
-        if struct.unpack_from(f"{order}I", head)[0] in _WIDE | _NARROW:
+        if struct.unpack_from(f"{order}I", head)[0] in {*_WIDE, *_NARROW, _OLD}:
             return order
     return None
 
@@ -58,26 +65,30 @@ def _records(data: bytes, order: str, *, wide: bool) -> Iterator[tuple[bytes, by
         offset_format, bucket_head, slot_format = "i", 60, f"{order}i4siii"
     width = struct.calcsize(f"{order}{offset_format}")
     slot_size = struct.calcsize(slot_format)
-    if not 0 < directory <= len(data) or not 0 < directory_bytes <= len(data) - directory:
+    if not 0 < directory <= len(data) or not width <= directory_bytes <= len(data) - directory:
         raise RecordingFormatError("It is a GNU dbm file whose directory lies outside of it.")
     if not 0 < elements <= len(data) // slot_size:
         raise RecordingFormatError("It is a GNU dbm file whose buckets are larger than itself.")
     offsets = struct.unpack_from(f"{order}{directory_bytes // width}{offset_format}", data, directory)
-    count = 0
     # Many directory entries lead to one bucket.
-    for bucket in dict.fromkeys(offsets):
-        if not 0 < bucket < len(data):
-            raise RecordingFormatError("It is a GNU dbm file with a bucket outside of it.")
-        for position in range(elements):
-            hash_value, _, start, key_size, value_size = struct.unpack_from(
-                slot_format, data, bucket + bucket_head + position * slot_size
-            )
+    buckets = sorted(set(offsets))
+    size = bucket_head + elements * slot_size
+    if buckets[0] < 0 or buckets[-1] + size > len(data):
+        raise RecordingFormatError("It is a GNU dbm file with a bucket outside of it.")
+    if any(after - before < size for before, after in itertools.pairwise(buckets)):
+        # Buckets and records do not overlap: else a small file could be work without end.
+        raise RecordingFormatError("It is a GNU dbm file whose buckets overlap.")
+    count = total = 0
+    for bucket in buckets:
+        slots = struct.iter_unpack(slot_format, data[bucket + bucket_head : bucket + size])
+        for hash_value, _, start, key_size, value_size in slots:
             if hash_value == -1:
                 continue
             end = start + key_size + value_size
             if min(start, key_size, value_size) < 0 or end > len(data):
                 raise RecordingFormatError("It is a GNU dbm file with a record outside of it.")
             count += 1
-            if count > MAX_RECORDS:
-                raise RecordingFormatError(f"It holds more than {MAX_RECORDS} records.")
+            total += end - start
+            if count > MAX_RECORDS or total > len(data):
+                raise RecordingFormatError("It is a GNU dbm file that claims more records than it can hold.")
             yield data[start : start + key_size], data[start + key_size : end]

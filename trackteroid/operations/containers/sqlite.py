@@ -20,6 +20,9 @@ MANIFEST_TABLE = "trackteroid_manifest"
 # Reading the largest allowed file takes about a second on a slow disk.
 _DEADLINE_SECONDS = 20.0
 
+# https://www.sqlite.org/fileformat.html, "the rollback journal".
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+
 # How many virtual machine steps of SQLite between two looks at the clock.
 _STEPS = 10_000
 
@@ -39,6 +42,7 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
         log = path.with_name(path.name + "-wal")
         if log.is_file() and log.stat().st_size <= MAX_BYTES:
             shutil.copyfile(log, Path(folder, "recording-wal"))
+        _refuse_journal(path.with_name(path.name + "-journal"))
         try:
             with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
                 _distrust(connection)
@@ -47,6 +51,22 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
                 ), _manifest(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError, MemoryError) as error:
             raise RecordingFormatError(f"It is a SQLite database that is damaged or no recording: {error}.") from error
+
+
+def _refuse_journal(journal: Path) -> None:
+    """Refuse a database whose writer crashed in the middle of a transaction.
+
+    SQLite would roll back from the journal, which names further files that it deletes: nothing to hand to it unseen.
+    """
+    try:
+        with journal.open("rb") as file:
+            unfinished = file.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC
+    except OSError:
+        return
+    if unfinished:
+        raise RecordingFormatError(
+            f"It was not finished: its writer left the journal {journal.name}. Open it once with Python's dbm to repair it."
+        )
 
 
 def _distrust(connection: sqlite3.Connection) -> None:
