@@ -17,9 +17,10 @@ __all__ = ["append"]
 def append(
     previous: Recording,
     following: Recording,
-    block: Sequence[Operation],
-    baselines: Mapping[tuple[Identity, str], Sequence[Identity]],
     schemas: Iterable[Mapping[str, Any]],
+    *,
+    block: Sequence[Operation] | None = None,
+    baselines: Mapping[tuple[Identity, str], Sequence[Identity]] | None = None,
 ) -> Recording:
     """Return one recording of the operations of two.
 
@@ -29,9 +30,9 @@ def append(
     Args:
         previous: What the file holds; may be of the original library.
         following: What a block recorded, with a manifest.
-        block: The block's operations with updates back to "no value", which cancel those of the file too.
-        baselines: What collections held when the block first changed them.
         schemas: The server's, to tell which text of the original's file is a reference.
+        block: The operations of the second one with updates back to "no value", which cancel those of the first too.
+        baselines: What collections held when the block first changed them.
 
     Raises:
         RecordingFormatError: The first one refers to an entity type that the server does not have.
@@ -40,7 +41,8 @@ def append(
     if manifest is None:
         raise ValueError("what a block recorded has a manifest")
     first = resolve_textual_references(previous.operations, schemas) if schemas else previous.operations
-    operations = tuple(without_unset((*first, *_rebased(first, block, baselines))))
+    second = following.operations if block is None else block
+    operations = tuple(without_unset((*first, *_rebased(first, second, baselines or {}))))
     effects = effects_of(operations)
     before = previous.manifest
     combined = replace(

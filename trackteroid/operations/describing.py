@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,21 @@ from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.effects import Effects, Identity, references_in
 from trackteroid.operations.encoding import encode_value
-from trackteroid.operations.loaded import cached, cells, find, loaded
+from trackteroid.operations.loaded import cached, cells, find, identity, is_collection, loaded
 from trackteroid.operations.local_state import Touch
 from trackteroid.operations.manifest import Base, Delta
-from trackteroid.operations.operation import JSON, NOT_SET, Operation, UpdateOperation, key_text
+from trackteroid.operations.operation import JSON, NOT_SET, CreateOperation, Operation, UpdateOperation, key_text
 
-__all__ = ["application", "bases_of", "deltas_of", "host", "library_versions", "records_of", "system_user"]
+__all__ = [
+    "application",
+    "bases_of",
+    "deltas_of",
+    "host",
+    "library_versions",
+    "records_of",
+    "referenced_by",
+    "system_user",
+]
 
 _Touches = Mapping[tuple[Identity, str], Touch]
 
@@ -106,33 +115,74 @@ def _identity(operation: UpdateOperation) -> Identity:
     return operation.entity_type, tuple(operation.entity_key.values())
 
 
+def referenced_by(session: Any, operations: Sequence[Operation], effects: Effects) -> tuple[Identity, ...]:
+    """Return the entities that operations refer to and do not create: by references, and by foreign keys.
+
+    Args:
+        session: In whose memory the type of what a foreign key means is looked up; else it is that of the schema, which may be
+            a base type.
+        operations: The block's.
+        effects: Theirs.
+    """
+    found = dict.fromkeys(effects.referenced)
+    ids = {key[1][0] for key in (*effects.referenced, *effects.created) if len(key[1]) == 1}
+    for operation in operations:
+        for name, value in _written(operation):
+            if not name.endswith("_id") or not isinstance(value, str) or value in ids:
+                continue
+            relation = session.schema_index.attribute(operation.entity_type, name[: -len("_id")])
+            if relation is None or relation.target is None or relation.is_plural:
+                continue
+            target = find(session, operation.entity_type, relation.name, value)
+            found[
+                (relation.target, (value,)) if target is None else identity(target) or (relation.target, (value,))
+            ] = None
+    return tuple(found)
+
+
+def _written(operation: Operation) -> Iterable[tuple[str, JSON]]:
+    if isinstance(operation, CreateOperation):
+        return operation.entity_data.items()
+    if isinstance(operation, UpdateOperation):
+        return [(operation.attribute_name, operation.new_value)]
+    return ()
+
+
 def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
-    """Return a record of each entity that a block creates, updates or refers to: what is loaded of it.
+    """Return a record of each entity that a block creates, updates, deletes or refers to: what is loaded of it.
+
+    Collections are left out where an entity is only referred to: a project may have all its shots loaded.
 
     Args:
         session: Whose memory to look in.
         effects: Of the block's operations.
     """
     records: dict[str, Mapping[str, JSON]] = {}
-    for key in dict.fromkeys((*effects.created, *effects.updated, *effects.referenced)):
+    touched = dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
+    for key in dict.fromkeys((*touched, *effects.referenced)):
         entity = cached(session, key)
         if entity is not None:
-            records[key_text(*key)] = _record(session, key, entity)
+            records[key_text(*key)] = _record(session, key, entity, collections=key in touched)
         elif key in effects.referenced:
             records[key_text(*key)] = dict(effects.referenced[key])
     return records
 
 
-def _record(session: Any, key: Identity, entity: Any) -> Mapping[str, JSON]:
+def _record(session: Any, key: Identity, entity: Any, *, collections: bool) -> Mapping[str, JSON]:
     record: dict[str, JSON] = {"__entity_type__": key[0]}
     for name in list(cells(entity)):
+        value = loaded(entity, name)
+        attribute = entity.attributes.get(name)
+        # Computed values are of the moment, such as addresses that expire.
+        if attribute is None or attribute.computed or (is_collection(value) and not collections):
+            continue
         try:
-            value = encode_value(loaded(entity, name), session, key[0], {}, name)
+            encoded = encode_value(value, session, key[0], {}, name)
         except RecordingRefusedError:
             # Not part of the recording: what merely happens to be loaded is left out.
             continue
-        if value is not NOT_SET:
-            record[str(name)] = value
+        if encoded is not NOT_SET:
+            record[str(name)] = encoded
     return record
 
 

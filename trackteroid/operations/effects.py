@@ -15,7 +15,7 @@ from trackteroid.operations.operation import (
     UpdateOperation,
 )
 
-__all__ = ["Effects", "Identity", "effects_of", "identity_of", "references_in", "without_unset"]
+__all__ = ["Effects", "Identity", "effects_of", "identity_of", "references_in", "texts_in", "without_unset"]
 
 #: Entity type and primary key values, in the order of the schema.
 Identity: TypeAlias = tuple[str, tuple[str, ...]]
@@ -83,6 +83,14 @@ def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
                 pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(reversed(item))
+
+
+def texts_in(operation: Operation) -> Iterator[str]:
+    """Yield the text values that an operation writes; foreign keys are among them."""
+    if isinstance(operation, CreateOperation):
+        yield from (value for value in operation.entity_data.values() if isinstance(value, str))
+    elif isinstance(operation, UpdateOperation) and isinstance(operation.new_value, str):
+        yield operation.new_value
 
 
 def without_unset(operations: Sequence[Operation]) -> list[Operation]:

@@ -6,26 +6,27 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import ftrack_api.operation
+from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import BadInputError, RecordingNotFoundError, RecordingRefusedError
 from trackteroid.operations import describing
 from trackteroid.operations.appending import append
 from trackteroid.operations.capturing import CapturingOperations
-from trackteroid.operations.effects import Effects, Identity, effects_of, without_unset
+from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
 from trackteroid.operations.facts import facts_about
-from trackteroid.operations.loaded import cached, cells, uncache
+from trackteroid.operations.loaded import cached, loaded, uncache
 from trackteroid.operations.local_state import promote, restore
 from trackteroid.operations.manifest import Manifest
 from trackteroid.operations.operation import CreateOperation, Operation, key_text
 from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
-from trackteroid.operations.stamping import loaded_user_id, stamp
+from trackteroid.operations.stamping import needs_user, recording_user_id, stamp
 
 __all__ = ["Recorder"]
 
@@ -124,17 +125,23 @@ class Recorder:
             raise
 
     def _write(self, captured: CapturingOperations) -> Recording:
-        operations: Sequence[Operation] = without_unset(captured.recorded())
-        effects = effects_of(operations)
-        self._check_pending(effects)
-        connected = self._session.generation > 0
-        user_id = loaded_user_id(self._session) if connected and effects.created else None
-        operations, unstamped = stamp(operations, user_id)
-        recording = self._describe(operations, effects, captured, unstamped)
+        block: Sequence[Operation] = captured.recorded()
+        _check_needs(self._session, block, captured)
+        # Read again: another block may have appended to the file meanwhile.
         previous = self._existing()
+        self._check_server(previous)
+        if previous is not None and not block:
+            # A new id for the same operations would let them be committed a second time.
+            return previous
+        connected = self._session.generation > 0
+        user_id = recording_user_id(self._session) if needs_user(block) else None
+        block, unstamped = stamp(block, user_id)
+        operations = without_unset(block)
+        recording = self._describe(operations, effects_of(operations), captured, unstamped)
         if previous is not None:
-            self._check_server(previous)
-            recording = append(previous, recording, self._session.schemas if connected else ())
+            baselines = {slot: touch.member_keys for slot, touch in captured.touches.items()}
+            schemas = self._session.schemas if connected else ()
+            recording = append(previous, recording, schemas, block=block, baselines=baselines)
         write_recording(self.path, recording)
         if connected:
             self._settle(operations, captured)
@@ -149,7 +156,9 @@ class Recorder:
     ) -> Recording:
         session = self._session
         connected = session.generation > 0
-        touched = (cached(session, key) for key in dict.fromkeys((*effects.created, *effects.updated)))
+        touched = (
+            cached(session, key) for key in dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
+        )
         manifest = Manifest(
             recording_id=self._new_id(),
             digest=digest_of(operations),
@@ -164,7 +173,7 @@ class Recorder:
             created=tuple(key_text(*key) for key in effects.created),
             updated={key_text(*key): names for key, names in effects.updated.items()},
             deleted=tuple(key_text(*key) for key in effects.deleted),
-            referenced=tuple(key_text(*key) for key in effects.referenced),
+            referenced=tuple(key_text(*key) for key in describing.referenced_by(session, operations, effects)),
             bases=tuple(describing.bases_of(session, effects, captured.touches)),
             deltas=tuple(describing.deltas_of(operations, captured.touches)),
             context=facts_about(session, [entity for entity in touched if entity is not None]),
@@ -172,30 +181,6 @@ class Recorder:
             unstamped={key_text(*key): name for key, name in unstamped.items()},
         )
         return Recording(tuple(operations), describing.records_of(session, effects), manifest)
-
-    def _check_pending(self, effects: Effects) -> None:
-        """Refuse what needs an entity that only the session's pending operations would make."""
-        # Outer blocks are not looked at: what they create is recorded too, and the queue commits it first.
-        pending = {
-            (str(operation.entity_type), tuple(map(str, operation.entity_key.values())))
-            for operations in self._session.hidden_operations
-            if not isinstance(operations, CapturingOperations)
-            for operation in operations
-            if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
-        } - set(effects.created)
-        if not pending:
-            return
-        for verb, keys in (
-            ("refers to", effects.referenced),
-            ("changes", effects.updated),
-            ("deletes", effects.deleted),
-        ):
-            for key in keys:
-                if key in pending:
-                    raise RecordingRefusedError(
-                        f"The block {verb} {key[0]} {', '.join(key[1])}, which was created before it and is still pending: "
-                        "whoever commits the recording would not find it. Commit before the block, or create it inside."
-                    )
 
     def _existing(self) -> Recording | None:
         if self._clear:
@@ -222,15 +207,21 @@ class Recorder:
             entity = cached(self._session, key)
             if entity is None:
                 continue
-            if key in gone or key not in effects.created:
+            if key in gone or key not in data:
                 uncache(self._session, key)
                 continue
             promote(entity, {*data[key], *effects.updated.get(key, ())})
             for name, value in data[key].items():
                 # What was stamped: the entity has no value of its own for it.
-                if entity.attributes.get(name) is not None and name not in cells(entity):
-                    cells(entity)[name]["remote"] = value
-        restore(self._session, (touch for touch in captured.touches.values() if touch.members is not None))
+                attribute = entity.attributes.get(name)
+                if attribute is not None and loaded(entity, name) is CLIENT_NOT_SET:
+                    attribute.set_remote_value(entity, value)
+        # Values that were set before the block and wait to be sent; others set in the block stay visible.
+        waiting = _waiting_updates(self._session) if captured.touches else set()
+        restore(
+            self._session,
+            (touch for slot, touch in captured.touches.items() if touch.members is not None or slot in waiting),
+        )
 
     def _take_back(self, captured: CapturingOperations) -> None:
         if self._session.generation == 0:
@@ -238,6 +229,57 @@ class Recorder:
         restore(self._session, captured.touches.values())
         for key in captured.created:
             uncache(self._session, key)
+
+
+def _pending(session: Any) -> Iterator[Any]:
+    """Yield the client's operations that are pending outside the block that this thread has just left."""
+    for operations in (*session.hidden_operations, session.recorded_operations if session.in_deferred_block else ()):
+        yield from list(operations)
+
+
+def _client_identity(operation: Any) -> Identity:
+    return str(operation.entity_type), tuple(map(str, operation.entity_key.values()))
+
+
+def _waiting_updates(session: Any) -> set[tuple[Identity, str]]:
+    return {
+        (_client_identity(operation), operation.attribute_name)
+        for operation in _pending(session)
+        if isinstance(operation, ftrack_api.operation.UpdateEntityOperation)
+    }
+
+
+def _check_needs(session: Any, block: Sequence[Operation], captured: CapturingOperations) -> None:
+    """Refuse a block that needs an entity which whoever commits the recording would not find.
+
+    Raises:
+        RecordingRefusedError: Names what needs it, and the entity.
+    """
+    lacking: dict[Identity, str] = {
+        _client_identity(operation): (
+            "was created outside the block and is still pending. Commit it before the block, or create it inside"
+        )
+        for operation in _pending(session)
+        if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
+    }
+    lacking.update(dict.fromkeys(captured.created, "was created in the block and rolled back"))
+    for key in effects_of(block).created:
+        lacking.pop(key, None)
+    if not lacking:
+        return
+    # Foreign keys are mere text, so an id in any text counts.
+    by_id = {key[1][0]: key for key in lacking if len(key[1]) == 1}
+    for operation in block:
+        own = identity_of(operation)
+        effects = effects_of([operation])
+        needed = [*(() if effects.created else (own,)), *effects.referenced]
+        needed += [by_id[text] for text in (*own[1], *texts_in(operation)) if text in by_id]
+        for key in needed:
+            if key in lacking:
+                subject = "it changes" if key == own else f"{own[0]} {', '.join(own[1])} needs"
+                raise RecordingRefusedError(
+                    f"The block cannot be recorded: {subject} {key[0]} {', '.join(key[1])}, which {lacking[key]}."
+                )
 
 
 def _data_of_creates(operations: Sequence[Operation]) -> dict[Identity, Mapping[str, Any]]:
