@@ -109,6 +109,8 @@ class TypeSchema:
     is_object_type: bool
     links: tuple[Attribute, ...] = field(repr=False)
     """What the inference walks over: everything that refers to a type."""
+    scalars: frozenset[str] = field(repr=False)
+    """Names of the attributes that hold plain values."""
 
 
 @dataclass(frozen=True)
@@ -395,7 +397,8 @@ def _type_schema(schema: Mapping[str, Any]) -> TypeSchema:
             links.append(link)
     alias = schema.get("alias_for")
     is_object_type = isinstance(alias, Mapping) and alias.get("id") == "Task"
-    return TypeSchema(name, primary_key, attributes, is_object_type, tuple(links))
+    scalars = frozenset(name for name, attribute in attributes.items() if attribute.kind is AttributeKind.SCALAR)
+    return TypeSchema(name, primary_key, attributes, is_object_type, tuple(links), scalars)
 
 
 def _attribute(name: str, fragment: Mapping[str, Any], immutable: bool) -> Attribute | None:

@@ -7,7 +7,7 @@ collections.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Sequence, ValuesView
+from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
 from trackteroid.entities import assignment, attributes, authoring, fetching
@@ -125,9 +125,15 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     # Items
 
     def __iter__(self) -> Iterator[EntityCollection[E]]:
+        # The same as `_single` for each, without a call per element: loops over collections are what people write.
         view = self._view
         for entity in self._entities:
-            yield _single(view, entity)
+            collection: EntityCollection[E] = _new(EntityCollection)
+            _set_view(collection, view)
+            _set_entities(collection, (entity,))
+            _set_by_key(collection, None)
+            _set_query(collection, None)
+            yield collection
 
     def __contains__(self, item: object) -> bool:
         keyed = self._keyed()
@@ -157,7 +163,7 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
         if isinstance(item, int):
             return _single(self._view, self._entities[item])
         if isinstance(item, slice):
-            return self._subset(self._entities[item])
+            return self._subset(unique(self._entities[item]))
         if isinstance(item, (str, tuple)):
             return _single(self._view, self._keyed()[item])
         if isinstance(item, EntityType):
@@ -167,7 +173,9 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     def _of_type(self, entity_type: EntityType) -> EntityCollection[Any] | EmptyCollection[Any]:
         named = self._view.context.class_named
         classes = {name: named(name) for name in {entity.entity_type for entity in self._entities}}
-        found = [entity for entity in self._entities if issubclass(classes[entity.entity_type], entity_type)]
+        found = {
+            key: entity for key, entity in self._keyed().items() if issubclass(classes[entity.entity_type], entity_type)
+        }
         return self._subset(found, View(entity_type, self._view.context, self._view.origin))
 
     def __coerce_to__(self, entity_type: EntityType) -> EntityCollection[Any]:
@@ -181,7 +189,10 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     # Attributes
 
     def __getattr__(self, name: str) -> Any:
-        attribute = self._view.attributes.get(name)
+        view = self._view
+        if name in view.scalars:
+            return read_all(self._entities, name)
+        attribute = view.attributes.get(name)
         if attribute is not None and not attribute.restricted:
             return self._read(attribute)
         if is_protocol(name):
@@ -389,16 +400,16 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     def _as(self, view: View) -> EntityCollection[Any]:
         return _made(view, self._keyed())
 
-    def _one(self, entity: Any, view: View | None = None) -> EntityCollection[E]:
-        return _single(view or self._view, entity)
+    def _one(self, entity: Any) -> EntityCollection[E]:
+        return _single(self._view, entity)
 
-    def _several(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E]:
-        return _made(view or self._view, unique(entities))
+    def _several(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E]:
+        return _made(view or self._view, by_key)
 
-    def _subset(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
+    def _subset(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
         view = view or self._view
-        if entities:
-            return _made(view, unique(entities))
+        if by_key:
+            return _made(view, by_key)
         return EmptyCollection(view.entity_type, context=view.context, find_source=self._parents)
 
     def _parents(self) -> Container | None:
@@ -437,7 +448,7 @@ def collect(view: View, entities: Sequence[Any], query: Any = None) -> EntityCol
     return EntityCollection(view, entities, query)
 
 
-def _made(view: View, by_key: dict[Any, Any]) -> EntityCollection[Any]:
+def _made(view: View, by_key: Mapping[Any, Any]) -> EntityCollection[Any]:
     """Return a collection of entities that are known to be unique."""
     collection: EntityCollection[Any] = _new(EntityCollection)
     _set_view(collection, view)

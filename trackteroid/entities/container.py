@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trackteroid.entities.context import Context, View
@@ -56,14 +56,18 @@ class Members(Container, Generic[E]):
     def __iter__(self) -> Iterator[EntityCollection[E]]:
         raise NotImplementedError
 
-    def _one(self, entity: Any, view: View | None = None) -> EntityCollection[E]:
+    def _keyed(self) -> dict[Any, Any]:
+        """Return the entities by their primary key, in order; not to be changed."""
+        raise NotImplementedError
+
+    def _one(self, entity: Any) -> EntityCollection[E]:
         """Return a collection of one entity."""
         raise NotImplementedError
 
-    def _subset(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
+    def _subset(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
         """Return a collection of some entities, which know their parents even if there are none of them."""
         raise NotImplementedError
 
-    def _several(self, entities: Sequence[Any], view: View | None = None) -> EntityCollection[E]:
+    def _several(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E]:
         """Return a collection of entities of which there is at least one."""
         raise NotImplementedError

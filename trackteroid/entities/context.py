@@ -111,10 +111,12 @@ class View:
     context: Context
     origin: Origin | None = None
     attributes: Mapping[str, Attribute] = field(init=False)
+    scalars: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         schema = self.context.index.types.get(self.entity_type.__name__)
         object.__setattr__(self, "attributes", schema.attributes if schema else {})
+        object.__setattr__(self, "scalars", schema.scalars if schema else frozenset())
 
 
 def attribute_class(context: Context, attribute: Attribute) -> EntityType:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trackteroid.entities.container import Container, Members
 from trackteroid.entities.entity import Entity
-from trackteroid.entities.ordering import sort_key
+from trackteroid.entities.ordering import comparable, sort_key
 from trackteroid.errors import EntityCollectionOperationError
 
 if TYPE_CHECKING:
@@ -32,16 +33,16 @@ class FunctionalMethods(Members[E]):
 
     def filter(self, predicate: Callable[[EntityCollection[E]], object]) -> EntityCollection[E] | EmptyCollection[E]:
         """Return the entities for which the predicate is true."""
-        return self._subset([entity for entity, item in zip(self._entities, self, strict=True) if predicate(item)])
+        return self._subset({key: entity for (key, entity), item in self._paired() if predicate(item)})
 
     def partition(
         self, predicate: Callable[[EntityCollection[E]], object]
     ) -> tuple[EntityCollection[E] | EmptyCollection[E], EntityCollection[E] | EmptyCollection[E]]:
         """Return the entities for which the predicate is true, and the others."""
-        matching: list[Any] = []
-        rest: list[Any] = []
-        for entity, item in zip(self._entities, self, strict=True):
-            (matching if predicate(item) else rest).append(entity)
+        matching: dict[Any, Any] = {}
+        rest: dict[Any, Any] = {}
+        for (key, entity), item in self._paired():
+            (matching if predicate(item) else rest)[key] = entity
         return self._subset(matching), self._subset(rest)
 
     def count(self, predicate: Callable[[EntityCollection[E]], object]) -> int:
@@ -57,10 +58,10 @@ class FunctionalMethods(Members[E]):
 
     def group(self, function: Callable[[EntityCollection[E]], K]) -> dict[K, EntityCollection[E]]:
         """Return key -> the entities for which the function returns that key, keys in order of appearance."""
-        groups: dict[K, list[Any]] = {}
-        for entity, item in zip(self._entities, self, strict=True):
-            groups.setdefault(function(item), []).append(entity)
-        return {key: self._several(entities) for key, entities in groups.items()}
+        groups: dict[K, dict[Any, Any]] = {}
+        for (key, entity), item in self._paired():
+            groups.setdefault(function(item), {})[key] = entity
+        return {value: self._several(by_key) for value, by_key in groups.items()}
 
     def group_and_map(
         self, grouper: Callable[[EntityCollection[E]], K], mapper: Callable[[EntityCollection[E]], T]
@@ -73,9 +74,21 @@ class FunctionalMethods(Members[E]):
 
         Equal ones keep their order.
         """
-        keys = [sort_key(function(item)) for item in self]
-        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
-        return self._several([self._entities[position] for position in order])
+        absent: list[tuple[Any, Any]] = []
+        present: list[tuple[Any, tuple[Any, Any]]] = []
+        for keyed, item in self._paired():
+            value = comparable(function(item))
+            if value is None:
+                absent.append(keyed)
+            else:
+                present.append((value, keyed))
+        present.sort(key=itemgetter(0), reverse=reverse)
+        ordered = [keyed for _, keyed in present]
+        return self._several(dict([*ordered, *absent] if reverse else [*absent, *ordered]))
+
+    def _paired(self) -> Iterator[tuple[tuple[Any, Any], EntityCollection[E]]]:
+        """Yield ((key, entity), collection of that entity)."""
+        return zip(self._keyed().items(), self, strict=True)
 
     def max(self, function: Callable[[EntityCollection[E]], Any]) -> EntityCollection[E]:
         """Return the entity for which the function returns most; of equal ones the last."""

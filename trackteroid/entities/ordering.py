@@ -7,18 +7,26 @@ from typing import Any
 from trackteroid.entities.container import Container
 from trackteroid.entities.values import NOT_SET
 
-__all__ = ["sort_key"]
+__all__ = ["comparable", "sort_key"]
+
+
+def comparable(value: Any) -> Any:
+    """Return what a key function's result is compared by, None for nothing.
+
+    Of a list it is the largest element: reading an attribute of a one-entity collection gives a list of one value.
+    """
+    if isinstance(value, (list, tuple)):
+        if len(value) == 1:
+            return None if _is_absent(value[0]) else value[0]
+        present = [element for element in value if not _is_absent(element)]
+        return max(present) if present else None
+    return None if _is_absent(value) else value
 
 
 def sort_key(value: Any) -> tuple[bool, Any]:
-    """Return what a key function's result sorts by: absent values first, lists by their largest element.
-
-    Reading an attribute of a one-entity collection gives a list of one value, hence the lists.
-    """
-    if isinstance(value, (list, tuple)):
-        present = [element for element in value if not _is_absent(element)]
-        value = max(present) if present else None
-    return (False, None) if _is_absent(value) else (True, value)
+    """Return what a key function's result sorts by, absent values before all others."""
+    value = comparable(value)
+    return value is not None, value
 
 
 def _is_absent(value: Any) -> bool:

@@ -1,11 +1,11 @@
-"""Set operations on collections of one session, linear in their number.
+"""Set operations on collections of one session, linear in the number of entities.
 
-Within a session there is one object per entity, so entities are the same if they are the same object.
+Collections of one class are compared by the primary keys of their entities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trackteroid.entities.container import Container, Members
@@ -32,21 +32,36 @@ class SetMethods(Members[E]):
 
     def union(self, *others: Container) -> EntityCollection[E]:
         """Return the entities of all collections: these first, then newcomers in the order of the arguments."""
-        entities = [*self._entities, *(entity for other in others for entity in self._joinable(other, "union"))]
-        return self._several(entities, self._shared_view(others))
+        joined = dict(self._keyed())
+        for other in others:
+            joined |= self._joinable(other, "union")
+        return self._several(joined, self._shared_view(others))
 
     def intersection(self, *others: Container) -> EntityCollection[E] | EmptyCollection[E]:
         """Return the entities that are in every collection."""
-        return self._subset(_kept(self._entities, [self._joinable(other, "intersection") for other in others]))
+        joined = [self._joinable(other, "intersection") for other in others]
+        kept: Mapping[Any, Any] = self._keyed()
+        for other in joined:
+            kept = {key: entity for key, entity in kept.items() if key in other}
+        return self._subset(kept)
 
     def difference(self, *others: Container) -> EntityCollection[E] | EmptyCollection[E]:
         """Return the entities that are in none of the others."""
-        return self._subset(_without(self._entities, [self._joinable(other, "difference") for other in others]))
+        joined = [self._joinable(other, "difference") for other in others]
+        kept: Mapping[Any, Any] = self._keyed()
+        for other in joined:
+            kept = {key: entity for key, entity in kept.items() if key not in other}
+        return self._subset(kept)
 
     def symmetric_difference(self, *others: Container) -> EntityCollection[E] | EmptyCollection[E]:
         """Return the entities that are in an odd number of the collections: pairwise from left to right."""
         joined = [self._joinable(other, "symmetric_difference") for other in others]
-        return self._subset(_differing(self._entities, joined), self._shared_view(others))
+        current: Mapping[Any, Any] = self._keyed()
+        for other in joined:
+            mine = {key: entity for key, entity in current.items() if key not in other}
+            theirs = {key: entity for key, entity in other.items() if key not in current}
+            current = mine | theirs
+        return self._subset(current, self._shared_view(others))
 
     def __or__(self, other: Any) -> Any:
         return self.union(other) if isinstance(other, Container) else NotImplemented
@@ -60,8 +75,8 @@ class SetMethods(Members[E]):
     def __xor__(self, other: Any) -> Any:
         return self.symmetric_difference(other) if isinstance(other, Container) else NotImplemented
 
-    def _joinable(self, other: Any, action: str) -> tuple[Any, ...]:
-        """Return another collection's entities, if they can be in one set with ours."""
+    def _joinable(self, other: Any, action: str) -> Mapping[Any, Any]:
+        """Return another collection's entities by key, if they can be in one set with ours."""
         if not isinstance(other, Container):
             raise TypeError(f"{action} takes collections, not {other!r}.")
         context = self._view.context
@@ -71,7 +86,7 @@ class SetMethods(Members[E]):
             raise EntityCollectionOperationError(
                 f"Cannot take the {action} of {self._view.entity_type.__name__} and {other.entity_type.__name__}."
             )
-        return other.client_entities
+        return other._keyed() if isinstance(other, Members) else {}
 
     def _shared_view(self, others: Sequence[Container]) -> View:
         """Return a view that claims an origin only if all collections have it."""
@@ -83,25 +98,3 @@ class SetMethods(Members[E]):
             ):
                 return View(self._view.entity_type, self._view.context)
         return self._view
-
-
-def _kept(entities: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the entities that are in all of the others too, in order."""
-    present = [{id(entity) for entity in other} for other in others]
-    return [entity for entity in entities if all(id(entity) in members for members in present)]
-
-
-def _without(entities: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the entities that are in none of the others, in order."""
-    absent = {id(entity) for other in others for entity in other}
-    return [entity for entity in entities if id(entity) not in absent]
-
-
-def _differing(entities: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return what is in exactly one of the first two, then the same with the third, and so on."""
-    current = {id(entity): entity for entity in entities}
-    for other in others:
-        for entity in {id(entity): entity for entity in other}.values():
-            if current.pop(id(entity), None) is None:
-                current[id(entity)] = entity
-    return list(current.values())

@@ -56,7 +56,7 @@ class WritingMethods(Members[E]):
     def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
         """Create several entities, one for each dictionary of arguments to `create`, and return their union."""
         created = [self.create(**arguments) for arguments in batch]
-        return created[0].union(*created[1:]) if created else self._subset([])
+        return created[0].union(*created[1:]) if created else self._subset({})
 
     def _created(self, entity: Any) -> EntityCollection[E]:
         return self._one(entity)
