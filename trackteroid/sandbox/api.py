@@ -10,6 +10,8 @@ from typing import Any
 
 from trackteroid.sandbox.actions import ACTIONS, Call, ServedSchemas
 from trackteroid.sandbox.batch import Batch, Written
+from trackteroid.sandbox.changes import Change
+from trackteroid.sandbox.committed import Committed
 from trackteroid.sandbox.credentials import authenticate
 from trackteroid.sandbox.defaults import Request
 from trackteroid.sandbox.errors import MalformedRequestError, UnknownActionError, ValidationError
@@ -31,6 +33,9 @@ class Api:
         clock: Seconds since 1970.
         new_id: Makes the ids that clients leave to the server.
         url: Address of this server, for the URLs in answers; set once it is known.
+
+    Attributes:
+        on_commit: Told what each committed request changed, before anybody else can change more.
     """
 
     def __init__(
@@ -43,15 +48,25 @@ class Api:
     ) -> None:
         self.storage = storage
         self.url = url
+        self.on_commit: Callable[[Committed], None] | None = None
         self.served = ServedSchemas.of(storage)
         self._clock = clock
         self._new_id = new_id
 
-    def handle(self, payload: Any, *, username: str | None, api_key: str | None) -> Any:
+    def handle(
+        self,
+        payload: Any,
+        *,
+        username: str | None,
+        api_key: str | None,
+        client_token: str | None = None,
+        push_token: str | None = None,
+    ) -> Any:
         """Run one request's batch: all or nothing.
 
         Args:
             payload: The decoded body, a list of operations; a single operation gets its bare result.
+            client_token, push_token: The client's own marks, handed on with what was changed.
 
         Returns:
             One result per operation.
@@ -67,13 +82,15 @@ class Api:
                 url=self.url,
                 new_id=self._new_id,
             )
-            if isinstance(payload, dict):
-                return self._run([payload], call)[0]
-            if not isinstance(payload, list):
+            if not isinstance(payload, (dict, list)):
                 raise MalformedRequestError("The body must be a list of operations.")
-            return self._run(payload, call)
+            answers, changes = self._run([payload] if isinstance(payload, dict) else payload, call)
+            if changes and self.on_commit is not None:
+                marks = {"client_token": client_token, "push_token": push_token}
+                self.on_commit(Committed(changes=tuple(changes), caller=call.caller, **marks))
+            return answers[0] if isinstance(payload, dict) else answers
 
-    def _run(self, operations: list[Any], call: Call) -> list[Any]:
+    def _run(self, operations: list[Any], call: Call) -> tuple[list[Any], list[Change]]:
         for operation in operations:
             if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
                 raise MalformedRequestError('Every operation must be an object with an "action".')
@@ -83,7 +100,7 @@ class Api:
             results = [self._operate(batch, operation, call) for operation in operations]
             batch.finish()
             # Answers are put together at the end: later operations may have changed what earlier ones made.
-            return self._answers(operations, results, call)
+            return self._answers(operations, results, call), batch.changes.log
 
     def apply(self, operations: list[dict[str, Any]], *, user_id: str | None = None) -> None:
         """Write a batch without credentials and without an answer: how seeds get in."""

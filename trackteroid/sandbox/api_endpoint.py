@@ -93,11 +93,16 @@ class ApiEndpoint:
         try:
             if mistake is not None:
                 raise mistake
-            credentials = {"username": headers.get("ftrack-user"), "api_key": headers.get("ftrack-api-key")}
+            sent = {
+                "username": headers.get("ftrack-user"),
+                "api_key": headers.get("ftrack-api-key"),
+                "client_token": _token(headers.get("ftrack-clienttoken")),
+                "push_token": _token(headers.get("ftrack-pushtoken")),
+            }
             if halfway and isinstance(payload, list):
-                self._api.handle(payload[: len(payload) // 2], **credentials)
+                self._api.handle(payload[: len(payload) // 2], **sent)
                 raise ApiError("Fault on order: the batch was applied only in part.", status=500)
-            return 200, self._api.handle(payload, **credentials)
+            return 200, self._api.handle(payload, **sent)
         except ApiError as error:
             return (error.status if strict else 200), error.as_object()
         except Exception as error:
@@ -108,6 +113,11 @@ class ApiEndpoint:
 
 
 _JSON = "application/json"
+
+
+def _token(text: str | None) -> str | None:
+    # The JavaScript client sends the word where it has no token (specification 1.2).
+    return None if text in (None, "", "undefined") else text
 
 
 def _encoded(value: Any) -> bytes:

@@ -10,10 +10,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.api_endpoint import ApiEndpoint
+from trackteroid.sandbox.events.endpoints import EventEndpoints
 from trackteroid.sandbox.faults import FaultError, FaultSet
 from trackteroid.sandbox.file_endpoints import FileEndpoints
 from trackteroid.sandbox.request_log import RequestLog
@@ -21,7 +22,7 @@ from trackteroid.sandbox.request_log import RequestLog
 __all__ = ["make_app"]
 
 
-def make_app(api: Api, faults: FaultSet, requests: RequestLog) -> Starlette:
+def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndpoints) -> Starlette:
     """The ASGI application of a sandbox."""
     files, admin = FileEndpoints(api), _Admin(api, faults, requests)
     return Starlette(
@@ -33,6 +34,8 @@ def make_app(api: Api, faults: FaultSet, requests: RequestLog) -> Starlette:
             Route("/upload/{token}", files.upload, methods=["PUT"]),
             Route("/img/thumbnail2.png", files.placeholder),
             Route("/widget/{name}", files.widget),
+            Route("/socket.io/1/", events.handshake),
+            WebSocketRoute("/socket.io/1/websocket/{session_id}", events.websocket),
             Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
             Route("/sandbox/requests", admin.requests),
             Route("/sandbox/snapshot", admin.snapshot, methods=["POST"]),

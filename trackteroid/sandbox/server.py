@@ -15,6 +15,7 @@ import uvicorn
 
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.errors import SandboxStartError
+from trackteroid.sandbox.events.endpoints import EventEndpoints
 from trackteroid.sandbox.faults import FaultSet
 from trackteroid.sandbox.http_app import make_app
 from trackteroid.sandbox.parser import parse
@@ -52,6 +53,7 @@ class SandboxServer:
         faults: What goes wrong on purpose; see `FaultSet.replace`.
         requests: The last requests, oldest first.
         api: The core, for tests that need no HTTP.
+        events: The event hub.
 
     Raises:
         SandboxStartError: Unknown seed, port in use, or unusable data file.
@@ -80,13 +82,18 @@ class SandboxServer:
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self.env = {"FTRACK_SERVER": self.url, "FTRACK_API_USER": API_USER, "FTRACK_API_KEY": API_KEY}
         self.api = Api(storage, clock=clock, url=self.url)
+        self.events = EventEndpoints(self.api)
+        self.api.on_commit = self.events.announce
         # The first query would pay for reading the grammar.
         parse("Task")
         self._server = _Server(
             uvicorn.Config(
-                make_app(self.api, self.faults, self.requests),
+                make_app(self.api, self.faults, self.requests, self.events),
                 http=HangingUp,
-                ws="none",
+                ws="auto",
+                # The event hub has heartbeats of its own.
+                ws_ping_interval=None,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 loop="asyncio",
                 log_config=None,

@@ -1,0 +1,131 @@
+"""What is above an entity, for update events: from a note up to the project (specification 7.6).
+
+Which column leads upwards is inferred from what consumers of events read (section 9.19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from trackteroid.sandbox.changes import Change, Changes, StoredRow
+from trackteroid.sandbox.schema import EntityType, Schema
+from trackteroid.sandbox.storage import Storage
+from trackteroid.sandbox.values import Stored
+
+__all__ = ["Lineage", "entity_id", "event_type", "parent_columns"]
+
+# Stands for the table that the row's own `parent_type` names.
+_TYPED = ""
+# Columns that hold the parent, by table; the first that is not empty counts.
+_PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "Appointment": (("context_id", "Context"),),
+    "Asset": (("context_id", "Context"),),
+    "AssetVersion": (("asset_id", "Asset"),),
+    "AssetVersionLink": (("to_id", "AssetVersion"),),
+    "CalendarEvent": (("project_id", "Context"),),
+    "CalendarEventResource": (("calendar_event_id", "CalendarEvent"),),
+    "Component": (("container_id", "Component"), ("version_id", "AssetVersion")),
+    "ComponentLocation": (("component_id", "Component"),),
+    "Context": (("parent_id", "Context"),),
+    "EntitySetting": (("parent_id", _TYPED),),
+    "List": (("project_id", "Context"),),
+    "ListObject": (("list_id", "List"),),
+    "Manager": (("context_id", "Context"),),
+    "Metadata": (("parent_id", _TYPED),),
+    "Note": (("in_reply_to_id", "Note"), ("parent_id", _TYPED)),
+    "NoteComponent": (("note_id", "Note"),),
+    "NoteLabelLink": (("note_id", "Note"),),
+    "Recipient": (("note_id", "Note"),),
+    "ReviewSession": (("project_id", "Context"),),
+    "ReviewSessionInvitee": (("review_session_id", "ReviewSession"),),
+    "ReviewSessionObject": (("review_session_id", "ReviewSession"),),
+    "ReviewSessionObjectStatus": (("review_session_object_id", "ReviewSessionObject"),),
+    "StatusChange": (("parent_id", _TYPED),),
+    "Timelog": (("context_id", "Context"),),
+    "TypedContextLink": (("to_id", "Context"),),
+    "UserSecurityRoleProject": (("project_id", "Context"),),
+}
+# Families that are one table on a real server, whatever the concrete type.
+_SHARED_NAMES = {"Component": "component", "StatusChange": "trac"}
+
+
+def event_type(entity_type: EntityType) -> str:
+    """`entityType` of an event: the real server's table in lower case, `task` for every TypedContext."""
+    return _SHARED_NAMES.get(entity_type.table, entity_type.storage_table.lower())
+
+
+def entity_id(key: tuple[Stored, ...]) -> str:
+    """`entityId` of an event. Composite keys are joined by commas: no consumer is known that reads them."""
+    return ",".join(str(part) for part in key)
+
+
+def parent_columns(entity_type: EntityType) -> frozenset[str]:
+    """Columns whose change moves an entity."""
+    return frozenset(column for column, _ in _PARENTS.get(entity_type.table, ()))
+
+
+class Lineage:
+    """Looks up parents after a commit; rows that the commit removed count as still there.
+
+    Args:
+        storage: The data after the commit; its lock must be held.
+        changes: The commit's changes.
+    """
+
+    def __init__(self, storage: Storage, changes: Iterable[Change]) -> None:
+        self._reader = Changes(storage)
+        self._schema = storage.schema
+        self._known: dict[tuple[str, str], StoredRow | None] = {}
+        for change in changes:
+            place = (change.entity_type.table, entity_id(change.key).lower())
+            if change.action == "remove":
+                values = {name: old for name, (old, _) in change.columns.items()}
+                # Nobody writes to a row that is gone: its number doesn't matter.
+                self._known[place] = StoredRow(change.entity_type, 0, values)
+            elif change.action == "add":
+                self._known.pop(place, None)
+
+    def row(self, table: str, identifier: Stored) -> StoredRow | None:
+        """The row of a table with this id, whether it is there or was removed just now."""
+        place = (table, str(identifier).lower())
+        if place not in self._known:
+            self._known[place] = self._reader.read(self._schema.type(table), '"id" = ?', (identifier,))
+        return self._known[place]
+
+    def by_key(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow | None:
+        """The row with this primary key, whether it is there or was removed just now."""
+        if len(key) == 1:
+            return self.row(entity_type.table, key[0])
+        place = (entity_type.table, entity_id(key).lower())
+        if place not in self._known:
+            self._known[place] = self._reader.by_key(entity_type, key)
+        return self._known[place]
+
+    def chain(self, row: StoredRow) -> Iterator[tuple[StoredRow, Stored]]:
+        """A row and all above it, the highest last, each with its parent's id (None at the top)."""
+        seen: set[tuple[str, str]] = set()
+        current: StoredRow | None = row
+        while current is not None and (place := (current.entity_type.table, entity_id(current.key))) not in seen:
+            seen.add(place)
+            table, identifier = self._parent(current)
+            yield current, identifier
+            current = None if table is None else self.row(table, identifier)
+
+    def _parent(self, row: StoredRow) -> tuple[str | None, Stored]:
+        for column, table in _PARENTS.get(row.entity_type.table, ()):
+            identifier = row.values.get(column)
+            if identifier is not None:
+                named = _tables(self._schema).get(str(row.values.get("parent_type"))) if table == _TYPED else table
+                return named, identifier
+        return None, None
+
+
+@lru_cache(maxsize=8)
+def _tables(schema: Schema) -> Mapping[str, str]:
+    """Stored `parent_type` -> our table; concrete names count as well."""
+    tables: dict[str, str] = {}
+    for each in schema.types.values():
+        if not each.view and each.primary_key == ("id",):
+            tables.setdefault(each.storage_table.lower(), each.table)
+    return tables
