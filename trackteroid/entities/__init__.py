@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # Loaded on first use: modules below this one need parts of the package while it is being imported.
 _CLASSES = frozenset(("Entity", *ENTITY_NAMES))
 
-__all__ = ["Entity", *ENTITY_NAMES]  # noqa: F405
+if not TYPE_CHECKING:
+    # Type checkers cannot follow this; they take what is imported above.
+    __all__ = ["Entity", *ENTITY_NAMES]  # noqa: F405
 
 
 def __getattr__(name: str) -> Any:
