@@ -19,7 +19,7 @@ from trackteroid.entities.entity import Entity, EntityType, declared, is_kind
 from trackteroid.entities.entity_types import Context, Project, TypedContext
 from trackteroid.entities.functional import FunctionalMethods
 from trackteroid.entities.set_operations import SetMethods
-from trackteroid.entities.values import read_all, unique
+from trackteroid.entities.values import read, read_all, unique
 from trackteroid.entities.writing import WritingMethods
 from trackteroid.errors import EntityCollectionOperationError, UsageError
 from trackteroid.query.loggers import logger
@@ -191,7 +191,8 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     def __getattr__(self, name: str) -> Any:
         view = self._view
         if name in view.scalars:
-            return read_all(self._entities, name)
+            entities = self._entities
+            return read_all(entities, name) if len(entities) > 1 else [read(entities[0], name)]
         attribute = view.attributes.get(name)
         if attribute is not None and not attribute.restricted:
             return self._read(attribute)

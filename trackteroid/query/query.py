@@ -311,12 +311,13 @@ class Query(Generic[E]):
 
     def _id_texts(self, collection: EntityCollection[E], projections: Collection[Projection]) -> Iterator[str]:
         """Yield the texts of queries by id that this result answers too."""
-        by_id: Query[E] = Query(self.entity_type, self.session, self._schema).by_id(*collection.keys())
-        if projections or self.projections:
-            by_id.projections = list(self.projections)
-            yield by_id._text(projections)
-            by_id.projections = []
-        yield str(by_id)
+        scope = self._scope()
+        where = where_text([Criterion("by_id", values=tuple(collection.keys()))], scope)
+        explicit = [self.projections, projections] if projections or self.projections else []
+        for requested in dict.fromkeys(
+            (", ".join(projection_paths(explicit, scope)), ", ".join(projection_paths([], scope)))
+        ):
+            yield f"select {requested} from {self._entity_class.__name__} where {where}"
 
 
 def _make_query(context: Context, entity_type: EntityType) -> Query[Any]:
