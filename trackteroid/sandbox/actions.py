@@ -43,11 +43,16 @@ class Call:
     caller: Caller
     url: str
     new_id: Callable[[], str]
+    denormalized: bool = False
 
     @property
     def rows(self) -> RowContext:
         return RowContext(
-            storage=self.storage, url=self.url, username=self.caller.username, api_key=self.caller.api_key
+            storage=self.storage,
+            url=self.url,
+            username=self.caller.username,
+            api_key=self.caller.api_key,
+            denormalized=self.denormalized,
         )
 
 

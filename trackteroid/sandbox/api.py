@@ -61,12 +61,14 @@ class Api:
         api_key: str | None,
         client_token: str | None = None,
         push_token: str | None = None,
+        denormalized: bool = False,
     ) -> Any:
         """Run one request's batch: all or nothing.
 
         Args:
             payload: The decoded body, a list of operations; a single operation gets its bare result.
             client_token, push_token: The client's own marks, handed on with what was changed.
+            denormalized: Write an entity out wherever it occurs, not only at its first place.
 
         Returns:
             One result per operation.
@@ -81,6 +83,7 @@ class Api:
                 caller=authenticate(self.storage, username, api_key),
                 url=self.url,
                 new_id=self._new_id,
+                denormalized=denormalized,
             )
             if not isinstance(payload, (dict, list)):
                 raise MalformedRequestError("The body must be a list of operations.")

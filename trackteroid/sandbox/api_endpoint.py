@@ -93,11 +93,12 @@ class ApiEndpoint:
         try:
             if mistake is not None:
                 raise mistake
-            sent = {
+            sent: dict[str, Any] = {
                 "username": headers.get("ftrack-user"),
                 "api_key": headers.get("ftrack-api-key"),
                 "client_token": _token(headers.get("ftrack-clienttoken")),
                 "push_token": _token(headers.get("ftrack-pushtoken")),
+                "denormalized": "denormalize" in _options(headers.get("ftrack-api-options", "")),
             }
             if halfway and isinstance(payload, list):
                 self._api.handle(payload[: len(payload) // 2], **sent)
@@ -118,6 +119,12 @@ _JSON = "application/json"
 def _token(text: str | None) -> str | None:
     # The JavaScript client sends the word where it has no token (specification 1.2).
     return None if text in (None, "", "undefined") else text
+
+
+def _options(text: str) -> set[str]:
+    """The flags of `ftrack-api-options` that are set; both `k=v` and `k:v` occur (specification 1.2)."""
+    pairs = (part.replace(":", "=").partition("=") for part in text.split(";"))
+    return {name.strip() for name, _, value in pairs if value.strip().lower() in ("1", "true")}
 
 
 def _encoded(value: Any) -> bytes:

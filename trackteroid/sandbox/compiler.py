@@ -174,7 +174,7 @@ class Compiler:
     def _along(self, row: Row, steps: Sequence[Step], condition: Callable[[Row], Fragment]) -> Fragment:
         """`EXISTS` of related rows along the steps, the last of which fulfils the condition."""
         step, rest = steps[0], steps[1:]
-        attribute, only = self._lookup(row.entity_type, step)
+        attribute, only = self._lookup(row.entity_type, step, as_relation=True)
         target = self.row(self.target(attribute, step))
         inner = self._along(target, rest, condition) if rest else condition(target)
         source, joined = self.joined(row, attribute, target)
@@ -219,8 +219,10 @@ class Compiler:
             raise ValidationError(f'"{step.name}" holds {target.name}, which can never be {cast.name}.')
         return cast
 
-    def _lookup(self, entity_type: EntityType, step: Step) -> tuple[Attribute, tuple[str, ...]]:
-        return self._schema.attribute(entity_type, step.name)
+    def _lookup(
+        self, entity_type: EntityType, step: Step, *, as_relation: bool = False
+    ) -> tuple[Attribute, tuple[str, ...]]:
+        return self._schema.attribute(entity_type, step.name, as_relation=as_relation or step.cast is not None)
 
     def _value(self, row: Row, attribute: Attribute) -> Fragment:
         """The expression of a scalar, or of a reference's key."""
@@ -260,10 +262,10 @@ class Compiler:
         source = row.source
         conditions: list[Fragment] = []
         for index, step in enumerate(path.steps):
-            attribute, only = self._lookup(row.entity_type, step)
+            is_last = index == len(path.steps) - 1
+            attribute, only = self._lookup(row.entity_type, step, as_relation=not is_last)
             if only:
                 conditions.append(self._is_one_of(row, only))
-            is_last = index == len(path.steps) - 1
             if is_last and not attribute.is_collection and not step.cast:
                 return source, self._value(row, attribute), conditions
             target = self.row(self.target(attribute, step))
@@ -283,7 +285,7 @@ class Compiler:
         return result + f"{row.alias}.{quoted(SEQUENCE)}"
 
     def _sort_value(self, row: Row, steps: Sequence[Step]) -> Fragment:
-        attribute, _ = self._lookup(row.entity_type, steps[0])
+        attribute, _ = self._lookup(row.entity_type, steps[0], as_relation=len(steps) > 1)
         if len(steps) == 1 and not attribute.is_collection:
             return self._value(row, attribute)
         target = self.row(self.target(attribute, steps[0]))

@@ -37,12 +37,17 @@ SQL_EXPRESSIONS: Mapping[tuple[str, str], str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RowContext:
-    """What the second kind needs besides the row: the database, the server's URL, and who asks."""
+    """A request, as far as reading is concerned: the database, the server's URL, who asks.
+
+    Attributes:
+        denormalized: Entities that occur in several places of an answer are written out in each.
+    """
 
     storage: Storage
     url: str
     username: str
     api_key: str
+    denormalized: bool = False
 
     def file_url(self, what: str, component_id: str) -> str:
         """Address of a component's data, with the caller's credentials, as a real server's."""

@@ -38,7 +38,8 @@ def schema_hash(schemas: list[dict[str, Any]]) -> str:
 
 
 def _type(entity_type: EntityType) -> dict[str, Any]:
-    attributes = [each for each in entity_type.attributes.values() if not each.hidden]
+    # In alphabetical order: the Python client merges an answer in this order, and `completion` counts on it.
+    attributes = [each for _, each in sorted(entity_type.attributes.items()) if not each.hidden]
     required = [each.name for each in attributes if each.required] + list(entity_type.also_required)
     immutable = [each.name for each in attributes if each.immutable] + list(entity_type.also_immutable)
     computed = [each.name for each in attributes if each.computed]

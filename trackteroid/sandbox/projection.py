@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from trackteroid.sandbox.errors import UnknownAttributeError, ValidationError
@@ -18,10 +18,29 @@ class Node:
 
     Attributes:
         types: Types that a cast lets pass, None for all.
+        table: Where the entities are stored, None for a scalar.
     """
 
     children: dict[str, Node] = field(default_factory=dict)
     types: set[str] | None = None
+    table: str | None = None
+
+    def may_repeat(self) -> bool:
+        """Whether an answer could hold one entity in several places with more than scalars in it.
+
+        Either two places of the tree are about the same table, or related entities, which rows may share, have
+        relations of their own.
+        """
+        nodes = list(self._relations())
+        return len({node.table for node in nodes}) < len(nodes) or any(
+            below.table is not None for child in self.children.values() for below in child.children.values()
+        )
+
+    def _relations(self) -> Iterator[Node]:
+        if self.table is not None:
+            yield self
+        for child in self.children.values():
+            yield from child._relations()
 
 
 def projection_tree(schema: Schema, entity_type: EntityType, paths: Iterable[Path]) -> Node:
@@ -30,16 +49,18 @@ def projection_tree(schema: Schema, entity_type: EntityType, paths: Iterable[Pat
     Raises:
         UnknownAttributeError, UnknownEntityTypeError, ValidationError: A path makes no sense for the type.
     """
-    root = Node()
+    root = Node(table=entity_type.table)
     for path in paths:
         node, current = root, entity_type
         for index, step in enumerate(path.steps):
-            attribute, _ = schema.attribute(current, step.name)
+            is_last = index == len(path.steps) - 1
+            attribute, _ = schema.attribute(current, step.name, as_relation=step.cast is not None or not is_last)
             is_new = step.name not in node.children
             child = node.children.setdefault(step.name, Node())
             if attribute.is_relation and attribute.target is not None:
                 current = schema.type(attribute.target)
-            elif step.cast is not None or index < len(path.steps) - 1:
+                child.table = current.table
+            elif step.cast is not None or not is_last:
                 raise UnknownAttributeError(f'"{step.name}" is no relation, so that nothing can follow it.')
             if step.cast is not None:
                 cast = schema.served(step.cast)

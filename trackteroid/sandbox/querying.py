@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trackteroid.sandbox.compiler import Compiler
+from trackteroid.sandbox.completion import completed
 from trackteroid.sandbox.derived import RowContext
 from trackteroid.sandbox.loading import Loader
 from trackteroid.sandbox.parser import parse
@@ -53,8 +54,11 @@ def run_parsed(context: RowContext, query: Query) -> Page:
         paging=compiler.paging(limit, query.offset),
     )
     entities = [entity for _, entity in found]
-    if query.limit is None or len(entities) <= query.limit:
+    more = query.limit is not None and len(entities) > query.limit
+    entities = entities[: query.limit] if more else entities
+    if tree.may_repeat() and not context.denormalized:
+        entities = completed(schema, entities)
+    if not more or query.limit is None:
         return Page(entities, None)
-    # The row beyond the page is not part of it, and its relations were loaded for nothing: one row is cheap.
     # `limit 0` asks for nothing, and would go on asking for ever if it were told where to go on.
-    return Page(entities[: query.limit], query.offset + query.limit if query.limit else None)
+    return Page(entities, query.offset + query.limit if query.limit else None)

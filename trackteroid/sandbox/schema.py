@@ -212,8 +212,14 @@ class Schema:
         family = (self.types[name] for name in entity_type.family)
         return tuple(each for each in family if attribute in each.attributes)
 
-    def attribute(self, entity_type: EntityType, name: str) -> tuple[Attribute, tuple[str, ...]]:
+    def attribute(
+        self, entity_type: EntityType, name: str, *, as_relation: bool = False
+    ) -> tuple[Attribute, tuple[str, ...]]:
         """Look an attribute up on a type or on any of its subtypes.
+
+        Args:
+            as_relation: Something follows the name. Where subtypes mean different things by it (`status` is a reference
+                on a TypedContext and a word on a Project), that decides.
 
         Returns:
             The attribute, and the names of the types whose rows have it; empty if the type itself has it.
@@ -227,6 +233,6 @@ class Schema:
         having = [each for each in self.having(entity_type, name) if not each.attributes[name].hidden]
         if not having:
             raise UnknownAttributeError(f'Entity type {entity_type.name} has no attribute "{name}".')
-        found = having[0].attributes[name]
-        # `status` is a reference on a TypedContext and a word on a Project: one query cannot mean both.
+        fitting = [each for each in having if each.attributes[name].is_relation] if as_relation else having
+        found = (fitting or having)[0].attributes[name]
         return found, tuple(each.name for each in having if each.attributes[name].kind is found.kind)
