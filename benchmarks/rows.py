@@ -27,12 +27,14 @@ def rows() -> Iterator[Row]:
         os.environ["TRACKTEROID_REDIS_URL"] = redis.url
         os.environ["FTRACK_API_SCHEMA_CACHE_PATH"] = tempfile.mkdtemp(prefix="trackteroid-bench-")
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "publish.dbm")
-            yield record_publishes(file)
+            many, one = Path(folder, "many.dbm"), Path(folder, "one.dbm")
+            with Session() as session, session.deferred_operations(one):
+                _publishes(session, 1)
+            yield record_publishes(many)
             yield importing()
-            yield enqueue_cold(file)
-            yield enqueue_warm(file)
-            yield commit_file(file)
+            yield enqueue_cold(one)
+            yield enqueue_warm(one)
+            yield commit_file(many)
             yield shared_hit()
 
 
@@ -90,16 +92,15 @@ def enqueue_warm(file: Path) -> Row:
 
     settings = Settings.from_environment()
     recording = read_recording(file)
-    small = dataclasses.replace(recording, operations=recording.operations[:8], entities={})
     ledger = open_ledger(settings, os.environ["FTRACK_SERVER"])
     app = Celery(broker=settings.redis_url)
 
     def ours() -> None:
         for _ in range(50):
-            manifest = dataclasses.replace(recording.manifest, recording_id=str(uuid.uuid4()), digest=small.digest)
-            enqueue(dataclasses.replace(small, manifest=manifest), ledger=ledger, settings=settings)
+            manifest = dataclasses.replace(recording.manifest, recording_id=str(uuid.uuid4()))
+            enqueue(dataclasses.replace(recording, manifest=manifest), ledger=ledger, settings=settings)
 
-    payload = small.to_payload().decode()
+    payload = recording.to_payload().decode()
 
     def theirs() -> None:
         for _ in range(50):
