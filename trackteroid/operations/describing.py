@@ -170,8 +170,10 @@ def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
 
 def _record(session: Any, key: Identity, entity: Any, *, collections: bool) -> Mapping[str, JSON]:
     record: dict[str, JSON] = {"__entity_type__": key[0]}
-    for name in list(cells(entity)):
-        value = loaded(entity, name)
+    for name, cell in list(cells(entity).items()):
+        value = cell["remote"] if cell["local"] is CLIENT_NOT_SET else cell["local"]
+        if value is CLIENT_NOT_SET:
+            continue
         attribute = entity.attributes.get(name)
         # Computed values are of the moment, such as addresses that expire.
         if attribute is None or attribute.computed or (is_collection(value) and not collections):

@@ -72,7 +72,10 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
 
 def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
     """Yield the entities that a value refers to, and the objects that do."""
-    pending = [value]
+    if not isinstance(value, Mapping | list):
+        # Most values are plain, and there are many of them.
+        return
+    pending: list[JSON] = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, Mapping):
@@ -80,7 +83,7 @@ def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
             if isinstance(entity_type, str):
                 yield (entity_type, tuple(str(part) for name, part in item.items() if name != "__entity_type__")), item
             else:
-                pending.extend(item.values())
+                pending.extend(part for part in item.values() if isinstance(part, Mapping | list))
         elif isinstance(item, list):
             pending.extend(reversed(item))
 

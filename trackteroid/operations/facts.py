@@ -47,6 +47,7 @@ def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
     names: dict[str, dict[str, None]] = {}
     waiting = deque(entities)
     seen = set()
+    ways: dict[type[Any], list[str]] = {}
     while waiting:
         entity = waiting.popleft()
         key = identity(entity)
@@ -55,7 +56,10 @@ def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
         seen.add(key)
         _name(entity, names)
         _trail(entity, names)
-        waiting.extend(found for way in _WAYS if (found := follow(session, entity, way)) is not None)
+        kind = type(entity)
+        if kind not in ways:
+            ways[kind] = [way for way in _WAYS if kind.attributes.get(way) is not None]
+        waiting.extend(found for way in ways[kind] if (found := follow(session, entity, way)) is not None)
     return {
         kind: list(found) if kind == "paths" else ", ".join(found)
         for kind in _ORDER

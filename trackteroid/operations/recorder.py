@@ -137,14 +137,15 @@ class Recorder:
         user_id = recording_user_id(self._session) if needs_user(block) else None
         block, unstamped = stamp(block, user_id)
         operations = without_unset(block)
-        recording = self._describe(operations, effects_of(operations), captured, unstamped)
+        effects = effects_of(operations)
+        recording = self._describe(operations, effects, captured, unstamped)
         if previous is not None:
             baselines = {slot: touch.member_keys for slot, touch in captured.touches.items()}
             schemas = self._session.schemas if connected else ()
             recording = append(previous, recording, schemas, block=block, baselines=baselines)
         write_recording(self.path, recording)
         if connected:
-            self._settle(operations, captured)
+            self._settle(operations, effects, captured)
         return recording
 
     def _describe(
@@ -198,9 +199,8 @@ class Recorder:
                 "one recording cannot be committed to two servers."
             )
 
-    def _settle(self, operations: Sequence[Operation], captured: CapturingOperations) -> None:
+    def _settle(self, operations: Sequence[Operation], effects: Effects, captured: CapturingOperations) -> None:
         """Leave the session's memory as it should be after the block."""
-        effects = effects_of(operations)
         gone = set(effects.deleted)
         data = _data_of_creates(operations)
         for key in captured.created:
@@ -263,8 +263,9 @@ def _check_needs(session: Any, block: Sequence[Operation], captured: CapturingOp
         if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
     }
     lacking.update(dict.fromkeys(captured.created, "was created in the block and rolled back"))
-    for key in effects_of(block).created:
-        lacking.pop(key, None)
+    for operation in block:
+        if isinstance(operation, CreateOperation):
+            lacking.pop(identity_of(operation), None)
     if not lacking:
         return
     # Foreign keys are mere text, so an id in any text counts.

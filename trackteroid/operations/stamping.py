@@ -15,9 +15,9 @@ import ftrack_api.exception
 import requests
 
 from trackteroid.errors import TrackteroidError
-from trackteroid.operations.effects import Identity, effects_of, identity_of
+from trackteroid.operations.effects import Identity, identity_of
 from trackteroid.operations.loaded import cached_values, loaded
-from trackteroid.operations.operation import CreateOperation, Operation
+from trackteroid.operations.operation import CreateOperation, Operation, UpdateOperation
 
 __all__ = ["USER_ATTRIBUTES", "needs_user", "recording_user_id", "stamp"]
 
@@ -75,7 +75,22 @@ def _asked(session: Any) -> str | None:
 
 def needs_user(operations: Sequence[Operation]) -> bool:
     """Whether `stamp` would use a user's id."""
-    return bool(stamp(operations, None)[1])
+    return bool(_lacking(operations))
+
+
+def _lacking(operations: Sequence[Operation]) -> dict[Identity, str]:
+    """Return the created entities whose user the block did not set, each with the attribute."""
+    lacking: dict[Identity, str] = {}
+    for operation in operations:
+        if operation.entity_type not in USER_ATTRIBUTES:
+            continue
+        name, same = USER_ATTRIBUTES[operation.entity_type]
+        if isinstance(operation, CreateOperation):
+            if not same & operation.entity_data.keys():
+                lacking[identity_of(operation)] = name
+        elif isinstance(operation, UpdateOperation) and operation.attribute_name in same:
+            lacking.pop(identity_of(operation), None)
+    return lacking
 
 
 def stamp(operations: Sequence[Operation], user_id: str | None) -> tuple[list[Operation], dict[Identity, str]]:
@@ -89,17 +104,14 @@ def stamp(operations: Sequence[Operation], user_id: str | None) -> tuple[list[Op
         The operations; and the created entities that the server will stamp with the committing user, each with the
         attribute, none if `user_id` is given.
     """
-    updated = effects_of(operations).updated
-    stamped: list[Operation] = []
-    missing: dict[Identity, str] = {}
-    for operation in operations:
-        if isinstance(operation, CreateOperation) and operation.entity_type in USER_ATTRIBUTES:
-            name, same = USER_ATTRIBUTES[operation.entity_type]
-            key = identity_of(operation)
-            if not same & {*operation.entity_data, *updated.get(key, ())}:
-                if user_id is None:
-                    missing[key] = name
-                else:
-                    operation = replace(operation, entity_data={**operation.entity_data, name: user_id})
-        stamped.append(operation)
-    return stamped, missing
+    lacking = _lacking(operations)
+    if user_id is None or not lacking:
+        return list(operations), lacking
+    return [_stamped(operation, lacking, user_id) for operation in operations], {}
+
+
+def _stamped(operation: Operation, lacking: Mapping[Identity, str], user_id: str) -> Operation:
+    if not isinstance(operation, CreateOperation) or identity_of(operation) not in lacking:
+        return operation
+    name = lacking[identity_of(operation)]
+    return replace(operation, entity_data={**operation.entity_data, name: user_id})
