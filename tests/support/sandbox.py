@@ -30,14 +30,24 @@ class SandboxProcess:
 
     Attributes:
         env: The three environment variables of the official clients.
+        env_file: The file that the process wrote them to.
     """
 
     def __init__(
         self, *, seed: str = "demo", arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
-        env_file = Path(self._folder.name) / "env"
-        command = [sys.executable, "-m", "trackteroid.sandbox", "--seed", seed, "--env-file", str(env_file), *arguments]
+        self.env_file = Path(self._folder.name) / "env"
+        command = [
+            sys.executable,
+            "-m",
+            "trackteroid.sandbox",
+            "--seed",
+            seed,
+            "--env-file",
+            str(self.env_file),
+            *arguments,
+        ]
         self.process = ManagedProcess(command, env=env, name="sandbox")
         try:
             # The URL is printed when it serves.
@@ -49,7 +59,7 @@ class SandboxProcess:
             raise
         self.env = dict(
             line.removeprefix("export ").split("=", 1)
-            for line in shlex.split(env_file.read_text(), posix=True)
+            for line in shlex.split(self.env_file.read_text(), posix=True)
             if "=" in line
         )
         self.url = self.env["FTRACK_SERVER"]
