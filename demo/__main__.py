@@ -240,6 +240,8 @@ def main() -> int:
     def interrupted(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
+    # Both explicitly: a shell that starts the demo in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     started = time.monotonic()
     services = Services()
@@ -269,7 +271,8 @@ def main() -> int:
                 demo.say(f"\nLast lines of the {name}:\n" + "\n".join(services.log(name).splitlines()[-15:]))
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         services.stop()
 
 
