@@ -1,4 +1,4 @@
-"""JSON, by orjson where the extra `fast` is installed; the same values either way."""
+"""JSON, read by orjson where the extra `fast` is installed; the same values either way."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ def loads(text: bytes | str) -> Any:
 def dumps(value: Any) -> bytes:
     """Return a value as compact JSON text, UTF-8.
 
+    Always by the standard library: orjson writes null for numbers that JSON has no form for (NaN, infinities), which
+    would send another value than was meant.
+
     Raises:
         TypeError: It holds something that JSON has no form for.
+        ValueError: It holds a number that JSON has no form for.
     """
-    if orjson is not None:
-        try:
-            return orjson.dumps(value)
-        except TypeError:
-            # As above; what is really no JSON value raises again below.
-            pass
-    return json.dumps(value, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trackteroid import fast_json
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
@@ -34,3 +34,9 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
 def test_what_json_has_no_form_for_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         fast_json.dumps({"a": object()})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_json_has_no_form_for_are_refused_not_changed(number: float) -> None:
+    with pytest.raises(ValueError):
+        fast_json.dumps([number])

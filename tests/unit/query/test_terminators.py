@@ -241,8 +241,8 @@ def test_object_types_of_this_server_only(session: LocalSession) -> None:
     from trackteroid.entities.entity_types import entity_class
     from trackteroid.errors import BadInputError
 
-    with pytest.raises(BadInputError, match="Hologram"):
-        entity_class("Hologram", session.schema_index)
+    with pytest.raises(BadInputError, match="Kaleidoscope"):
+        entity_class("Kaleidoscope", session.schema_index)
     assert entity_class("Shot", session.schema_index) is Shot
 
 
