@@ -162,7 +162,9 @@ class _Server(uvicorn.Server):
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named protocol: asyncio turns Nagle's algorithm off only for sockets that say they are TCP, and with it every
+    # answer on a kept connection waits 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Unix only: Windows would let two servers share the port.
         if hasattr(socket, "AF_UNIX"):

@@ -95,7 +95,7 @@ def test_every_attribute_of_every_type_can_be_read(new_session: NewSession) -> N
     session = new_session(auto_populate=False)
     for name, entity_class in session.types.items():
         attributes = ", ".join(sorted(entity_class.attributes.keys()))
-        for entity in session.query(f"select {attributes} from {name} limit 3"):
+        for entity in session.query(f"select {attributes} from {name} limit 2"):
             for attribute in type(entity).attributes:
                 if attribute.name in session.types[name].attributes.keys():
                     assert entity[attribute.name] is not ftrack_api.symbol.NOT_SET, (name, attribute.name)
@@ -372,3 +372,14 @@ def test_rejected_credentials_a_reset_and_half_a_batch(
 def test_slow_answers_arrive(server: SandboxServer, session: Any) -> None:
     server.faults.replace([{"kind": "latency", "seconds": 0.05}, {"kind": "trickle", "seconds": 0.1}])
     assert session.query("Project where name is demo").one()["full_name"] == "Demo Film"
+
+
+def test_a_kept_connection_is_not_slowed_down_by_the_network_stack(server: SandboxServer) -> None:
+    headers = {"ftrack-user": "sandbox", "ftrack-api-key": "sandbox-key"}
+    times = []
+    with requests.Session() as client:
+        for _ in range(9):
+            response = client.post(server.url + "/api", json=[{"action": "permissions"}], headers=headers, timeout=10)
+            times.append(response.elapsed.total_seconds())
+    # Delayed acknowledgements would add 40 ms to each.
+    assert sorted(times)[4] < 0.03
