@@ -1,0 +1,69 @@
+"""`make demo` as a new user runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.processes import REPOSITORY, ManagedProcess, wait_until
+
+# It runs the mission's example, which writes to a fixed path.
+pytestmark = [pytest.mark.xdist_group("mission"), pytest.mark.timeout(180)]
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FTRACK_", "TRACKTEROID_"))}
+
+
+def group_members(group: int) -> list[str]:
+    """Command lines of processes in a session of processes, by its leader."""
+    listed = subprocess.run(["ps", "-eo", "sid,args"], capture_output=True, text=True, timeout=30, check=True)
+    return [line for line in listed.stdout.splitlines() if line.split(None, 1)[0] == str(group)]
+
+
+def test_every_expectation_of_the_demo_holds_in_under_two_minutes() -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "demo"],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "Every expectation held." in done.stdout
+    assert "FAIL" not in done.stdout
+    assert [line[:3] for line in done.stdout.splitlines() if line.startswith("(")] == [
+        "(a)",
+        "(b)",
+        "(c)",
+        "(d)",
+        "(e)",
+        "(f)",
+    ]
+    assert time.monotonic() - started < 120
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_stops_everything_it_started(number: int) -> None:
+    demo = ManagedProcess([sys.executable, "-m", "demo"], name="demo")
+    try:
+        wait_until(lambda: "Ready after" in demo.output or not demo.running, seconds=60, what="the demo's services")
+        # Its children have sessions of their own, and know each other by the demo's temporary folder.
+        children = subprocess.run(
+            ["ps", "--ppid", str(demo.pid), "-o", "pid="], capture_output=True, text=True, timeout=30, check=False
+        ).stdout.split()
+        assert len(children) >= 3
+        demo.process.send_signal(number)
+        assert demo.process.wait(30) == 130
+        left = [line for child in children for line in group_members(int(child))]
+        assert left == []
+    finally:
+        demo.stop()
