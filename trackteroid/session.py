@@ -489,15 +489,8 @@ class Session(ftrack_api.Session):
                 commit of a trackteroid session or worker that was reported as done before it was asked for.
             ttl: Seconds that a shared result is kept; default: `TRACKTEROID_CACHE_TTL_SECONDS`.
         """
-        results = self._reused_results
-        before = (results.enabled, results.sharing)
-        results.enabled = True
-        if shared:
-            results.sharing = Sharing(lambda: self.query_cache, ttl)
-        try:
+        with self._reused_results.reusing(Sharing(lambda: self.query_cache, ttl) if shared else None):
             yield self
-        finally:
-            results.enabled, results.sharing = before
 
 
 class _UnconnectedSession(LazyConnection, Session):

@@ -7,9 +7,10 @@ somebody still holds is found again ("previously obtained results").
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 __all__ = ["ReusedResults", "Sharing"]
@@ -30,44 +31,78 @@ class Sharing:
         self.ttl = ttl
 
 
+class _Scope:
+    """One `with` block, or what holds outside of all: whether results are reused, and shared how."""
+
+    def __init__(self, enabled: bool, sharing: Sharing | None) -> None:
+        self.enabled = enabled
+        self.sharing = sharing
+
+
 class ReusedResults:
     """A store of query results by key.
 
-    Attributes:
-        enabled: Whether `get` answers at all.
-        sharing: Set while results are shared; then `get` answers only what the shared cache confirms.
+    Reuse is on or off for the whole session, as in the original library; blocks of several threads may overlap, then it
+    is on until the last one ends.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._enabled = False
-        self.sharing: Sharing | None = None
+        self._outside = _Scope(False, None)
+        self._scopes: list[_Scope] = []
         self._weak: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._strong: dict[Hashable, Any] = {}
         self._stamps: dict[Hashable, Mapping[str, str] | None] = {}
 
     @property
     def enabled(self) -> bool:
-        return self._enabled
+        """Whether `get` answers at all. Setting it inside a block holds until the block ends."""
+        return self._innermost().enabled
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
         with self._lock:
-            self._enabled = enabled
-            if not enabled:
-                self._strong.clear()
-                self._stamps.clear()
+            self._innermost().enabled = enabled
+            self._let_go()
+
+    @property
+    def sharing(self) -> Sharing | None:
+        """How results are shared, None while they are not; then `get` answers only what the shared cache confirms."""
+        return self._innermost().sharing
+
+    @contextlib.contextmanager
+    def reusing(self, sharing: Sharing | None) -> Iterator[None]:
+        """Reuse results inside a `with` block; a block inside of a sharing one goes on sharing."""
+        with self._lock:
+            scope = _Scope(True, sharing or self.sharing)
+            self._scopes.append(scope)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._scopes.remove(scope)
+                self._let_go()
+
+    def _innermost(self) -> _Scope:
+        scopes = self._scopes
+        return scopes[-1] if scopes else self._outside
+
+    def _let_go(self) -> None:
+        if not self.enabled:
+            self._strong.clear()
+            self._stamps.clear()
 
     def get(self, key: Hashable) -> Any | None:
         """Return the collection stored under `key`, or None."""
-        if not self._enabled:
+        scope = self._innermost()
+        if not scope.enabled:
             return None
         with self._lock:
             found = self._weak.get(key)
             stamps = self._stamps.get(key)
         if found is None:
             return None
-        if self.sharing is not None and (stamps is None or not self.sharing.cache().confirm(stamps)):
+        if scope.sharing is not None and (stamps is None or not scope.sharing.cache().confirm(stamps)):
             return None
         with self._lock:
             self._strong[key] = found
@@ -75,12 +110,13 @@ class ReusedResults:
 
     def put(self, keys: Iterable[Hashable], collection: Any) -> None:
         """Store `collection` under each of `keys`: strongly while reuse is on, else only as long as somebody holds it."""
-        stamps = self.sharing.cache().last_stamps if self.sharing is not None else None
+        scope = self._innermost()
+        stamps = scope.sharing.cache().last_stamps if scope.sharing is not None else None
         with self._lock:
             for key in keys:
                 self._weak[key] = collection
-                self._stamps[key] = stamps
-                if self._enabled:
+                if scope.enabled:
+                    self._stamps[key] = stamps
                     self._strong[key] = collection
 
     def clear(self) -> None:
