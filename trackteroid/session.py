@@ -18,13 +18,18 @@ import ftrack_api.collection
 import ftrack_api.entity.factory
 import ftrack_api.exception
 import ftrack_api.operation
+import ftrack_api.query
 
 from trackteroid.cache.query_cache import QueryCache, open_query_cache
 from trackteroid.cache.reused_results import ReusedResults, Sharing
+from trackteroid.committing import Commits
 from trackteroid.connection.exchange import exchange
 from trackteroid.connection.gate import Gate, LazyConnection, connect
 from trackteroid.connection.retirement import RetiredConnection, retire
 from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError
+from trackteroid.loading.loader import Loader
+from trackteroid.loading.local_values import LocalValues
+from trackteroid.loading.populating import questions
 from trackteroid.relationships import SchemaIndex, schema_index
 from trackteroid.settings import Settings
 
@@ -98,6 +103,9 @@ class Session(ftrack_api.Session):
     _cache_namespace: str | None
     _generation: int
     _connection_lock: threading.RLock
+    _local_values: LocalValues
+    _loader: Loader
+    _commits: Commits
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Session:
         session: Session = super().__new__(cls)
@@ -119,6 +127,9 @@ class Session(ftrack_api.Session):
         self._cache_namespace = arguments.pop("cache_namespace", None)
         arguments.setdefault("auto_populate", False)
         arguments.setdefault("auto_connect_event_hub", False)
+        self._local_values = LocalValues()
+        self._loader = Loader(self, Session)
+        self._commits = Commits(self, self._loader, self._local_values)
         super().__init__(**arguments)
         self._arguments = arguments
         self._generation += 1
@@ -240,6 +251,11 @@ class Session(ftrack_api.Session):
         result: tuple[list[Any], str | None] = super()._read_schemas_from_cache(schema_cache_path)
         return result
 
+    def _build_entity_type_classes(self, schemas: Any) -> dict[str, Any]:
+        classes: dict[str, Any] = super()._build_entity_type_classes(schemas)
+        self._local_values.watch(classes.values())
+        return classes
+
     def _write_schemas_to_cache(self, schemas: Any, schema_cache_path: str) -> None:
         # The client writes in place: of many worker processes that start together, some would read half a file.
         folder = os.path.dirname(schema_cache_path)
@@ -308,7 +324,8 @@ class Session(ftrack_api.Session):
         deletes = any(
             isinstance(operation, ftrack_api.operation.DeleteEntityOperation) for operation in self.recorded_operations
         )
-        super().commit()
+        if not self._commits.commit():
+            super().commit()
         if deletes:
             self._reused_results.clear()
 
@@ -393,7 +410,30 @@ class Session(ftrack_api.Session):
         with self.query_cache.writing(writes):
             yield
 
+    def decode(self, string: str) -> Any:
+        """As the client's."""
+        return self._loader.decode(string, super().decode)
+
     # Queries
+
+    def _query(self, expression: str) -> tuple[list[Any], Mapping[str, Any]]:
+        answer = self._loader.query(expression)
+        if answer is None:
+            answer = super()._query(expression)
+        return answer
+
+    def populate(self, entities: Any, projections: str) -> None:
+        """Fetch attributes of entities, as the client's; the ids of many are sent in chunks, each once.
+
+        Args:
+            entities: One entity, or a list, tuple or query result of them, of one type. New ones are left out.
+            projections: The attributes, as between `select` and `from` of a query.
+        """
+        if not isinstance(entities, (list, tuple, ftrack_api.query.QueryResult)):
+            entities = [entities]
+        for question in questions(self, entities, projections):
+            # All of the answer is asked for now; it is merged into the entities.
+            self.query(question).all()
 
     def fetch_entities(
         self,
@@ -446,8 +486,12 @@ class Session(ftrack_api.Session):
         return result["data"], result.get("metadata") or {}
 
     def _merge_rows(self, rows: list[Any]) -> list[Any]:
-        merged: dict[Any, Any] = {}
-        return [self._merge_recursive(entity, merged) for entity in self.decode(json.dumps(rows))]
+        found: list[Any] = []
+        for start in range(0, len(rows), PAGE_SIZE):
+            page = rows[start : start + PAGE_SIZE]
+            prepared = self._loader.prepare(page)
+            found += self._loader.merge_page(self.decode(json.dumps(page)) if prepared is None else prepared)
+        return found
 
     @property
     def query_cache(self) -> QueryCache:
