@@ -34,7 +34,12 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: any free one)")
     parser.add_argument(
-        "--seed", default="demo", metavar="NAME", help="data to start with: demo or empty (default: demo)"
+        "--seed",
+        default="demo",
+        metavar="NAME",
+        help="data to start with: demo, empty, client-test (for the official Python client's own tests), or farm, whose"
+        " size can be given as in farm:shots=100 or farm:projects=2,versions=500; the names are projects, sequences,"
+        " shots, tasks, assets and versions (default: demo)",
     )
     parser.add_argument("--data", type=Path, metavar="FILE", help="keep the data in this file (default: in memory)")
     parser.add_argument(

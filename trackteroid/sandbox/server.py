@@ -18,11 +18,12 @@ from trackteroid.sandbox.errors import SandboxStartError
 from trackteroid.sandbox.events.endpoints import EventEndpoints
 from trackteroid.sandbox.faults import FaultSet
 from trackteroid.sandbox.http_app import make_app
+from trackteroid.sandbox.pace import Pace
 from trackteroid.sandbox.parser import parse
 from trackteroid.sandbox.request_log import RequestLog
 from trackteroid.sandbox.responses import HangingUp
 from trackteroid.sandbox.schema_text import load_schema
-from trackteroid.sandbox.seeds import API_KEY, API_USER, plant
+from trackteroid.sandbox.seeds import API_KEY, SeedCache, plant, seed_called
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import stored_time
 
@@ -41,10 +42,12 @@ class SandboxServer:
             session = ftrack_api.Session(server.url, server.env["FTRACK_API_KEY"], server.env["FTRACK_API_USER"])
 
     Args:
-        seed: Name of the data to start with (`demo`, `empty`).
+        seed: Name of the data to start with: `demo`, `empty`, `client-test` or `farm`, whose size can be chosen as
+            in `farm:shots=100`.
         host: Address to listen on.
         port: Port to listen on, 0 for any free one.
         data: File to keep the data in; what it holds already wins over the seed. In memory if not given.
+        cache: Where seeds are kept that take long to make; the user's cache folder if not given.
         clock: Seconds since 1970.
 
     Attributes:
@@ -66,6 +69,7 @@ class SandboxServer:
         host: str = "127.0.0.1",
         port: int = 0,
         data: Path | None = None,
+        cache: SeedCache | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.faults = FaultSet()
@@ -74,13 +78,15 @@ class SandboxServer:
         try:
             storage = Storage(load_schema(), data, now=lambda: stored_time(clock()))
             if storage.is_new or storage.recall("seed") is None:
-                plant(storage, seed)
+                plant(storage, seed, cache=SeedCache.of_user() if cache is None else cache)
+            # A data file keeps its seed, whatever is asked for now.
+            planted = seed_called(storage.recall("seed") or seed)
         except SandboxStartError:
             self._socket.close()
             raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
-        self.env = {"FTRACK_SERVER": self.url, "FTRACK_API_USER": API_USER, "FTRACK_API_KEY": API_KEY}
+        self.env = {"FTRACK_SERVER": self.url, "FTRACK_API_USER": planted.api_user, "FTRACK_API_KEY": API_KEY}
         self.api = Api(storage, clock=clock, url=self.url)
         self.events = EventEndpoints(self.api)
         self.api.on_commit = self.events.announce
@@ -88,7 +94,11 @@ class SandboxServer:
         parse("Task")
         self._server = _Server(
             uvicorn.Config(
-                make_app(self.api, self.faults, self.requests, self.events),
+                Pace(
+                    make_app(self.api, self.faults, self.requests, self.events),
+                    api_seconds=planted.api_seconds,
+                    file_seconds=planted.file_seconds,
+                ),
                 http=HangingUp,
                 ws="auto",
                 # The event hub has heartbeats of its own.

@@ -6,10 +6,10 @@ real server are.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Storage:
         marks = ", ".join("?" * len(values))
         self.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", tuple(values.values()))
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; nobody else reads or writes meanwhile."""
         with self.lock:
@@ -141,6 +141,24 @@ class Storage:
                 return False
             self._named_copies[name].backup(self._connection)
             return True
+
+    def save_copy(self, path: Path) -> None:
+        """Write the present state to a new file.
+
+        Raises:
+            sqlite3.Error: It can't be written.
+        """
+        with self.lock, contextlib.closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+
+    def load_copy(self, path: Path) -> None:
+        """Take over the state in a file that `save_copy` wrote.
+
+        Raises:
+            sqlite3.Error: There is no such file, or it can't be read; nothing changes.
+        """
+        with self.lock, contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            copy.backup(self._connection)
 
     def close(self) -> None:
         with self.lock:

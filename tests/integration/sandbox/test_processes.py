@@ -75,7 +75,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--seed", "spring"], 1, 'There is no seed "spring". Choose one of: demo, empty.'),
+        (["--seed", "spring"], 1, 'There is no seed "spring". Choose one of: client-test, demo, empty, farm.'),
         (["--data", "/nowhere/at/all.db"], 1, "Cannot use /nowhere/at/all.db as a data file"),
         (["--env-file", "/nowhere/at/all.env"], 1, "Cannot write /nowhere/at/all.env"),
         (["--host", "256.256.256.256"], 1, "Cannot listen on 256.256.256.256"),

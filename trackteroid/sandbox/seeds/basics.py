@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from trackteroid.sandbox.schema_text import load_schema
-from trackteroid.sandbox.seeds.rows import API_USER, Rows
+from trackteroid.sandbox.seeds.rows import Rows
 
-__all__ = ["LOCATIONS", "add_basics"]
+__all__ = ["LOCATIONS", "PRODUCTION", "Vocabulary", "add_basics"]
 
 # Clients have these ids built in.
 LOCATIONS = {
@@ -26,35 +27,7 @@ _STATES = {
     "DONE": ("Done", None),
     "BLOCKED": ("Blocked", None),
 }
-# Name, state, colour; the order is the order of the workflow.
-_STATUSES = (
-    ("Not started", "NOT_STARTED", "#FFFFFF"),
-    ("In progress", "IN_PROGRESS", "#3498DB"),
-    ("Pending Review", "IN_PROGRESS", "#E67E22"),
-    ("Awaiting approval", "IN_PROGRESS", "#F1C40F"),
-    ("Approved", "DONE", "#1CBC90"),
-    ("Done", "DONE", "#2ECC71"),
-    ("Normal", "NOT_STARTED", "#A0A0A0"),
-    ("Omitted", "BLOCKED", "#999999"),
-    ("On Hold", "BLOCKED", "#E74C3C"),
-)
 _NOT_STARTED = "014a40a6-4e65-11e1-b8af-f23c91df25eb"
-_TASK_STATUSES = ("Not started", "In progress", "Pending Review", "Awaiting approval", "Approved", "Done")
-_VERSION_STATUSES = ("Pending Review", "Approved", "Omitted")
-_OBJECT_STATUSES = ("Normal", "Omitted", "On Hold")
-_TASK_TYPES = (
-    "Generic",
-    "Modeling",
-    "Rigging",
-    "Lookdev",
-    "Layout",
-    "Animation",
-    "FX",
-    "Lighting",
-    "Compositing",
-    "Editing",
-)
-_BUILD_TYPES = ("Character", "Prop", "Environment", "Matte Painting")
 _OBJECT_TYPES = ("Task", "Milestone", "Asset Build", "Shot", "Sequence", "Episode", "Folder")
 _ASSET_TYPES = {
     "Upload": "upload",
@@ -69,11 +42,64 @@ _VALUE_TYPES = ("text", "boolean", "date", "enumerator", "number", "dynamic enum
 _ROLES = ("Administrator", "Project Manager", "User", "API")
 
 
-def add_basics(rows: Rows) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The one project schema of a seed, and the statuses and types in it; every order is the order of the workflow.
+
+    Attributes:
+        schema_id: Id of the project schema; one that follows from the seed if not given.
+        statuses: Name, state and colour of each status.
+        task_statuses, version_statuses, object_statuses: Names for tasks, versions and the other object types.
+        task_types, build_types: Names for tasks and asset builds; the other object types have none.
+    """
+
+    schema: str
+    schema_id: str | None = None
+    statuses: tuple[tuple[str, str, str], ...]
+    task_statuses: tuple[str, ...]
+    version_statuses: tuple[str, ...]
+    object_statuses: tuple[str, ...]
+    task_types: tuple[str, ...]
+    build_types: tuple[str, ...]
+
+
+PRODUCTION = Vocabulary(
+    schema="Production",
+    statuses=(
+        ("Not started", "NOT_STARTED", "#FFFFFF"),
+        ("In progress", "IN_PROGRESS", "#3498DB"),
+        ("Pending Review", "IN_PROGRESS", "#E67E22"),
+        ("Awaiting approval", "IN_PROGRESS", "#F1C40F"),
+        ("Approved", "DONE", "#1CBC90"),
+        ("Done", "DONE", "#2ECC71"),
+        ("Normal", "NOT_STARTED", "#A0A0A0"),
+        ("Omitted", "BLOCKED", "#999999"),
+        ("On Hold", "BLOCKED", "#E74C3C"),
+    ),
+    task_statuses=("Not started", "In progress", "Pending Review", "Awaiting approval", "Approved", "Done"),
+    version_statuses=("Pending Review", "Approved", "Omitted"),
+    object_statuses=("Normal", "Omitted", "On Hold"),
+    task_types=(
+        "Generic",
+        "Modeling",
+        "Rigging",
+        "Lookdev",
+        "Layout",
+        "Animation",
+        "FX",
+        "Lighting",
+        "Compositing",
+        "Editing",
+    ),
+    build_types=("Character", "Prop", "Environment", "Matte Painting"),
+)
+
+
+def add_basics(rows: Rows, vocabulary: Vocabulary = PRODUCTION) -> None:
     """Add the rows of specification 6.2, one project schema and the API user."""
     _people(rows)
-    _vocabulary(rows)
-    _workflows(rows)
+    _words(rows)
+    _workflows(rows, vocabulary)
     _places(rows)
 
 
@@ -81,17 +107,17 @@ def _people(rows: Rows) -> None:
     for name, identifier in _USER_TYPES.items():
         rows.add("UserType", name, name=name, **({"id": identifier} if identifier else {}))
     roles = {name: rows.add("SecurityRole", name, name=name) for name in _ROLES}
-    user_id = rows.user(API_USER, "Sandy", "Box")
+    user_id = rows.user(rows.api_user, "Sandy", "Box", **rows.api_user_data)
     rows.add(
         "UserSecurityRole",
-        API_USER,
+        rows.api_user,
         user_id=user_id,
         security_role_id=roles["Administrator"],
         is_all_projects=True,
     )
 
 
-def _vocabulary(rows: Rows) -> None:
+def _words(rows: Rows) -> None:
     for sort, name in enumerate(_PRIORITIES):
         extra = {"id": _DEFAULT_PRIORITY} if name == "None" else {}
         rows.add("Priority", name, name=name, sort=sort, value=sort, color="#A0A0A0", **extra)
@@ -107,7 +133,7 @@ def _vocabulary(rows: Rows) -> None:
     rows.add("ManagerType", "Supervisor", name="Supervisor")
 
 
-def _workflows(rows: Rows) -> None:
+def _workflows(rows: Rows, vocabulary: Vocabulary) -> None:
     states = {
         short: rows.add("State", short, short=short, name=name, **({"id": identifier} if identifier else {}))
         for short, (name, identifier) in _STATES.items()
@@ -122,25 +148,32 @@ def _workflows(rows: Rows) -> None:
             state={"__entity_type__": "State", "id": states[state]},
             **({"id": _NOT_STARTED} if name == "Not started" else {}),
         )
-        for sort, (name, state, color) in enumerate(_STATUSES)
+        for sort, (name, state, color) in enumerate(vocabulary.statuses)
     }
     types = {
-        name: rows.add("Type", name, name=name, sort=sort) for sort, name in enumerate((*_TASK_TYPES, *_BUILD_TYPES))
+        name: rows.add("Type", name, name=name, sort=sort)
+        for sort, name in enumerate((*vocabulary.task_types, *vocabulary.build_types))
     }
-    task_workflow = _workflow(rows, "Task workflow", [statuses[name] for name in _TASK_STATUSES])
-    version_workflow = _workflow(rows, "Version workflow", [statuses[name] for name in _VERSION_STATUSES])
+    task_workflow = _workflow(rows, "Task workflow", [statuses[name] for name in vocabulary.task_statuses])
+    version_workflow = _workflow(rows, "Version workflow", [statuses[name] for name in vocabulary.version_statuses])
     task_types = rows.add("TaskTypeSchema", "Task types", name="Task types")
-    for name in _TASK_TYPES:
+    for name in vocabulary.task_types:
         rows.link("TaskTypeSchemaType", task_type_schema_id=task_types, type_id=types[name])
     schema = rows.add(
         "ProjectSchema",
-        "Production",
-        name="Production",
+        vocabulary.schema,
+        name=vocabulary.schema,
         task_workflow_schema_id=task_workflow,
         asset_version_workflow_schema_id=version_workflow,
         task_type_schema_id=task_types,
+        **({"id": vocabulary.schema_id} if vocabulary.schema_id else {}),
     )
-    _object_types(rows, schema, statuses, types)
+    _object_types(
+        rows,
+        schema,
+        [statuses[name] for name in vocabulary.object_statuses],
+        [types[name] for name in vocabulary.build_types],
+    )
 
 
 def _workflow(rows: Rows, name: str, statuses: list[str]) -> str:
@@ -150,7 +183,7 @@ def _workflow(rows: Rows, name: str, statuses: list[str]) -> str:
     return workflow
 
 
-def _object_types(rows: Rows, schema: str, statuses: dict[str, str], types: dict[str, str]) -> None:
+def _object_types(rows: Rows, schema: str, statuses: list[str], build_types: list[str]) -> None:
     for sort, name in enumerate(_OBJECT_TYPES):
         entity_type = load_schema().type(name.replace(" ", ""))
         immutable = {each.name for each in entity_type.attributes.values() if each.immutable}
@@ -171,11 +204,11 @@ def _object_types(rows: Rows, schema: str, statuses: dict[str, str], types: dict
             continue
         part = rows.add("Schema", name, project_schema_id=schema, type_id=identifier)
         if "status_id" not in immutable:
-            for order, status in enumerate(_OBJECT_STATUSES):
-                rows.link("SchemaStatus", schema_id=part, status_id=statuses[status], sort=order)
+            for order, status in enumerate(statuses):
+                rows.link("SchemaStatus", schema_id=part, status_id=status, sort=order)
         if name == "Asset Build":
-            for order, each in enumerate(_BUILD_TYPES):
-                rows.link("SchemaType", schema_id=part, type_id=types[each], sort=order)
+            for order, each in enumerate(build_types):
+                rows.link("SchemaType", schema_id=part, type_id=each, sort=order)
 
 
 def _places(rows: Rows) -> None:

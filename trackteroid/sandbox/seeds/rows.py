@@ -23,28 +23,40 @@ def deterministic_ids(seed: str) -> Callable[[], str]:
 class Rows:
     """Collects the rows of a seed.
 
+    Args:
+        seed: Name of the seed; ids follow from it.
+        api_user: Name of the user that clients are told to be.
+        api_user_data: What else is known of that user.
+
     Attributes:
         operations: `create` operations, in order.
         users: Id by user name.
         personal_keys: API key by user name.
     """
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, api_user: str = API_USER, **api_user_data: Any) -> None:
         self._seed = seed
+        self.api_user = api_user
+        self.api_user_data = api_user_data
         self.operations: list[dict[str, Any]] = []
+        # Ids that clients have built in do not follow from names.
+        self._fixed: dict[tuple[str, str], str] = {}
         self.users: dict[str, str] = {}
         self.personal_keys: dict[str, str] = {}
 
     @property
     def api_user_id(self) -> str:
-        return self.users[API_USER]
+        return self.users[self.api_user]
 
     def identifier(self, entity_type: str, name: str) -> str:
         """The id of the row that is called so within the seed."""
-        return str(uuid.uuid5(_NAMESPACE, f"{self._seed}/{entity_type}/{name}"))
+        fixed = self._fixed.get((entity_type, name))
+        return fixed or str(uuid.uuid5(_NAMESPACE, f"{self._seed}/{entity_type}/{name}"))
 
     def add(self, entity_type: str, label: str, /, **data: Any) -> str:
         """Add a row with an `id`; its label, with the type, decides what the id is unless one is given."""
+        if "id" in data:
+            self._fixed[entity_type, label] = data["id"]
         data.setdefault("id", self.identifier(entity_type, label))
         self.operations.append({"action": "create", "entity_type": entity_type, "entity_data": data})
         identifier: str = data["id"]
