@@ -17,6 +17,7 @@ from trackteroid.sandbox.parser import parse
 from trackteroid.sandbox.querying import Page, run_parsed, run_query
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.syntax import And, Comparison, Criterion, Literal, Membership, Operator, Or, Path, Query, Step
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["ACTIONS", "Call", "ServedSchemas"]
 
@@ -44,6 +45,7 @@ class Call:
     url: str
     new_id: Callable[[], str]
     denormalized: bool = False
+    sight: Sight = EVERYTHING
 
     @property
     def rows(self) -> RowContext:
@@ -53,6 +55,7 @@ class Call:
             username=self.caller.username,
             api_key=self.caller.api_key,
             denormalized=self.denormalized,
+            sight=self.sight,
         )
 
 

@@ -19,6 +19,7 @@ from trackteroid.sandbox.loading import Loader
 from trackteroid.sandbox.projection import Node
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import stored_time
+from trackteroid.sandbox.visibility import sight_of
 
 __all__ = ["Api"]
 
@@ -77,10 +78,13 @@ class Api:
             ApiError: Any operation failed; nothing was changed.
         """
         with self.storage.lock:
+            caller = authenticate(self.storage, username, api_key)
             call = Call(
                 storage=self.storage,
                 served=self.served,
-                caller=authenticate(self.storage, username, api_key),
+                caller=caller,
+                # As it is before the request: nobody lets himself in.
+                sight=sight_of(self.storage, caller.user_id),
                 url=self.url,
                 new_id=self._new_id,
                 denormalized=denormalized,
@@ -99,7 +103,7 @@ class Api:
                 raise MalformedRequestError('Every operation must be an object with an "action".')
         with self._translated(), self.storage.transaction():
             request = Request(user_id=call.caller.user_id, now=stored_time(self._clock()), new_id=self._new_id)
-            batch = Batch(self.storage, request)
+            batch = Batch(self.storage, request, call.sight)
             results = [self._operate(batch, operation, call) for operation in operations]
             batch.finish()
             # Answers are put together at the end: later operations may have changed what earlier ones made.

@@ -21,6 +21,7 @@ from trackteroid.sandbox.members import write_collection
 from trackteroid.sandbox.schema import EntityType
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["Batch", "Written"]
 
@@ -53,8 +54,8 @@ class Written:
 class Batch:
     """The writing operations of one request. Call `finish` once after the last one, inside the same transaction."""
 
-    def __init__(self, storage: Storage, request: Request) -> None:
-        self.changes = Changes(storage)
+    def __init__(self, storage: Storage, request: Request, sight: Sight = EVERYTHING) -> None:
+        self.changes = Changes(storage, sight)
         self._schema = storage.schema
         self._request = request
         # Defaults that wait for a row which a later operation of the batch creates.
@@ -250,6 +251,7 @@ class Batch:
         if row is None:
             shown = ", ".join(str(part) for part in key)
             raise IntegrityError(f"{entity_type.name} {shown} does not exist.")
+        self.changes.sight.check_row(self.changes.storage, row.entity_type.table, row.sequence)
         return row
 
     @staticmethod
@@ -310,7 +312,10 @@ class Batch:
         entity_type = self._schema.served(type_name)
         key = decode_key(entity_type, entity_key)
         if custom_attributes.is_dense(entity_type):
-            custom_attributes.reset_value(self.changes, key)
+            row = self.changes.by_key(self._schema.type("CustomAttributeValue"), key)
+            if row is not None:
+                self._existing(row.entity_type, key)
+                self.changes.remove(row)
         else:
             delete_rows(self.changes, [self._existing(entity_type, key)])
 
@@ -320,7 +325,8 @@ class Batch:
         """Do what had to wait for the last operation, then check the whole (trap 13).
 
         Raises:
-            IntegrityError, DuplicateEntryError: A constraint fails.
+            PermissionDeniedError: Something was written where the user has no access.
+        IntegrityError, DuplicateEntryError: A constraint fails.
         """
         waiting = self._waiting
         while waiting:
@@ -331,4 +337,6 @@ class Batch:
                 self._no_more_comes = True
             waiting = remaining
         self._address_notes()
+        for table, rows in self.changes.touched.items():
+            self.changes.sight.check_written(self.changes.storage, table, rows)
         integrity.check(self.changes)

@@ -10,6 +10,7 @@ from typing import Any
 from trackteroid.sandbox.schema import EntityType
 from trackteroid.sandbox.storage import SEQUENCE, TYPE, Storage, quoted
 from trackteroid.sandbox.values import Stored
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["Change", "Changes", "StoredRow", "id_list"]
 
@@ -42,11 +43,13 @@ class Changes:
     """Rows read and written by one batch.
 
     Attributes:
+        sight: What the user sees on whose behalf it is done.
         touched: Columns written, by table and row number; only these are checked at the end.
         log: Every change in order.
     """
 
     storage: Storage
+    sight: Sight = EVERYTHING
     touched: dict[str, dict[int, set[str]]] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
 
@@ -64,6 +67,12 @@ class Changes:
         name = values.get(TYPE)
         concrete = entity_type if name is None else self.storage.schema.type(name)
         return StoredRow(concrete, values[SEQUENCE], values)
+
+    def seen(self, entity_type: EntityType, where: str, parameters: tuple[Any, ...]) -> list[StoredRow]:
+        """The rows that fulfil a condition, as far as the user sees them."""
+        rows = self.read_all(entity_type, where, parameters)
+        seen = self.sight.seen(self.storage, entity_type.table, [row.sequence for row in rows])
+        return [row for row in rows if row.sequence in seen]
 
     def by_key(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow | None:
         """The row with this primary key, if it is of the type or below."""

@@ -34,6 +34,7 @@ from trackteroid.sandbox.syntax import (
 )
 from trackteroid.sandbox.table_names import table_name
 from trackteroid.sandbox.values import Stored, from_wire, is_date_only
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["Compiler", "Row", "like_pattern"]
 
@@ -49,31 +50,39 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of some type under its alias in the SQL text."""
+    """A row of some type under its alias in the SQL text, as the asking user sees it."""
 
     entity_type: EntityType
     alias: str
+    sight: Sight = EVERYTHING
 
     def column(self, name: str) -> Fragment:
         """The value of a column or of a derived attribute that SQL can express."""
         expression = SQL_EXPRESSIONS.get((self.entity_type.table, name))
-        return Fragment(expression.format(row=self.alias) if expression else f"{self.alias}.{quoted(name)}")
+        if expression is None:
+            return Fragment(f"{self.alias}.{quoted(name)}")
+        return Fragment(self.sight.expression(expression).format(row=self.alias))
 
     @property
     def source(self) -> Fragment:
-        return Fragment(f"{quoted(self.entity_type.table)} {self.alias}")
+        return Fragment(f"{self.sight.table(self.entity_type.table)} {self.alias}")
 
 
 class Compiler:
-    """Compiles one query against a schema; aliases are unique within one compiler."""
+    """Compiles one query against a schema; aliases are unique within one compiler.
 
-    def __init__(self, schema: Schema) -> None:
+    Args:
+        sight: What the asking user sees: whatever he doesn't is not there for his criteria either.
+    """
+
+    def __init__(self, schema: Schema, sight: Sight = EVERYTHING) -> None:
         self._schema = schema
+        self._sight = sight
         self._numbers = count()
 
     def row(self, entity_type: EntityType) -> Row:
         """A new row of this type, for a FROM clause."""
-        return Row(entity_type, f"t{next(self._numbers)}")
+        return Row(entity_type, f"t{next(self._numbers)}", self._sight)
 
     def is_of_type(self, row: Row) -> Fragment:
         """Condition that a row of the table is of the row's type or below."""

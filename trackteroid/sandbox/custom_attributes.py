@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from trackteroid.sandbox.changes import Changes, StoredRow
+from trackteroid.sandbox.changes import Changes
 from trackteroid.sandbox.errors import IntegrityError, ValidationError
 from trackteroid.sandbox.schema import EntityType
 from trackteroid.sandbox.storage import quoted
 from trackteroid.sandbox.values import Stored, from_wire
 
-__all__ = ["check_applies", "is_dense", "reset_value", "set_value", "stored_value"]
+__all__ = ["check_applies", "is_dense", "set_value", "stored_value"]
 
 _NAMES = {
     "number": "number",
@@ -78,10 +78,3 @@ def check_applies(changes: Changes, entity_type: EntityType, key: tuple[Stored, 
     sql = f'SELECT 1 FROM {quoted(entity_type.table)} WHERE "configuration_id" = ? AND "entity_id" = ?'
     if changes.storage.execute(sql, key).fetchone() is None:
         raise IntegrityError(f"{entity_type.name}: configuration {key[0]} does not apply to {key[1]}.")
-
-
-def reset_value(changes: Changes, key: tuple[Stored, ...]) -> None:
-    """Forget the stored value, so that the default shows again."""
-    row: StoredRow | None = changes.by_key(changes.storage.schema.type("CustomAttributeValue"), key)
-    if row is not None:
-        changes.remove(row)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trackteroid.sandbox.storage import Storage
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["ROW_ATTRIBUTES", "SQL_EXPRESSIONS", "RowContext"]
 
@@ -41,6 +42,7 @@ class RowContext:
 
     Attributes:
         denormalized: Entities that occur in several places of an answer are written out in each.
+        sight: What the caller sees of the rows.
     """
 
     storage: Storage
@@ -48,6 +50,7 @@ class RowContext:
     username: str
     api_key: str
     denormalized: bool = False
+    sight: Sight = EVERYTHING
 
     def file_url(self, what: str, component_id: str) -> str:
         """Address of a component's data, with the caller's credentials, as a real server's."""

@@ -69,7 +69,7 @@ class Loader:
 
     def by_key(self, entity_type: EntityType, node: Node, keys: Iterable[Any]) -> dict[Any, Entity]:
         """Entities of a type with a one-column key, by that key in lower case."""
-        compiler = Compiler(self._schema)
+        compiler = Compiler(self._schema, self._context.sight)
         row = compiler.row(entity_type)
         key = row.column(entity_type.primary_key[0])
         where = all_of([in_values(key, keys), compiler.is_of_type(row), allowed(row, node)])
@@ -77,7 +77,7 @@ class Loader:
 
     def by_keys(self, entity_type: EntityType, node: Node, keys: Sequence[Any]) -> list[Entity]:
         """The entity with this composite key, if there is one."""
-        compiler = Compiler(self._schema)
+        compiler = Compiler(self._schema, self._context.sight)
         row = compiler.row(entity_type)
         parts = [
             row.column(name) + Fragment(" = ?", (value,))
@@ -87,7 +87,7 @@ class Loader:
 
     def collection(self, attribute: Attribute, owner_type: EntityType, node: Node, owners: Sequence[Any]) -> list[Any]:
         """The elements of a collection for many owners: pairs of owner key and entity."""
-        compiler = Compiler(self._schema)
+        compiler = Compiler(self._schema, self._context.sight)
         assert attribute.target is not None  # noqa: S101 - relations always have one
         target = compiler.row(self._schema.type(attribute.target))
         conditions = [compiler.is_of_type(target), allowed(target, node)]

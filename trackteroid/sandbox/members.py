@@ -62,16 +62,15 @@ def _write_members(
     if attribute.where is not None:
         where += f" AND {quoted(attribute.where[0])} = ?"
         parameters += (attribute.where[1],)
-    for member in changes.read_all(target, where, parameters):
+    # A client lists what it sees; what it doesn't see it cannot mean to take away.
+    for member in changes.seen(target, where, parameters):
         if member.sequence not in listed and member.entity_type.name in target.family:
             moved(member, changes.set(member, {column: None}))
 
 
 def _write_links(changes: Changes, row: StoredRow, target: EntityType, link: Link, wanted: list[Stored]) -> None:
     table = changes.storage.schema.type(link.table)
-    present = {
-        each.values[link.far]: each for each in changes.read_all(table, f"{quoted(link.near)} = ?", (row.key[0],))
-    }
+    present = {each.values[link.far]: each for each in changes.seen(table, f"{quoted(link.near)} = ?", (row.key[0],))}
     for key in dict.fromkeys(wanted):
         if changes.by_key(target, (key,)) is None:
             raise IntegrityError(f"{target.name} {key} does not exist.")

@@ -39,7 +39,7 @@ def run_parsed(context: RowContext, query: Query) -> Page:
     entity_type = schema.served(query.entity_type)
     paths = query.projections or tuple(Path((Step(name, None, 0),)) for name in entity_type.show)
     tree = projection_tree(schema, entity_type, paths)
-    compiler = Compiler(schema)
+    compiler = Compiler(schema, context.sight)
     row = compiler.row(entity_type)
     conditions = [compiler.is_of_type(row)]
     if query.criterion is not None:
