@@ -6,9 +6,8 @@ views read `temp."hidden project"`, whose rows are the ids of the projects that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import count
 
 from trackteroid.sandbox.schema import Kind, Schema
 from trackteroid.sandbox.storage import Storage, quoted
@@ -85,6 +84,18 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Tables that others hang on.
+_REFERRED_TO = tuple(
+    dict.fromkeys(
+        table
+        for owners in OWNERS.values()
+        for name in owners.values()
+        for table in _GROUPS.get(name, (name,))
+        if table != _FILED
+    )
+)
+
+
 def view_name(table: str) -> str:
     """Name of the view of what is left of a table."""
     return f"visible {table}"
@@ -109,96 +120,80 @@ def masked_columns(schema: Schema) -> Mapping[str, Mapping[str, str]]:
 def view_statements(storage: Storage) -> Iterator[str]:
     """What makes the views, and the table that they read."""
     yield 'CREATE TEMP TABLE "hidden project" ("id" TEXT COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID'
-    conditions = _Conditions()
+    # Views of the ids of what is hidden, each made of earlier ones: one condition with all of it inside would be nested
+    # too deeply for SQLite's parser.
+    for table in _REFERRED_TO:
+        yield f'CREATE TEMP VIEW "hidden {table}" AS SELECT r."id" FROM main.{quoted(table)} r WHERE {_hidden(table)}'
+    yield f'CREATE TEMP VIEW "hidden {_FILED}" AS SELECT r."id" FROM main."Component" r WHERE {_hidden(_FILED)}'
     masks = masked_columns(storage.schema)
     for table in sorted({*OWNERS, *masks}):
-        columns = "t.*"
+        columns = "r.*"
         if table in masks:
             names = storage.column("SELECT name FROM pragma_table_info(?)", (table,))
-            columns = ", ".join(_column(conditions, name, masks[table].get(name)) for name in names)
-        where = f" WHERE NOT {conditions.hidden(table, 't')}" if table in OWNERS else ""
-        yield f"CREATE TEMP VIEW {quoted(view_name(table))} AS SELECT {columns} FROM main.{quoted(table)} t{where}"
+            columns = ", ".join(_column(name, masks[table].get(name)) for name in names)
+        where = f" WHERE NOT {_hidden(table)}" if table in OWNERS else ""
+        yield f"CREATE TEMP VIEW {quoted(view_name(table))} AS SELECT {columns} FROM main.{quoted(table)} r{where}"
 
 
-def _column(conditions: _Conditions, name: str, target: str | None) -> str:
-    value = f"t.{quoted(name)}"
+def _column(name: str, target: str | None) -> str:
+    value = f"r.{quoted(name)}"
     if target is None:
         return value
     # A plain column brings its collation along, an expression must be told.
-    masked = f"CASE WHEN NOT {conditions.is_hidden(target, value)} THEN {value} END"
-    return f"{masked} COLLATE NOCASE AS {quoted(name)}"
+    return f"CASE WHEN NOT {_is_hidden(target, value)} THEN {value} END COLLATE NOCASE AS {quoted(name)}"
 
 
-class _Conditions:
-    """Builds conditions; aliases are unique within one object."""
+def _hidden(table: str) -> str:
+    """That a row `r` of a table is hidden."""
+    if table == "Context":
+        return '(r."project_id" IN (SELECT "id" FROM temp."hidden project"))'
+    if table == "Component":
+        return _in_chain("Component", "container_id", f"({_BY_VERSION} OR {_hidden_picture()})")
+    if table == _FILED:
+        return _in_chain("Component", "container_id", _BY_VERSION)
+    if table == "Note":
+        return _in_chain("Note", "in_reply_to_id", _is_hidden("noted", 'e."parent_id"'))
+    return _any_of(_is_hidden(above, f"r.{quoted(name)}") for name, above in OWNERS[table].items())
 
-    def __init__(self) -> None:
-        self._numbers = count()
 
-    def hidden(self, table: str, row: str) -> str:
-        """That a row (its alias) of a table is hidden."""
-        if table == "Context":
-            return f'({row}."project_id" IN (SELECT "id" FROM temp."hidden project"))'
-        if table == "Component":
-            return self._in_chain(row, "Component", "container_id", self._hidden_component)
-        if table == _FILED:
-            return self._in_chain(row, "Component", "container_id", self._hidden_by_version)
-        if table == "Note":
-            return self._in_chain(row, "Note", "in_reply_to_id", self._hidden_by_parent)
-        return _any_of(self.is_hidden(above, f"{row}.{quoted(name)}") for name, above in OWNERS[table].items())
+def _is_hidden(table: str, identifier: str) -> str:
+    """That the row with this id (an SQL expression) is hidden."""
+    if table in _GROUPS:
+        return _any_of(_is_hidden(each, identifier) for each in _GROUPS[table])
+    return f'EXISTS (SELECT 1 FROM temp."hidden {table}" h WHERE h."id" = {identifier})'
 
-    def is_hidden(self, table: str, identifier: str) -> str:
-        """That the row with this id (an SQL expression) is hidden."""
-        if table in _GROUPS:
-            return _any_of(self.is_hidden(each, identifier) for each in _GROUPS[table])
-        stored = "Component" if table == _FILED else table
-        return self._exists(stored, "id", identifier, lambda row: self.hidden(table, row))
 
-    def _exists(self, table: str, column: str, value: str, condition: Callable[[str], str]) -> str:
-        row = f"h{next(self._numbers)}"
-        return (
-            f"EXISTS (SELECT 1 FROM main.{quoted(table)} {row}"
-            f" WHERE {row}.{quoted(column)} = {value} AND {condition(row)})"
+def _in_chain(table: str, column: str, condition: str) -> str:
+    """That a condition holds for the row `r` or any `e` that it leads to: containers in containers, replies to replies."""
+    return (
+        f'EXISTS (WITH RECURSIVE u("id", "next") AS (SELECT r."id", r.{quoted(column)}'
+        f' UNION SELECT s."id", s.{quoted(column)} FROM u JOIN main.{quoted(table)} s ON s."id" = u."next")'
+        f' SELECT 1 FROM u JOIN main.{quoted(table)} e ON e."id" = u."id" WHERE {condition})'
+    )
+
+
+_BY_VERSION = _is_hidden("AssetVersion", 'e."version_id"')
+
+
+def _hidden_picture() -> str:
+    """A thumbnail or attachment, which has no version, is hidden if only hidden things show it."""
+    elsewhere = (
+        f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id")'
+        for table, column in (("Resource", "thumbnail_id"), ("SettingComponent", "component_id"))
+    )
+    return f'(e."version_id" IS NULL AND {_shown_by("")} AND NOT {_any_of([_shown_by("NOT "), *elsewhere])})'
+
+
+def _shown_by(word: str) -> str:
+    """That something hidden, or with `NOT ` something seen, has the component `e` as its thumbnail or attachment."""
+    return _any_of(
+        f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id" AND {word}{_is_hidden(by, owner)})'
+        for table, column, by, owner in (
+            ("Context", "thumbnail_id", "Context", 'w."id"'),
+            ("AssetVersion", "thumbnail_id", "AssetVersion", 'w."id"'),
+            ("NoteComponent", "component_id", "Note", 'w."note_id"'),
         )
-
-    def _in_chain(self, row: str, table: str, column: str, condition: Callable[[str], str]) -> str:
-        """That a condition holds for the row or any that it leads to: containers in containers, replies to replies."""
-        up, step, each = (f"h{next(self._numbers)}" for _ in range(3))
-        return (
-            f'EXISTS (WITH RECURSIVE {up}("id", "next") AS (SELECT {row}."id", {row}.{quoted(column)}'
-            f' UNION SELECT {step}."id", {step}.{quoted(column)} FROM {up}'
-            f' JOIN main.{quoted(table)} {step} ON {step}."id" = {up}."next")'
-            f' SELECT 1 FROM {up} JOIN main.{quoted(table)} {each} ON {each}."id" = {up}."id" WHERE {condition(each)})'
-        )
-
-    def _hidden_by_version(self, row: str) -> str:
-        return self.is_hidden("AssetVersion", f'{row}."version_id"')
-
-    def _hidden_by_parent(self, row: str) -> str:
-        return self.is_hidden("noted", f'{row}."parent_id"')
-
-    def _hidden_component(self, row: str) -> str:
-        """By its version; a thumbnail or attachment, which has none, if only hidden things show it."""
-        loose = (
-            f'{row}."version_id" IS NULL AND {_any_of(self._showing(row, ""))}'
-            f" AND NOT {_any_of([*self._showing(row, 'NOT '), *self._shown_to_all(row)])}"
-        )
-        return _any_of([self._hidden_by_version(row), f"({loose})"])
-
-    def _showing(self, row: str, word: str) -> Iterator[str]:
-        """That something hidden, or with `NOT ` something seen, has the component as its thumbnail or attachment."""
-        identifier = f'{row}."id"'
-        yield self._exists("Context", "thumbnail_id", identifier, lambda each: word + self.hidden("Context", each))
-        yield self._exists(
-            "AssetVersion", "thumbnail_id", identifier, lambda each: word + self.hidden("AssetVersion", each)
-        )
-        yield self._exists(
-            "NoteComponent", "component_id", identifier, lambda each: word + self.is_hidden("Note", f'{each}."note_id"')
-        )
-
-    def _shown_to_all(self, row: str) -> Iterator[str]:
-        for table, column in (("Resource", "thumbnail_id"), ("SettingComponent", "component_id")):
-            yield self._exists(table, column, f'{row}."id"', lambda each: "1")
+    )
 
 
 def _any_of(conditions: Iterable[str]) -> str:

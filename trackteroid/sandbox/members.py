@@ -52,6 +52,8 @@ def _write_members(
             raise IntegrityError(f"{target.name} {', '.join(str(part) for part in key)} does not exist.")
         listed.add(member.sequence)
         if member.values[column] != owner:
+            # It may come from where the user has no access; where it goes to is checked at the end.
+            changes.sight.check_row(changes.storage, target.table, member.sequence)
             moved(member, changes.set(member, values))
     inverse = target.attributes[column]
     if column in target.primary_key or not inverse.nullable:
