@@ -186,7 +186,7 @@ class LedgerSuite:
             lambda: self.ledger.complete(lost, result={}),
             lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, doubt=Doubt.NONE),
             lambda: self.ledger.bury(lost, error=PERMANENT),
-            lambda: self.ledger.release(lost),
+            lambda: self.ledger.hand_back(lost),
         ):
             with pytest.raises(LeaseLostError, match=r"a is no longer held by worker-1"):
                 act()
@@ -238,7 +238,7 @@ class LedgerSuite:
 
     def test_a_handed_back_lease_does_not_count_and_is_due_at_once(self) -> None:
         self.enqueue()
-        self.ledger.release(self.claim("worker-1"))
+        self.ledger.hand_back(self.claim("worker-1"))
         commit = self.ledger.get("a")
         assert (commit.state, commit.attempts, commit.undecided_claims) == (CommitState.QUEUED, 0, 0)
         assert commit.owner is None and commit.lease_expires_at is None
@@ -274,7 +274,7 @@ class LedgerSuite:
         self.enqueue()
         claim = self.claim()
         self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=50)
-        self.ledger.release(claim)
+        self.ledger.hand_back(claim)
         assert self.ledger.get("a").due_at == self.ledger.get("a").uncertain_until == self.clock.now + 50
         assert self.ledger.sweep().due == 0
 
@@ -394,6 +394,121 @@ class LedgerSuite:
         self.enqueue()
         with pytest.raises(LedgerError, match="a is queued; only a dead one can be retried"):
             self.ledger.retry_dead("a")
+
+    # What people do
+
+    def hold(self, name: str = "a") -> None:
+        facts = CommitFacts(operations=1)
+        accepted = self.ledger.enqueue(name, digest="d", payload=b"p", facts=facts, hold=True, actor="anna")
+        assert accepted.state is CommitState.HELD
+
+    def actions(self, name: str = "a") -> list[tuple[str, str | None, float]]:
+        return [(action.name, action.actor, action.at) for action in self.ledger.get(name).actions]
+
+    def test_a_held_commit_is_known_and_nobody_commits_it(self) -> None:
+        self.hold()
+        held_at = self.clock.now
+        self.clock.advance(1e6)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        assert self.ledger.sweep().due == 0
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.due_at) == (CommitState.HELD, None)
+        assert self.actions() == [("hold", "anna", held_at)]
+        assert self.ledger.purge() == 0
+        assert self.enqueue() == "a"
+        assert self.ledger.get("a") == commit
+
+    def test_a_released_commit_is_due_and_says_who_released_it(self) -> None:
+        self.hold()
+        self.clock.advance(5)
+        commit = self.ledger.release("a", actor='farm job 7 "x"\n')
+        assert (commit.state, commit.due_at) == (CommitState.QUEUED, self.clock.now)
+        assert self.actions()[1:] == [("release", 'farm job 7 "x"\n', self.clock.now)]
+        assert self.claim().commit.id == "a"
+
+    def test_releasing_again_changes_nothing_whatever_became_of_it(self) -> None:
+        self.hold()
+        self.ledger.release("a", actor="x")
+        before = self.ledger.get("a")
+        self.clock.advance(1)
+        assert self.ledger.release("a", actor="y") == before
+        claim = self.claim()
+        assert self.ledger.release("a").state is CommitState.COMMITTING
+        self.ledger.complete(claim, result={})
+        assert self.ledger.release("a").state is CommitState.COMMITTED
+
+    def test_what_has_ended_badly_is_not_released(self) -> None:
+        self.hold()
+        self.ledger.cancel("a", actor="x")
+        with pytest.raises(LedgerError, match="a is cancelled; only a held one can be released"):
+            self.ledger.release("a")
+        self.enqueue("b")
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        with pytest.raises(LedgerError, match="b is dead"):
+            self.ledger.release("b")
+        with pytest.raises(UnknownCommitError):
+            self.ledger.release("nope")
+
+    @pytest.mark.parametrize("state", ["held", "queued", "retrying", "dead"])
+    def test_what_is_not_on_the_server_can_be_cancelled(self, state: str) -> None:
+        if state == "held":
+            self.hold()
+        else:
+            self.enqueue()
+        if state == "retrying":
+            self.ledger.retry(self.claim(), delay=5, error=TRANSIENT, doubt=Doubt.NONE)
+        if state == "dead":
+            self.ledger.bury(self.claim(), error=PERMANENT)
+        self.clock.advance(1)
+        commit = self.ledger.cancel("a", actor="ben")
+        assert (commit.state, commit.due_at) == (CommitState.CANCELLED, None)
+        assert self.actions()[-1] == ("cancel", "ben", self.clock.now)
+        assert self.ledger.payload("a") is None
+        self.clock.advance(1e3 - 1)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        again = self.ledger.enqueue("a", digest="d", payload=b"", facts=CommitFacts(operations=1))
+        assert (again.known, again.state) == (True, CommitState.CANCELLED)
+
+    def test_cancelling_again_changes_nothing(self) -> None:
+        self.enqueue()
+        before = self.ledger.cancel("a", actor="x")
+        self.clock.advance(1)
+        assert self.ledger.cancel("a", actor="y") == before
+
+    def test_what_a_worker_is_committing_or_has_committed_is_not_cancelled(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        with pytest.raises(LedgerError, match="a is committing; wait for the end of the attempt"):
+            self.ledger.cancel("a")
+        self.ledger.complete(claim, result={})
+        with pytest.raises(LedgerError, match="a is committed; what is on the server cannot be cancelled"):
+            self.ledger.cancel("a")
+        with pytest.raises(UnknownCommitError):
+            self.ledger.cancel("nope")
+
+    def test_a_cancelled_commit_is_remembered_after_its_row_is_gone(self) -> None:
+        self.enqueue()
+        self.ledger.cancel("a")
+        self.clock.advance(POLICY.retention_seconds)
+        assert self.ledger.purge() == 1
+        commit = self.ledger.get("a")
+        assert (commit.state, commit.committed_at) == (CommitState.CANCELLED, None)
+        again = self.ledger.enqueue("a", digest="d", payload=b"", facts=CommitFacts(operations=1))
+        assert (again.known, again.state) == (True, CommitState.CANCELLED)
+        assert self.ledger.cancel("a") == commit
+        for act in (self.ledger.release, self.ledger.retry_dead):
+            with pytest.raises(LedgerError, match="a is cancelled"):
+                act("a")
+
+    def test_a_retry_says_who_wanted_it(self) -> None:
+        self.enqueue()
+        for actor in ("anna", None):
+            self.ledger.bury(self.claim(), error=PERMANENT)
+            self.clock.advance(1)
+            self.ledger.retry_dead("a", actor=actor)
+        now = self.clock.now
+        assert self.actions() == [("retry", "anna", now - 1), ("retry", None, now)]
+        assert self.ledger.get("a").as_dict()["actions"][0] == {"name": "retry", "actor": "anna", "at": now - 1}
 
     # Looking
 

@@ -10,7 +10,7 @@ from typing import Any
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerDataError
 
-__all__ = ["Commit", "CommitError", "CommitFacts"]
+__all__ = ["Action", "Commit", "CommitError", "CommitFacts"]
 
 #: How much of a server's text is kept: enough for a traceback's last lines, little enough for a row in Redis.
 SERVER_TEXT_LIMIT = 2000
@@ -111,6 +111,31 @@ class CommitFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Action:
+    """Something that a person did to a commit.
+
+    Attributes:
+        name: `hold`, `release`, `retry` or `cancel`.
+        actor: Who, as the tool says that did it; None if it did not say.
+        at: When, seconds since the epoch on the ledger's clock.
+    """
+
+    name: str
+    actor: str | None
+    at: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the action as plain JSON values."""
+        return {"name": self.name, "actor": self.actor, "at": self.at}
+
+    @classmethod
+    def from_json(cls, text: str) -> Action:
+        """Return the action stored as `text`."""
+        data = json.loads(text)
+        return cls(name=str(data["name"]), actor=data.get("actor") or None, at=float(data["at"]))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
     """One commit as the ledger shows it. Times are seconds since the epoch on the ledger's clock, None where they do not apply.
 
@@ -135,6 +160,7 @@ class Commit:
         uncertain_until: An earlier attempt may have been applied; its deadline. Stays until the commit ends.
         error: Why the last attempt failed.
         result: What committing brought: created ids, version numbers, notes.
+        actions: What people did to it, oldest first.
     """
 
     id: str
@@ -157,6 +183,7 @@ class Commit:
     uncertain_until: float | None = None
     error: CommitError | None = None
     result: Mapping[str, Any] | None = None
+    actions: tuple[Action, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the commit as plain JSON values, without what only workers need."""
@@ -175,6 +202,7 @@ class Commit:
             "payload_size": self.payload_size,
             **self.facts.as_dict(),
             "result": None if self.result is None else dict(self.result),
+            "actions": [action.as_dict() for action in self.actions],
         }
 
     @classmethod
@@ -216,6 +244,7 @@ class Commit:
                 uncertain_until=moment("uncertain_until"),
                 error=CommitError.from_json(fields["error"]) if fields.get("error") else None,
                 result=json.loads(fields["result"]) if fields.get("result") else None,
+                actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LedgerDataError(

@@ -339,7 +339,7 @@ class _Attempt:
 
     def _hand_back(self) -> None:
         try:
-            self._ledger.release(self._claim)
+            self._ledger.hand_back(self._claim)
         except LedgerError as error:
             logger.warning("The lease of %s could not be handed back: %s", self._claim.commit.id, error)
 

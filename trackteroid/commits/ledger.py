@@ -30,6 +30,7 @@ __all__ = [
     "Ledger",
     "LedgerPolicy",
     "Sweep",
+    "obstacle",
     "poison_error",
     "worker_lost_error",
 ]
@@ -69,7 +70,7 @@ class Enqueued:
     """What enqueueing found.
 
     Attributes:
-        state: The commit's state now: `queued` for a new one.
+        state: The commit's state now; for a new one `queued`, or `held`.
         known: Whether it had been accepted before, in which case nothing was changed.
     """
 
@@ -115,8 +116,25 @@ class Ledger(Protocol):
     def server_url(self) -> str:
         """The normalised URL of the ftrack server whose commits these are."""
 
-    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
+    def enqueue(
+        self,
+        commit_id: str,
+        *,
+        digest: str,
+        payload: bytes,
+        facts: CommitFacts,
+        hold: bool = False,
+        actor: str | None = None,
+    ) -> Enqueued:
         """Accept a recording; the second time (row or tombstone) nothing changes.
+
+        Args:
+            commit_id: The recording's id.
+            digest: Over its operations.
+            payload: The compressed recording.
+            facts: What people search by.
+            hold: Known from now on, but not committed before somebody releases it.
+            actor: Who holds it.
 
         Raises:
             RecordingChangedError: The id is known with another digest.
@@ -143,11 +161,39 @@ class Ledger(Protocol):
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         """Dead, with its reason."""
 
-    def release(self, claim: Claim) -> None:
+    def hand_back(self, claim: Claim) -> None:
         """Hand the commit back without a verdict; this claim does not count."""
 
-    def retry_dead(self, commit_id: str) -> Commit:
+    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        """Queue a held commit. One that was released before is returned as it is.
+
+        Args:
+            commit_id: Which.
+            actor: Who wants it; noted with the time.
+
+        Raises:
+            UnknownCommitError: There is none of this id.
+            LedgerError: It is dead or cancelled.
+        """
+
+    def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        """End a commit that is not on the server: it will never be committed. One that is cancelled is returned as it is.
+
+        Args:
+            commit_id: Which.
+            actor: Who wants it; noted with the time.
+
+        Raises:
+            UnknownCommitError: There is none of this id.
+            LedgerError: A worker is committing it, or it is committed.
+        """
+
+    def retry_dead(self, commit_id: str, *, actor: str | None = None) -> Commit:
         """Queue a dead commit again, with fresh counters.
+
+        Args:
+            commit_id: Which.
+            actor: Who wants it; noted with the time.
 
         Raises:
             UnknownCommitError: There is none of this id.
@@ -175,6 +221,20 @@ class Ledger(Protocol):
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove up to `limit` rows whose retention time is over; return how many."""
+
+
+def obstacle(action: str, commit_id: str, state: str) -> str:
+    """Why a person's action on a commit is refused that is in `state` (or whose recording is `gone`)."""
+    if state == "gone":
+        return f"The recording of commit {commit_id} is gone; enqueue the file again."
+    reason = {
+        "retry": "only a dead one can be retried",
+        "release": "only a held one can be released",
+        "cancel": "wait for the end of the attempt, then cancel it if it still matters"
+        if state == CommitState.COMMITTING.value
+        else "what is on the server cannot be cancelled",
+    }[action]
+    return f"Commit {commit_id} is {state}; {reason}."
 
 
 def poison_error(claims: int) -> CommitError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 
-from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
     Claim,
@@ -16,6 +16,7 @@ from trackteroid.commits.ledger import (
     Enqueued,
     LedgerPolicy,
     Sweep,
+    obstacle,
     poison_error,
     worker_lost_error,
 )
@@ -28,7 +29,8 @@ __all__ = ["MemoryLedger"]
 @dataclass(frozen=True, slots=True)
 class _Tombstone:
     digest: str
-    committed_at: float
+    state: CommitState
+    ended_at: float
     expires_at: float
 
 
@@ -52,7 +54,16 @@ class MemoryLedger:
     def server_url(self) -> str:
         return self._server_url
 
-    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
+    def enqueue(
+        self,
+        commit_id: str,
+        *,
+        digest: str,
+        payload: bytes,
+        facts: CommitFacts,
+        hold: bool = False,
+        actor: str | None = None,
+    ) -> Enqueued:
         with self._lock:
             now = self._clock()
             known = self._rows.get(commit_id)
@@ -63,21 +74,22 @@ class MemoryLedger:
                     raise RecordingChangedError(
                         f"Recording {commit_id} is known with another content. Record again instead of changing a file."
                     )
-                state = known.state if known else CommitState.COMMITTED
-                return Enqueued(commit_id=commit_id, state=state, known=True)
+                return Enqueued(commit_id=commit_id, state=earlier.state, known=True)
+            state = CommitState.HELD if hold else CommitState.QUEUED
             self._rows[commit_id] = Commit(
                 id=commit_id,
-                state=CommitState.QUEUED,
+                state=state,
                 digest=digest,
                 server_url=self._server_url,
                 facts=facts,
                 created_at=now,
                 updated_at=now,
-                due_at=now,
+                due_at=None if hold else now,
                 payload_size=len(payload),
+                actions=(Action(name="hold", actor=actor or None, at=now),) if hold else (),
             )
             self._payloads[commit_id] = payload
-            return Enqueued(commit_id=commit_id, state=CommitState.QUEUED, known=False)
+            return Enqueued(commit_id=commit_id, state=state, known=False)
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
         with self._lock:
@@ -130,9 +142,7 @@ class MemoryLedger:
                 error=None,
                 result=dict(result),
             )
-            self._payloads.pop(row.id, None)
-            self._expiry[row.id] = now + self._policy.retention_seconds
-            self._tombstones[row.id] = _Tombstone(row.digest, now, now + self._policy.tombstone_seconds)
+            self._finish(row, now, CommitState.COMMITTED)
 
     def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
         with self._lock:
@@ -150,7 +160,7 @@ class MemoryLedger:
             now = self._clock()
             self._bury(self._doubted(self._held(claim), now, doubt), now, error)
 
-    def release(self, claim: Claim) -> None:
+    def hand_back(self, claim: Claim) -> None:
         with self._lock:
             now = self._clock()
             row = self._held(claim)
@@ -158,16 +168,38 @@ class MemoryLedger:
             changes = {"attempts": attempts, "undecided_claims": max(row.undecided_claims - 1, 0)}
             self._schedule(row, now, CommitState.RETRYING if attempts else CommitState.QUEUED, now, changes)
 
-    def retry_dead(self, commit_id: str) -> Commit:
+    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        with self._lock:
+            now = self._clock()
+            row = self.get(commit_id)
+            if commit_id not in self._rows or row.state in (CommitState.DEAD, CommitState.CANCELLED):
+                raise LedgerError(obstacle("release", commit_id, row.state.value))
+            if row.state is not CommitState.HELD:
+                return row
+            return self._schedule(_acted(row, "release", actor, now), now, CommitState.QUEUED, now, {})
+
+    def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        with self._lock:
+            now = self._clock()
+            row = self.get(commit_id)
+            if row.state is CommitState.CANCELLED:
+                return row
+            if commit_id not in self._rows or row.state in (CommitState.COMMITTING, CommitState.COMMITTED):
+                raise LedgerError(obstacle("cancel", commit_id, row.state.value))
+            row = self._store(_acted(row, "cancel", actor, now), now, state=CommitState.CANCELLED, due_at=None)
+            self._finish(row, now, CommitState.CANCELLED)
+            return row
+
+    def retry_dead(self, commit_id: str, *, actor: str | None = None) -> Commit:
         with self._lock:
             now = self._clock()
             row = self.get(commit_id)
             if row.state is not CommitState.DEAD:
-                raise LedgerError(f"Commit {commit_id} is {row.state}; only a dead one can be retried.")
+                raise LedgerError(obstacle("retry", commit_id, row.state.value))
             if commit_id not in self._payloads:
-                raise LedgerError(f"The recording of commit {commit_id} is gone; enqueue the file again.")
+                raise LedgerError(obstacle("retry", commit_id, "gone"))
             changes = {"undecided_claims": 0, "unknown_failures": 0, "trying_since": None}
-            return self._schedule(row, now, CommitState.QUEUED, now, changes)
+            return self._schedule(_acted(row, "retry", actor, now), now, CommitState.QUEUED, now, changes)
 
     def sweep(self, *, limit: int = 100) -> Sweep:
         with self._lock:
@@ -185,13 +217,13 @@ class MemoryLedger:
                 raise UnknownCommitError(f"No commit {commit_id} is known for {self._server_url}.")
             return Commit(
                 id=commit_id,
-                state=CommitState.COMMITTED,
+                state=tombstone.state,
                 digest=tombstone.digest,
                 server_url=self._server_url,
                 facts=CommitFacts(operations=0),
-                created_at=tombstone.committed_at,
-                updated_at=tombstone.committed_at,
-                committed_at=tombstone.committed_at,
+                created_at=tombstone.ended_at,
+                updated_at=tombstone.ended_at,
+                committed_at=tombstone.ended_at if tombstone.state is CommitState.COMMITTED else None,
             )
 
     def payload(self, commit_id: str) -> bytes | None:
@@ -237,6 +269,11 @@ class MemoryLedger:
             raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
         return row
 
+    def _finish(self, row: Commit, now: float, state: CommitState) -> None:
+        self._payloads.pop(row.id, None)
+        self._expiry[row.id] = now + self._policy.retention_seconds
+        self._tombstones[row.id] = _Tombstone(row.digest, state, now, now + self._policy.tombstone_seconds)
+
     def _store(self, row: Commit, now: float, **changes: Any) -> Commit:
         changed = self._rows[row.id] = replace(row, updated_at=now, **changes)
         return changed
@@ -276,3 +313,7 @@ class MemoryLedger:
             else:
                 self._schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
         return min(len(expired), limit)
+
+
+def _acted(row: Commit, name: str, actor: str | None, now: float) -> Commit:
+    return replace(row, actions=(*row.actions, Action(name=name, actor=actor or None, at=now)))

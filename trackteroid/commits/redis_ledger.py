@@ -17,7 +17,7 @@ import redis
 from redis.commands.core import Script
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
-from trackteroid.commits.ledger import REAP_LIMIT, Claim, Doubt, Enqueued, LedgerPolicy, Sweep
+from trackteroid.commits.ledger import REAP_LIMIT, Claim, Doubt, Enqueued, LedgerPolicy, Sweep, obstacle
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -72,8 +72,19 @@ class RedisLedger:
         """The connection, for whoever works on the same Redis (wake-up list, checks)."""
         return self._client
 
-    def enqueue(self, commit_id: str, *, digest: str, payload: bytes, facts: CommitFacts) -> Enqueued:
-        outcome, detail = self._run("enqueue", commit_id, digest, facts.to_json(), payload)
+    def enqueue(
+        self,
+        commit_id: str,
+        *,
+        digest: str,
+        payload: bytes,
+        facts: CommitFacts,
+        hold: bool = False,
+        actor: str | None = None,
+    ) -> Enqueued:
+        outcome, detail = self._run(
+            "enqueue", commit_id, digest, facts.to_json(), payload, "1" if hold else "", actor or ""
+        )
         if outcome == b"changed":
             raise RecordingChangedError(
                 f"Recording {commit_id} is known with another content. Record again instead of changing a file."
@@ -104,16 +115,18 @@ class RedisLedger:
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         self._as_holder("bury", claim, error.to_json(), doubt.value)
 
-    def release(self, claim: Claim) -> None:
-        self._as_holder("release", claim)
+    def hand_back(self, claim: Claim) -> None:
+        self._as_holder("hand_back", claim)
 
-    def retry_dead(self, commit_id: str) -> Commit:
-        outcome = self._run("retry_dead", commit_id).decode()
-        if outcome == "gone":
-            raise LedgerError(f"The recording of commit {commit_id} is gone; enqueue the file again.")
-        if outcome not in {"ok", "unknown"}:
-            raise LedgerError(f"Commit {commit_id} is {outcome}; only a dead one can be retried.")
-        return self.get(commit_id)
+    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        return self._as_person("release", "release", commit_id, actor)
+
+    def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        policy = self._policy
+        return self._as_person("cancel", "cancel", commit_id, actor, policy.retention_seconds, policy.tombstone_seconds)
+
+    def retry_dead(self, commit_id: str, *, actor: str | None = None) -> Commit:
+        return self._as_person("retry", "retry_dead", commit_id, actor)
 
     def sweep(self, *, limit: int = 100) -> Sweep:
         reaped, due = self._run("sweep", limit, self._policy.max_claims)
@@ -132,16 +145,17 @@ class RedisLedger:
         forgotten = self._clock is not None and tombstone and float(tombstone[b"expires_at"]) <= self._clock()
         if not tombstone or forgotten:
             raise UnknownCommitError(f"No commit {commit_id} is known for {self._server_url}.")
-        moment = float(tombstone[b"committed_at"])
+        moment = float(tombstone[b"ended_at"])
+        state = CommitState(tombstone[b"verdict"].decode())
         return Commit(
             id=commit_id,
-            state=CommitState.COMMITTED,
+            state=state,
             digest=tombstone[b"digest"].decode(),
             server_url=self._server_url,
             facts=CommitFacts(operations=0),
             created_at=moment,
             updated_at=moment,
-            committed_at=moment,
+            committed_at=moment if state is CommitState.COMMITTED else None,
         )
 
     def payload(self, commit_id: str) -> bytes | None:
@@ -175,6 +189,20 @@ class RedisLedger:
     def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> None:
         if not self._run(name, claim.commit.id, claim.token, *arguments):
             raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
+
+    def _as_person(
+        self, action: str, script: str, commit_id: str, actor: str | None, *arguments: str | float
+    ) -> Commit:
+        outcome = self._run(script, commit_id, actor or "", *arguments).decode()
+        if outcome in {"ok", "again"}:
+            return self.get(commit_id)
+        if outcome == "unknown":
+            # To the rows; perhaps a tombstone tells how it ended.
+            ended = self.get(commit_id)
+            if action == "cancel" and ended.state is CommitState.CANCELLED:
+                return ended
+            outcome = ended.state.value
+        raise LedgerError(obstacle(action, commit_id, outcome))
 
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}

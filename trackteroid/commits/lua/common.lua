@@ -62,6 +62,25 @@ local function bury(id, failure)
   redis.call('ZREM', P .. 'due', id)
 end
 
+-- What a person did, one JSON object a line. The oldest lines go when there are very many.
+local function acted(id, name, actor)
+  local line = '{"name":' .. cjson.encode(name) .. ',"actor":' .. cjson.encode(actor) .. ',"at":' .. stamp(now) .. '}'
+  local lines = redis.call('HGET', row(id), 'actions')
+  lines = lines and (lines .. '\n' .. line) or line
+  while #lines > 20000 do lines = string.sub(lines, string.find(lines, '\n', 1, true) + 1) end
+  redis.call('HSET', row(id), 'actions', lines)
+end
+
+-- The end of a commit: no payload, a row for a while, a tombstone for long.
+local function finish(id, verdict, retention, tombstone_seconds)
+  redis.call('DEL', P .. 'p:' .. id)
+  redis.call('ZADD', P .. 'expiry', stamp(now + tonumber(retention)), id)
+  local tombstone = P .. 't:' .. id
+  redis.call('HSET', tombstone, 'digest', redis.call('HGET', row(id), 'digest'), 'verdict', verdict,
+    'ended_at', stamp(now), 'expires_at', stamp(now + tonumber(tombstone_seconds)))
+  redis.call('EXPIRE', tombstone, math.ceil(tonumber(tombstone_seconds)))
+end
+
 local function held(id, token)
   local holder = redis.call('HMGET', row(id), 'state', 'token')
   return holder[1] == 'committing' and holder[2] == token

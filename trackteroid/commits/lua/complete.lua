@@ -6,10 +6,5 @@ let_go(id)
 move(id, 'committed')
 redis.call('HSET', row(id), 'result', ARGV[4], 'committed_at', stamp(now), 'undecided_claims', '0')
 redis.call('HDEL', row(id), 'error', 'due_at', 'uncertain_until')
-redis.call('DEL', P .. 'p:' .. id)
-redis.call('ZADD', P .. 'expiry', stamp(now + tonumber(ARGV[5])), id)
-local tombstone = P .. 't:' .. id
-redis.call('HSET', tombstone, 'digest', redis.call('HGET', row(id), 'digest'), 'verdict', 'committed',
-  'committed_at', stamp(now), 'expires_at', stamp(now + tonumber(ARGV[6])))
-redis.call('EXPIRE', tombstone, math.ceil(tonumber(ARGV[6])))
+finish(id, 'committed', ARGV[5], ARGV[6])
 return 1

@@ -1,17 +1,22 @@
--- id, digest, facts, payload -> {'new'|'known'|'changed', state or digest}
+-- id, digest, facts, payload, hold ('1' or ''), actor -> {'new'|'known'|'changed', state or digest}
 local id, digest, facts, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local known = redis.call('HMGET', row(id), 'digest', 'state')
 if not known[1] then
-  local buried = redis.call('HMGET', P .. 't:' .. id, 'digest', 'expires_at')
-  if buried[1] and tonumber(buried[2]) > now then known = {buried[1], 'committed'} end
+  local buried = redis.call('HMGET', P .. 't:' .. id, 'digest', 'expires_at', 'verdict')
+  if buried[1] and tonumber(buried[2]) > now then known = {buried[1], buried[3]} end
 end
 if known[1] then
   if known[1] ~= digest then return {'changed', known[1]} end
   return {'known', known[2]}
 end
-redis.call('HSET', row(id), 'state', 'queued', 'digest', digest, 'facts', facts, 'payload_size', #payload,
-  'created_at', stamp(now), 'updated_at', stamp(now), 'due_at', stamp(now))
+local state = ARGV[6] == '1' and 'held' or 'queued'
+redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'payload_size', #payload,
+  'created_at', stamp(now), 'updated_at', stamp(now))
 redis.call('SET', P .. 'p:' .. id, payload)
-redis.call('ZADD', P .. 'state:queued', stamp(now), id)
-redis.call('ZADD', P .. 'due', stamp(now), id)
-return {'new', 'queued'}
+redis.call('ZADD', P .. 'state:' .. state, stamp(now), id)
+if state == 'held' then
+  acted(id, 'hold', ARGV[7])
+else
+  schedule(id, 'queued', now)
+end
+return {'new', state}

@@ -1,10 +1,11 @@
--- id, token -> 1, or 0 if the lease is lost. The claim does not count.
-also_when_full()
+-- id, actor -> 'ok', 'again', or what is in the way: 'unknown' or the state
 local id = ARGV[2]
-if not held(id, ARGV[3]) then return 0 end
-local attempts = redis.call('HINCRBY', row(id), 'attempts', -1)
-if redis.call('HINCRBY', row(id), 'undecided_claims', -1) < 0 then
-  redis.call('HSET', row(id), 'undecided_claims', '0')
+local state = redis.call('HGET', row(id), 'state')
+if not state then return 'unknown' end
+if state ~= 'held' then
+  if state == 'dead' or state == 'cancelled' then return state end
+  return 'again'
 end
-schedule(id, attempts > 0 and 'retrying' or 'queued', now)
-return 1
+acted(id, 'release', ARGV[3])
+schedule(id, 'queued', now)
+return 'ok'

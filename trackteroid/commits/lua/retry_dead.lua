@@ -1,9 +1,10 @@
--- id -> 'queued', or what is in the way: 'unknown', 'gone' (no payload), or the state
+-- id, actor -> 'ok', or what is in the way: 'unknown', 'gone' (no payload), or the state
 local id = ARGV[2]
 local state = redis.call('HGET', row(id), 'state')
 if not state then return 'unknown' end
 if state ~= 'dead' then return state end
 if redis.call('EXISTS', P .. 'p:' .. id) == 0 then return 'gone' end
+acted(id, 'retry', ARGV[3])
 redis.call('HSET', row(id), 'undecided_claims', '0', 'unknown_failures', '0')
 redis.call('HDEL', row(id), 'trying_since')
 schedule(id, 'queued', now)
