@@ -7,12 +7,14 @@ in the README's table (a test compares both).
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import Any
+from urllib.parse import urlsplit
 
 from trackteroid.errors import SettingsError
 
@@ -21,8 +23,8 @@ __all__ = ["Settings", "variables"]
 
 def _positive(text: str) -> float:
     value = float(text)
-    if value <= 0:
-        raise ValueError("must be greater than zero")
+    if not (0 < value < math.inf):
+        raise ValueError("must be a number greater than zero")
     return value
 
 
@@ -31,6 +33,15 @@ def _count(text: str) -> int:
     if value <= 0:
         raise ValueError("must be a whole number greater than zero")
     return value
+
+
+def _redis_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    if parts.scheme != "unix" and (not parts.hostname or parts.port == 0):
+        raise ValueError("must name a host, as in redis://host:6379/0")
+    return text
 
 
 def _flag(text: str) -> bool:
@@ -51,6 +62,10 @@ def _variable(name: str, default: Any, parse: Callable[[str], Any], description:
     return dataclass_field(default=default, metadata=metadata)
 
 
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the environment says, checked. Durations are seconds, sizes are bytes.
@@ -61,11 +76,11 @@ class Settings:
     redis_url: str = _variable(
         "TRACKTEROID_REDIS_URL",
         "redis://127.0.0.1:6379/0",
-        str,
+        _redis_url,
         "Redis of the commit ledger and the Celery broker.",
     )
     query_cache_url: str | None = _variable(
-        "TRACKTEROID_QUERY_CACHE_URL", None, str, "Redis of the shared query cache; the ledger's if not set."
+        "TRACKTEROID_QUERY_CACHE_URL", None, _redis_url, "Redis of the shared query cache; the ledger's if not set."
     )
     server_aliases: tuple[str, ...] = _variable(
         "TRACKTEROID_SERVER_ALIASES",
@@ -124,6 +139,24 @@ class Settings:
     payload_limit: int = _variable(
         "TRACKTEROID_PAYLOAD_LIMIT", 8 * 1024 * 1024, _count, "Largest recording that is taken, compressed."
     )
+    spool_folder: str | None = _variable(
+        "TRACKTEROID_SPOOL",
+        None,
+        str,
+        "Folder in which recordings wait while Redis cannot take them; may be shared. Default: per user.",
+    )
+    spool_size_limit: int = _variable(
+        "TRACKTEROID_SPOOL_SIZE_LIMIT", 1024**3, _count, "Bytes that may wait in the spool."
+    )
+    spool_count_limit: int = _variable(
+        "TRACKTEROID_SPOOL_COUNT_LIMIT", 10_000, _count, "Recordings that may wait in the spool."
+    )
+    spool_keep_seconds: float = _variable(
+        "TRACKTEROID_SPOOL_KEEP_SECONDS",
+        86400.0,
+        _positive,
+        "How long the spool keeps copies of what it has delivered.",
+    )
     worker_slots: int = _variable(
         "TRACKTEROID_WORKER_SLOTS",
         4,
@@ -148,12 +181,6 @@ class Settings:
         _count,
         "Largest shared query result, uncompressed.",
     )
-    temporary_folder: str = _variable(
-        "TRACKTEROID_TEMPORARY_FOLDER",
-        tempfile.gettempdir(),
-        str,
-        "Local folder in which recordings are made and read.",
-    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -172,7 +199,8 @@ class Settings:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as error:
-                raise SettingsError(f"{variable}={text!r} cannot be used: {error}.") from error
+                shown = _without_password(text)
+                raise SettingsError(f"{variable}={shown!r} cannot be used: {error}.") from error
         return cls(**values)
 
     @property

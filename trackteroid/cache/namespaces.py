@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from urllib.parse import urlsplit
 
 __all__ = ["namespace_of", "server_key"]
 
 
 def server_key(server_url: str) -> str:
-    """Return a short digest of a server URL; spellings of one URL (case of the host, trailing slash) give one digest."""
-    parts = urlsplit(server_url if "//" in server_url else f"//{server_url}")
-    host = f"{(parts.hostname or '').lower()}:{parts.port or {'http': 80, 'https': 443}.get(parts.scheme, 0)}"
-    return hashlib.sha256(f"{host}{parts.path.rstrip('/')}".encode()).hexdigest()[:16]
+    """Return a short digest of a server's normalised URL (`normalise_server_url`), under which its results are kept."""
+    return hashlib.sha256(server_url.encode()).hexdigest()[:16]
 
 
 def namespace_of(*, api_user: str, schema_hash: str, name: str | None) -> str:

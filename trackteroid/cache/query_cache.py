@@ -59,7 +59,7 @@ class QueryCache:
         namespace: Who shares with whom.
         tables: The server's tables.
         ttl: Seconds an entry is kept by default.
-        entry_limit: Bytes of the largest result that is stored.
+        entry_limit: Bytes of the largest result that is stored, as JSON before compression.
         expected: Whether somebody said that there is a Redis; if not, its absence is worth no warning until results are
             to be shared.
         monotonic: Clock for pauses and warnings.
@@ -132,8 +132,8 @@ class QueryCache:
         stamps = self._try(lambda: self._backend.stamps(tags))
         rows = ask()
         if stamps is not None:
-            payload = _encode(rows)
-            if len(payload) <= self._entry_limit and self._try(
+            payload = _encode(rows, self._entry_limit)
+            if payload is not None and self._try(
                 lambda: self._backend.store(key, Entry(payload, stamps), ttl or self._ttl)
             ):
                 self.statistics.stored += 1
@@ -156,10 +156,16 @@ class QueryCache:
         try:
             yield
         finally:
-            if self._try(lambda: self._raise(tags)) is None:
-                # What could not be told is owed: before anything else is read or stored through this object, the whole
-                # server is raised.
+            # Tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
+            if self._try(lambda: self._raise(tags), pausing=False) is None:
+                # What could not be told is owed: the whole server is raised before this object reads or stores
+                # anything, with its next write, or when its session is closed.
                 self._owes_raise = True
+
+    def settle(self) -> None:
+        """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""
+        if self._owes_raise:
+            self._try(lambda: True, pausing=False)
 
     def clear(self) -> None:
         """Make everything in this session's namespace unreachable, at once and for all processes."""
@@ -179,9 +185,9 @@ class QueryCache:
         text = json.dumps([expression, limit, offset])
         return f"{self._server}:{self.namespace}:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    def _try(self, operation: Callable[[], Any]) -> Any:
-        """Return what `operation` returns; None while the cache is away."""
-        if self._monotonic() < self._paused_until:
+    def _try(self, operation: Callable[[], Any], *, pausing: bool = True) -> Any:
+        """Return what `operation` returns; None while the cache is away (after a failure it is left alone for a while)."""
+        if pausing and self._monotonic() < self._paused_until:
             self.statistics.unavailable += 1
             return None
         try:
@@ -234,8 +240,11 @@ def clear_server(settings: Settings, server_url: str) -> None:
     backend.raise_([f"{server_key(server_url)}:server"])
 
 
-def _encode(rows: list[Any]) -> bytes:
+def _encode(rows: list[Any], limit: int) -> bytes | None:
+    """Return the payload of rows, None if they are more than `limit` bytes of JSON."""
     text = fast_json.dumps(rows)
+    if len(text) > limit:
+        return None
     return b"z" + zlib.compress(text, 1) if len(text) >= _COMPRESS_FROM else b"j" + text
 
 
@@ -244,7 +253,7 @@ def _decode(payload: bytes, limit: int) -> list[Any] | None:
     try:
         if payload[:1] == b"z":
             inflater = zlib.decompressobj()
-            text = inflater.decompress(payload[1:], limit * 16)
+            text = inflater.decompress(payload[1:], limit)
             if inflater.unconsumed_tail or not inflater.eof:
                 return None
         elif payload[:1] == b"j":

@@ -17,9 +17,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from trackteroid.cache.backends import OPEN, Entry, new_stamp
-from trackteroid.errors import CacheUnavailableError
+from trackteroid.errors import CacheUnavailableError, SettingsError
 
 __all__ = ["RedisBackend", "connect"]
+
+# An invalidation is worth waiting for longer than an answer: without it, others read what was before.
+_PATIENCE_SECONDS = 1.0
 
 # Stamps outlive every entry: losing one only costs a miss.
 _STAMP_SECONDS = 30 * 86400
@@ -33,10 +36,16 @@ def connect(url: str, timeout: float) -> RedisBackend:
     One try and a short timeout: a cache that does not answer costs less than waiting for it (redis-py's default retries
     for up to ten seconds).
     """
-    client = redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-    )
-    return RedisBackend(client, url)
+    return RedisBackend(_client(url, timeout), url, patient=_client(url, max(timeout, _PATIENCE_SECONDS)))
+
+
+def _client(url: str, timeout: float) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        )
+    except ValueError as error:
+        raise SettingsError(f"The query cache's URL {_public(url)!r} cannot be used: {error}") from error
 
 
 def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -55,8 +64,16 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
 class RedisBackend:
     """Entries and stamps below `prefix` in one Redis database."""
 
-    def __init__(self, client: redis.Redis, url: str = "redis://", prefix: str = "trackteroid:cache:1:") -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        url: str = "redis://",
+        prefix: str = "trackteroid:cache:1:",
+        *,
+        patient: redis.Redis | None = None,
+    ) -> None:
         self.url = url
+        self._patient = patient or client
         self._prefix = prefix
         scripts = resources.files("trackteroid.cache").joinpath("lua")
         self._lookup = client.register_script(scripts.joinpath("lookup.lua").read_text(encoding="utf-8"))
@@ -99,7 +116,7 @@ class RedisBackend:
 
     @_available
     def raise_(self, tags: Iterable[str]) -> None:
-        self._raise(keys=[self._tags()], args=[new_stamp(), _STAMP_SECONDS * 1000, *tags])
+        self._raise(keys=[self._tags()], args=[new_stamp(), _STAMP_SECONDS * 1000, *tags], client=self._patient)
 
     def _entry(self, key: str) -> str:
         return f"{self._prefix}entry:{key}"

@@ -7,7 +7,7 @@ import os
 
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.cli.output import message
-from trackteroid.errors import BadInputError
+from trackteroid.errors import SettingsError
 
 __all__ = ["configure"]
 
@@ -22,11 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _clear(options: argparse.Namespace) -> int:
     from trackteroid.cache.query_cache import clear_server
+    from trackteroid.commits.servers import normalise_server_url
     from trackteroid.settings import Settings
 
     server = options.server or os.environ.get("FTRACK_SERVER")
     if not server:
-        raise BadInputError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
-    clear_server(Settings.from_environment(), server)
+        raise SettingsError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
+    settings = Settings.from_environment()
+    clear_server(settings, normalise_server_url(server, settings.server_aliases))
     message(f"no cached result of {server} will be used any more.")
     return ExitCode.OK

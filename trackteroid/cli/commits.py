@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.cli.output import age, print_json, print_line, print_table, timestamp
-from trackteroid.errors import BadInputError
+from trackteroid.errors import SettingsError
 
 if TYPE_CHECKING:
     from trackteroid.commits.commit import Commit
@@ -37,9 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _limit(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() else 0
     if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return value
 
 
@@ -49,7 +49,7 @@ def _ledger(options: argparse.Namespace) -> Ledger:
 
     server = options.server or os.environ.get("FTRACK_SERVER")
     if not server:
-        raise BadInputError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
+        raise SettingsError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
     return open_ledger(Settings.from_environment(), server)
 
 

@@ -74,7 +74,7 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
         yield from look()
     except Exception as error:
         text = " ".join(str(error).split())
-        yield Finding(subject, "problem", f"{type(error).__name__}: {text}", _REMEDIES.get(subject, ""))
+        yield Finding(subject, "problem", text or type(error).__name__, _REMEDIES.get(subject, ""))
 
 
 _REMEDIES = {

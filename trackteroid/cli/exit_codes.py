@@ -50,6 +50,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.LedgerDataError, ExitCode.BAD_DATA),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.BadInputError, ExitCode.USAGE),
     (errors.SettingsError, ExitCode.SETTINGS),
     (errors.ConfigurationError, ExitCode.SETTINGS),
     (errors.TrackteroidError, ExitCode.FAILED),

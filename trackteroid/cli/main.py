@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import logging
 import os
 import sys
@@ -40,6 +42,10 @@ _DEBUG = "TRACKTEROID_DEBUG"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Never shows a traceback unless `TRACKTEROID_DEBUG` is set."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that is not UTF-8 shows escapes for what it has no letters for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     _configure_logging()
     try:
         code = _run(words)
@@ -134,6 +140,14 @@ def _translated(error: Exception) -> TrackteroidError | None:
     if isinstance(error, TypeError) and text.startswith("Required "):
         return _SettingsMissing(f"{text} (`trackteroid sandbox --env-file FILE` writes them for a local server.)")
     module = type(error).__module__
+    if isinstance(error, json.JSONDecodeError):
+        # The client lets these escape where an answer with an error status is no JSON (spec: ftrack-server 1.4).
+        return ServerCallError(
+            f"{os.environ.get('FTRACK_SERVER', 'The ftrack server')} answers with something else than JSON; is it in "
+            "maintenance, or is FTRACK_SERVER not ftrack?",
+            kind="not_json",
+            maybe_applied=False,
+        )
     if module.startswith("requests."):
         server = os.environ.get("FTRACK_SERVER", "the ftrack server")
         return ServerCallError(
@@ -142,12 +156,15 @@ def _translated(error: Exception) -> TrackteroidError | None:
             maybe_applied=False,
         )
     if type(error).__name__ == "ServerError" and module.startswith("ftrack_api."):
+        # The client leaves out the status; it stands in the error that it translated.
+        status = getattr(getattr(error.__context__, "response", None), "status_code", None)
         refused = "InvalidCredentialsError" in text
         advice = " Check FTRACK_API_USER and FTRACK_API_KEY." if refused else ""
         away = "unexpected format" in text
         return ServerCallError(
             text + advice,
             kind="not_json" if away else "error_object",
+            status=status,
             exception="InvalidCredentialsError" if refused else None,
             maybe_applied=False,
         )

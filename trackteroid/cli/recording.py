@@ -28,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.set_defaults(run=_show)
     commit = commands.add_parser("commit", help="commit a recording at once, without a queue")
     commit.add_argument("file", metavar="FILE")
+    commit.add_argument(
+        "--server", metavar="URL", help="ftrack server, also another than it was recorded for (default: FTRACK_SERVER)"
+    )
     commit.add_argument("--json", action="store_true", help="print the result as JSON")
     commit.set_defaults(run=_commit)
 
@@ -60,7 +63,10 @@ def _title(recording: Recording) -> str:
     if manifest is None:
         parts.append("written by the original library (no manifest)")
     else:
-        parts.append(f"recorded {manifest.created_at} by {manifest.user} on {manifest.host} for {manifest.server_url}")
+        parts.append(f"recorded {manifest.created_at}")
+        for word, value in (("by", manifest.user), ("on", manifest.host), ("for", manifest.server_url)):
+            if value:
+                parts[-1] += f" {word} {value}"
     return ", ".join(parts)
 
 
@@ -106,9 +112,14 @@ def _commit(options: argparse.Namespace) -> int:
     from trackteroid.operations.recording import read_recording
 
     recording = read_recording(options.file)
+    from trackteroid.commits.servers import refuse_other_server
     from trackteroid.session import Session
+    from trackteroid.settings import Settings
 
-    with Session() as session:
+    with Session(server_url=options.server) as session:
+        if options.server is None:
+            aliases = Settings.from_environment().server_aliases
+            refuse_other_server(recording.server_url, session.server_url, aliases)
         result = commit_now(session, recording)
     if options.json:
         print_json({"id": recording.recording_id, **result.as_dict()})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from trackteroid.errors import BadInputError, SettingsError
+from trackteroid.errors import BadInputError, RecordingRefusedError, SettingsError
 
-__all__ = ["normalise_server_url"]
+__all__ = ["normalise_server_url", "refuse_other_server"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -34,6 +34,27 @@ def normalise_server_url(url: str, aliases: Iterable[str] = ()) -> str:
         names[_normalise(alias)] = _normalise(target)
     normalised = _normalise(url)
     return names.get(normalised, normalised)
+
+
+def refuse_other_server(recorded: str | None, target: str, aliases: Iterable[str] = ()) -> None:
+    """Refuse to commit to one server what was recorded against another: their ids may be equal (a staging copy).
+
+    Args:
+        recorded: URL in the recording's manifest; None, for one that does not say, is accepted.
+        target: URL of the server it is about to be committed to.
+        aliases: As of `normalise_server_url`.
+
+    Raises:
+        RecordingRefusedError: They differ.
+    """
+    if recorded is None:
+        return
+    theirs, ours = normalise_server_url(recorded, aliases), normalise_server_url(target, aliases)
+    if theirs != ours:
+        raise RecordingRefusedError(
+            f"It was recorded for {theirs}, and this is {ours}. If that is meant, name the server: server_url=... in "
+            "Python, --server at the command line; if both are one server, list them in TRACKTEROID_SERVER_ALIASES."
+        )
 
 
 def _normalise(url: str) -> str:

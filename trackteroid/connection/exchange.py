@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +26,10 @@ _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 # How much of an answer that is no JSON goes into an error message.
 _EXCERPT = 200
 
-_CHUNK = 64 * 1024
+_SMALL_CHUNK = 1024
+
+# A server that takes longer to accept a connection is as good as away.
+_CONNECT_SECONDS = 10.0
 
 
 def exchange(
@@ -51,8 +55,12 @@ def exchange(
     deadline = monotonic() + timeout
     url = f"{server_url}/api"
     body = fast_json.dumps(batch)
+    # Connecting and waiting for the answer's head have time-outs of their own; together they must not exceed ours.
+    connecting = min(timeout / 4, _CONNECT_SECONDS)
     try:
-        response = request.post(url, data=body, headers=_HEADERS, timeout=timeout, stream=True)
+        response = request.post(
+            url, data=body, headers=_HEADERS, timeout=(connecting, timeout - connecting), stream=True
+        )
         with response:
             content = _read(response, deadline, monotonic)
     except requests.exceptions.Timeout as error:
@@ -70,12 +78,28 @@ def exchange(
 
 
 def _read(response: requests.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:
-    chunks = []
-    for chunk in response.iter_content(_CHUNK):
-        chunks.append(chunk)
-        if monotonic() > deadline:
+    raw = response.raw
+    # As much as has arrived, not a whole chunk: bytes that trickle in must not keep us here. (urllib3 has it from 2.1 on;
+    # before, a small chunk has to do.)
+    read = getattr(raw, "read1", None) or functools.partial(raw.read, _SMALL_CHUNK)
+    chunks: list[bytes] = []
+    while True:
+        left = deadline - monotonic()
+        if left <= 0:
             raise requests.exceptions.ReadTimeout("the answer did not arrive in time")
-    return b"".join(chunks)
+        # The time-out of the request counts for each wait by itself; what is left is less.
+        connection = getattr(getattr(raw, "connection", None), "sock", None)
+        if connection is not None:
+            connection.settimeout(left)
+        try:
+            chunk = read(decode_content=True)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise requests.exceptions.ConnectionError(error) from error
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
 
 
 def _results(response: requests.Response, content: bytes, server_url: str) -> list[Any]:

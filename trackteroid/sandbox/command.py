@@ -16,6 +16,8 @@ from trackteroid.sandbox.errors import SandboxStartError
 __all__ = ["run"]
 
 _FAILED = 1
+# EX_CONFIG of sysexits.h, as the other commands have it.
+_NOT_INSTALLED = 78
 _MISSING_EXTRA = "trackteroid sandbox: {} is not installed. Install it with: pip install 'trackteroid[sandbox]'"
 
 
@@ -26,7 +28,8 @@ def run(argv: Sequence[str]) -> int:
         argv: What follows `sandbox` on the command line.
 
     Returns:
-        Exit status: 0 after a signal, 1 if it cannot start (the reason is on standard error), 2 for wrong arguments.
+        Exit status: 0 after a signal, 1 if it cannot start (the reason is on standard error), 2 for wrong arguments,
+        78 if the extra is not installed.
     """
     parser = argparse.ArgumentParser(
         prog="trackteroid sandbox", description="A local ftrack server for laptops and tests. Stop it with Ctrl-C."
@@ -57,6 +60,7 @@ def run(argv: Sequence[str]) -> int:
         if error.name is None or error.name.startswith("trackteroid"):
             raise
         print(_MISSING_EXTRA.format(error.name), file=sys.stderr)  # noqa: T201
+        return _NOT_INSTALLED
     return _FAILED
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -132,6 +133,22 @@ def test_an_answer_that_trickles_is_cut_off() -> None:
             gate.wait(0.02)
 
     assert failure(trickle, timeout=0.3).kind == "timeout"
+
+
+def test_an_answer_that_comes_byte_by_byte_is_cut_off_in_time() -> None:
+    def drip(connection: socket.socket) -> None:
+        gate = threading.Event()
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(200):
+            try:
+                connection.sendall(b" ")
+            except OSError:
+                return
+            gate.wait(0.02)
+
+    started = time.monotonic()
+    assert failure(drip, timeout=0.3).kind == "timeout"
+    assert time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize(
