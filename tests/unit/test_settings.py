@@ -49,3 +49,22 @@ def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None
 def test_no_variable_is_read_twice() -> None:
     names = [name for name, _, _ in variables()]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("url", ["cachehost:6379", "http://cache", "redis://", "redis://[::1", "redis://host:99999999"])
+@pytest.mark.parametrize("variable", ["TRACKTEROID_REDIS_URL", "TRACKTEROID_QUERY_CACHE_URL"])
+def test_a_redis_url_that_cannot_be_used_is_named(variable: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment({variable: url})
+
+
+def test_an_error_never_shows_a_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({"TRACKTEROID_REDIS_URL": "http://user:secret@host/0"})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_duration_is_a_finite_number(number: str) -> None:
+    with pytest.raises(SettingsError):
+        Settings.from_environment({"TRACKTEROID_LEASE_SECONDS": number})

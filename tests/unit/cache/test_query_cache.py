@@ -269,3 +269,32 @@ def test_where_nobody_spoke_of_redis_a_commit_does_not_warn_that_there_is_none(
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
         cache.rows("select id from Task", None, 0, list)
     assert len(caplog.records) == 1
+
+
+def test_an_invalidation_is_tried_even_if_redis_did_not_answer_a_moment_ago() -> None:
+    backend, server, clock = BrokenBackend(), Server(), Clock()
+    backend.broken = False
+    reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    reader.rows("select id from Task", None, 0, server)
+    backend.broken = True
+    writer.rows("select id from Status", None, 0, server)
+    backend.broken = False
+    write(writer, {"action": "create", "entity_type": "Task"})
+    asked = server.asked
+    reader.rows("select id from Task", None, 0, server)
+    assert server.asked == asked + 1
+
+
+def test_what_could_not_be_invalidated_is_made_up_for_when_the_session_is_closed() -> None:
+    backend, server, clock = BrokenBackend(), Server(), Clock()
+    backend.broken = False
+    reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    reader.rows("select id from Task", None, 0, server)
+    backend.broken = True
+    write(writer, {"action": "create", "entity_type": "Task"})
+    writer.settle()
+    backend.broken = False
+    writer.settle()
+    asked = server.asked
+    reader.rows("select id from Task", None, 0, server)
+    assert server.asked == asked + 1
