@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import mimetypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from trackteroid.sandbox.credentials import Caller, replace_keys
-from trackteroid.sandbox.derived import RowContext
-from trackteroid.sandbox.errors import ApiError, MalformedRequestError, ValidationError
-from trackteroid.sandbox.json_schema import json_schemas, schema_hash
-from trackteroid.sandbox.parser import parse
-from trackteroid.sandbox.querying import Page, run_parsed, run_query
-from trackteroid.sandbox.storage import Storage
-from trackteroid.sandbox.syntax import And, Comparison, Criterion, Literal, Membership, Operator, Or, Path, Query, Step
-from trackteroid.sandbox.visibility import EVERYTHING, Sight
+from trackteroid.sandbox.call import Call, Operation, text_of
+from trackteroid.sandbox.credentials import replace_keys
+from trackteroid.sandbox.encoding import encode_media
+from trackteroid.sandbox.errors import ValidationError
+from trackteroid.sandbox.querying import Page, run_query
+from trackteroid.sandbox.searching import search
+from trackteroid.sandbox.uploads import complete_multipart_upload, generate_signed_url, get_upload_metadata
 
-__all__ = ["ACTIONS", "Call", "ServedSchemas"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServedSchemas:
-    """The schema list and its hash, made once per server."""
-
-    schemas: list[dict[str, Any]]
-    hash: str
-
-    @classmethod
-    def of(cls, storage: Storage) -> ServedSchemas:
-        schemas = json_schemas(storage.schema)
-        return cls(schemas=schemas, hash=schema_hash(schemas))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """What an action may need besides its own operation."""
-
-    storage: Storage
-    served: ServedSchemas
-    caller: Caller
-    url: str
-    new_id: Callable[[], str]
-    denormalized: bool = False
-    sight: Sight = EVERYTHING
-
-    @property
-    def rows(self) -> RowContext:
-        return RowContext(
-            storage=self.storage,
-            url=self.url,
-            username=self.caller.username,
-            api_key=self.caller.api_key,
-            denormalized=self.denormalized,
-            sight=self.sight,
-        )
-
-
-Operation = Mapping[str, Any]
+__all__ = ["ACTIONS"]
 
 
 def _server_information(call: Call, operation: Operation) -> Any:
@@ -97,64 +52,11 @@ def _page(action: str, page: Page) -> dict[str, Any]:
 
 
 def _query(call: Call, operation: Operation) -> Any:
-    return _page("query", run_query(call.rows, _text(operation, "expression")))
+    return _page("query", run_query(call.rows, text_of(operation, "expression")))
 
 
 def _search(call: Call, operation: Operation) -> Any:
-    """Inferred (specification 2.4): the expression's rows whose name, or a name in their link, contains every term."""
-    expression = operation.get("expression")
-    entity_type = call.storage.schema.served(_text(operation, "entity_type") if not expression else "Context")
-    query = parse(str(expression)) if expression else parse(entity_type.name)
-    criteria: list[Criterion] = [] if query.criterion is None else [query.criterion]
-    table = call.storage.schema.served(query.entity_type).table
-    for term in operation.get("terms") or ():
-        pattern = _pattern(str(term))
-        found: list[Criterion] = [Comparison(_path("name"), Operator.LIKE, pattern)]
-        if table == "Context":
-            found.append(Comparison(_path("ancestors", "name"), Operator.LIKE, pattern))
-            found.append(Comparison(_path("project", "name"), Operator.LIKE, pattern))
-        criteria.append(Or(tuple(found)))
-    if operation.get("context_id"):
-        context = _literal(str(operation["context_id"]))
-        below = [_path("ancestors", "id"), _path("project_id")] if table == "Context" else [_path("project_id")]
-        criteria.append(Or(tuple(Comparison(path, Operator.IS, context) for path in below)))
-    if operation.get("object_type_ids"):
-        ids = tuple(_literal(str(each)) for each in operation["object_type_ids"])
-        criteria.append(Membership(_path("object_type_id"), False, ids))
-    narrowed = Query(
-        query.entity_type,
-        query.projections,
-        And(tuple(criteria)) if criteria else None,
-        query.order,
-        query.limit,
-        query.offset,
-        query.position,
-    )
-    return _page("search", run_parsed(call.rows, narrowed))
-
-
-def _path(*names: str) -> Path:
-    return Path(tuple(Step(name, None, 0) for name in names))
-
-
-def _literal(text: str) -> Literal:
-    return Literal(text.replace("\\", "\\\\"), True, 0)
-
-
-def _pattern(term: str) -> Literal:
-    escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return Literal(f"%{escaped}%", True, 0)
-
-
-def _text(operation: Operation, name: str) -> str:
-    value = operation.get(name)
-    if not isinstance(value, str):
-        raise MalformedRequestError(f'Action "{operation.get("action")}" needs a text "{name}".')
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise MalformedRequestError(f'"{name}" holds characters that are no text.') from None
-    return value
+    return _page("search", search(call, operation))
 
 
 def _reset_remote(call: Call, operation: Operation) -> Any:
@@ -171,36 +73,19 @@ def _reset_remote(call: Call, operation: Operation) -> Any:
     return {"action": "reset_remote", "data": {"api_key": api_key}}
 
 
-def _upload_metadata(call: Call, operation: Operation) -> Any:
-    component_id, name = _text(operation, "component_id"), _text(operation, "file_name")
-    if operation.get("parts"):
-        raise ApiError("Multipart uploads are not available here.", exception="ValidationError")
-    headers = {
-        "Content-Type": mimetypes.guess_type(name)[0] or "application/octet-stream",
-        "Content-Length": str(operation.get("file_size") or 0),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name.encode('ascii', 'replace').decode()}",
-    }
-    if operation.get("checksum"):
-        headers["Content-MD5"] = str(operation["checksum"])
-    # The token is the id itself, made opaque: an upload must work without credentials (specification 1.6).
-    token = base64.urlsafe_b64encode(component_id.encode("utf-8")).decode("ascii")
-    return {"url": f"{call.url}/upload/{token}", "headers": headers, "component_id": component_id}
-
-
 def _widget_url(call: Call, operation: Operation) -> Any:
-    return {"widget_url": f"{call.url}/widget/{_text(operation, 'name')}"}
+    return {"widget_url": f"{call.url}/widget/{text_of(operation, 'name')}"}
 
 
-def _sent(call: Call, operation: Operation) -> Any:
-    return {"sent": True}
+def _invite(entity_type: str, key: str) -> Callable[[Call, Operation], Any]:
+    def invite(call: Call, operation: Operation) -> Any:
+        identifier = text_of(operation, key)
+        table = call.sight.table(call.storage.schema.type(entity_type).table)
+        if not call.storage.column(f'SELECT 1 FROM {table} WHERE "id" = ?', (identifier,)):
+            raise ValidationError(f"There is no {entity_type} {identifier} to send an invitation to.")
+        return {"sent": True}
 
-
-def _signed_url(call: Call, operation: Operation) -> Any:
-    return {"signed_url": call.rows.file_url("get", _text(operation, "component_id"))}
-
-
-def _encode_media(call: Call, operation: Operation) -> Any:
-    raise ApiError("This server cannot encode media.", exception="ValidationError")
+    return invite
 
 
 def _totp(call: Call, operation: Operation) -> Any:
@@ -211,12 +96,13 @@ def _totp(call: Call, operation: Operation) -> Any:
 
 ACTIONS: Mapping[str, Callable[[Call, Operation], Any]] = {
     "_track_usage": lambda call, operation: {"action": "_track_usage"},
+    "complete_multipart_upload": complete_multipart_upload,
     "compute_rollups": lambda call, operation: {"data": []},
     "configure_totp": _totp,
     "delayed_job": lambda call, operation: {"action": "delayed_job", "data": None},
-    "encode_media": _encode_media,
-    "generate_signed_url": _signed_url,
-    "get_upload_metadata": _upload_metadata,
+    "encode_media": encode_media,
+    "generate_signed_url": generate_signed_url,
+    "get_upload_metadata": get_upload_metadata,
     "get_widget_url": _widget_url,
     "permissions": lambda call, operation: {"action": "permissions", "data": {}},
     "query": _query,
@@ -224,6 +110,6 @@ ACTIONS: Mapping[str, Callable[[Call, Operation], Any]] = {
     "query_server_information": _server_information,
     "reset_remote": _reset_remote,
     "search": _search,
-    "send_review_session_invite": _sent,
-    "send_user_invite": _sent,
+    "send_review_session_invite": _invite("ReviewSessionInvitee", "review_session_invitee_id"),
+    "send_user_invite": _invite("User", "user_id"),
 }

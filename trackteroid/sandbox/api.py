@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from trackteroid.sandbox.actions import ACTIONS, Call, ServedSchemas
+from trackteroid.sandbox.actions import ACTIONS
 from trackteroid.sandbox.batch import Batch, Written
+from trackteroid.sandbox.call import Call, ServedSchemas
 from trackteroid.sandbox.changes import Change
 from trackteroid.sandbox.committed import Committed
-from trackteroid.sandbox.credentials import authenticate
+from trackteroid.sandbox.credentials import Caller, authenticate
 from trackteroid.sandbox.defaults import Request
 from trackteroid.sandbox.errors import MalformedRequestError, UnknownActionError, ValidationError
+from trackteroid.sandbox.file_links import FileLinks
 from trackteroid.sandbox.loading import Loader
 from trackteroid.sandbox.projection import Node
 from trackteroid.sandbox.storage import Storage
@@ -33,9 +37,10 @@ class Api:
         storage: The data.
         clock: Seconds since 1970.
         new_id: Makes the ids that clients leave to the server.
-        url: Address of this server, for the URLs in answers; set once it is known.
+        url: Address of this server, for the URLs in answers.
 
     Attributes:
+        links: The URLs of files that need no credentials; they live as long as this object.
         on_commit: Told what each committed request changed, before anybody else can change more.
     """
 
@@ -49,6 +54,7 @@ class Api:
     ) -> None:
         self.storage = storage
         self.url = url
+        self.links = FileLinks(url, secrets.token_bytes(32), clock)
         self.on_commit: Callable[[Committed], None] | None = None
         self.served = ServedSchemas.of(storage)
         self._clock = clock
@@ -79,31 +85,35 @@ class Api:
         """
         with self.storage.lock:
             caller = authenticate(self.storage, username, api_key)
+            if not isinstance(payload, (dict, list)):
+                raise MalformedRequestError("The body must be a list of operations.")
+            operations = [payload] if isinstance(payload, dict) else payload
+            answers, changes = self._run(operations, caller, denormalized=denormalized)
+            if changes and self.on_commit is not None:
+                marks = {"client_token": client_token, "push_token": push_token}
+                self.on_commit(Committed(changes=tuple(changes), caller=caller, **marks))
+            return answers[0] if isinstance(payload, dict) else answers
+
+    def _run(self, operations: list[Any], caller: Caller, *, denormalized: bool) -> tuple[list[Any], list[Change]]:
+        for operation in operations:
+            if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
+                raise MalformedRequestError('Every operation must be an object with an "action".')
+        # As it is before the request: nobody lets himself in.
+        sight = sight_of(self.storage, caller.user_id)
+        with self._translated(), self.storage.transaction():
+            request = Request(user_id=caller.user_id, now=stored_time(self._clock()), new_id=self._new_id)
+            batch = Batch(self.storage, request, sight)
             call = Call(
                 storage=self.storage,
                 served=self.served,
                 caller=caller,
-                # As it is before the request: nobody lets himself in.
-                sight=sight_of(self.storage, caller.user_id),
+                sight=sight,
                 url=self.url,
                 new_id=self._new_id,
+                write=partial(self._write, batch),
+                links=self.links,
                 denormalized=denormalized,
             )
-            if not isinstance(payload, (dict, list)):
-                raise MalformedRequestError("The body must be a list of operations.")
-            answers, changes = self._run([payload] if isinstance(payload, dict) else payload, call)
-            if changes and self.on_commit is not None:
-                marks = {"client_token": client_token, "push_token": push_token}
-                self.on_commit(Committed(changes=tuple(changes), caller=call.caller, **marks))
-            return answers[0] if isinstance(payload, dict) else answers
-
-    def _run(self, operations: list[Any], call: Call) -> tuple[list[Any], list[Change]]:
-        for operation in operations:
-            if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
-                raise MalformedRequestError('Every operation must be an object with an "action".')
-        with self._translated(), self.storage.transaction():
-            request = Request(user_id=call.caller.user_id, now=stored_time(self._clock()), new_id=self._new_id)
-            batch = Batch(self.storage, request, call.sight)
             results = [self._operate(batch, operation, call) for operation in operations]
             batch.finish()
             # Answers are put together at the end: later operations may have changed what earlier ones made.

@@ -32,6 +32,7 @@ def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndp
             Route("/component/thumbnail", files.thumbnail),
             Route("/component/remove", files.remove),
             Route("/upload/{token}", files.upload, methods=["PUT"]),
+            Route("/download/{token}", files.signed_download),
             Route("/img/thumbnail2.png", files.placeholder),
             Route("/widget/{name}", files.widget),
             Route("/socket.io/1/", events.handshake),

@@ -26,7 +26,7 @@ SEQUENCE = "__seq"
 """Column with the order in which rows were made."""
 
 # Raised when tables change their meaning, so that an old data file is refused rather than misread.
-_FORMAT = 1
+_FORMAT = 2
 _DECLARATIONS = {
     Kind.BOOL: "INTEGER",
     Kind.INT: "INTEGER",
@@ -37,8 +37,13 @@ _DECLARATIONS = {
 # Text compares without case, as MySQL's default collation does (specification 5.3); indexes follow the column.
 _TEXT = "TEXT COLLATE NOCASE"
 _OWN_TABLES = """
-CREATE TABLE "__key" ("key" TEXT PRIMARY KEY, "user_id" TEXT) WITHOUT ROWID;
-CREATE TABLE "__data" ("component_id" TEXT PRIMARY KEY, "name" TEXT, "content" BLOB);
+CREATE TABLE "__key" (
+    "key" TEXT PRIMARY KEY, "user_id" TEXT, "expires_at" TEXT, "is_enabled" INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
+CREATE TABLE "__data" ("component_id" TEXT PRIMARY KEY, "content" BLOB);
+CREATE TABLE "__upload" ("id" TEXT PRIMARY KEY, "component_id" TEXT, "parts" INTEGER) WITHOUT ROWID;
+CREATE TABLE "__part" ("upload_id" TEXT, "number" INTEGER, "tag" TEXT, "content" BLOB,
+    PRIMARY KEY ("upload_id", "number"));
 CREATE TABLE "__about" ("name" TEXT PRIMARY KEY, "value" TEXT);
 """
 

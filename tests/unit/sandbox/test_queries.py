@@ -298,8 +298,8 @@ def test_mistakes_beyond_syntax_name_what_is_wrong(
 
 def test_search_finds_terms_in_names_and_above(call: Ask) -> None:
     def found(*terms: str) -> list[str]:
-        operation = {"action": "search", "expression": "select name from Task", "entity_type": "Task", "terms": terms}
-        return [row["name"] for row in call(operation)[0]["data"]]
+        operation = {"action": "search", "expression": "select name from Task", "entity_type": "Task"}
+        return [row["name"] for row in call({**operation, "terms": list(terms)})[0]["data"]]
 
     assert found("BC0040", "comp") == ["compositing"]
     assert found("100%") == []
