@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ftrack_api
 
+from benchmarks.loading_rows import loading_rows
 from benchmarks.measure import Row, process_seconds, seconds
 from trackteroid.commits.enqueueing import enqueue, open_ledger
 from trackteroid.embedded_redis import EmbeddedRedis
@@ -36,6 +37,7 @@ def rows() -> Iterator[Row]:
             yield enqueue_warm(one)
             yield commit_file(many)
             yield shared_hit()
+            yield from loading_rows()
 
 
 def _publishes(session: Session, count: int) -> None:

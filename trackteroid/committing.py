@@ -8,17 +8,17 @@ that have some are known (`trackteroid.loading.local_values`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import ftrack_api.inspection
+import ftrack_api.entity.base
 import ftrack_api.operation
-import ftrack_api.session
 from ftrack_api.symbol import NOT_SET
 
 from trackteroid.loading.loader import Loader
 from trackteroid.loading.local_values import LocalValues
 from trackteroid.loading.plans import oddity
+from trackteroid.loading.stored import cells, primary_key
 
 __all__ = ["Commits", "batch_of"]
 
@@ -26,38 +26,63 @@ __all__ = ["Commits", "batch_of"]
 def batch_of(operations: Iterable[Any]) -> list[dict[str, Any]]:
     """Return the payloads that the client sends for these operations, in its order.
 
+    Nothing of an entity that is both created and deleted; of several updates of an attribute the last; updates joined to
+    the payload just before where that writes the same entity.
+
     Raises:
         ValueError: An operation is of an unknown class.
     """
-    batch = _without_passing([_payload(operation) for operation in operations])
-    _drop_early_updates(batch)
-    for payload in batch:
-        data = payload.get("entity_data")
-        if data is not None and any(value is NOT_SET for value in data.values()):
-            payload["entity_data"] = {name: value for name, value in data.items() if value is not NOT_SET}
-    return _collapsed(
-        payload for payload in batch if "entity_data" not in payload or payload["entity_data"].keys() - _TYPE
-    )
+    pending = [(operation, _identity(operation)) for operation in operations]
+    passing = _passing(pending)
+    last = {
+        (identity, operation.attribute_name): operation
+        for operation, identity in pending
+        if isinstance(operation, ftrack_api.operation.UpdateEntityOperation)
+    }
+    batch: list[dict[str, Any]] = []
+    # Of the last payload, if updates can join it.
+    open_identity = None
+    for operation, identity in pending:
+        if identity in passing:
+            continue
+        if isinstance(operation, ftrack_api.operation.DeleteEntityOperation):
+            batch.append(_payload("delete", operation))
+            open_identity = None
+            continue
+        if isinstance(operation, ftrack_api.operation.CreateEntityOperation):
+            action = "create"
+            data = {**operation.entity_key, **operation.entity_data}
+        else:
+            if last[identity, operation.attribute_name] is not operation:
+                continue
+            action = "update"
+            data = {operation.attribute_name: operation.new_value}
+        data = {name: value for name, value in data.items() if value is not NOT_SET}
+        if not data:
+            continue
+        if action == "update" and identity == open_identity:
+            batch[-1]["entity_data"].update(data)
+            continue
+        batch.append(_payload(action, operation))
+        batch[-1]["entity_data"] = {"__entity_type__": operation.entity_type, **data}
+        open_identity = identity
+    return batch
 
 
-_TYPE = frozenset({"__entity_type__"})
-
-
-def _payload(operation: Any) -> dict[str, Any]:
-    if isinstance(operation, ftrack_api.operation.CreateEntityOperation):
-        action = "create"
-        data = {"__entity_type__": operation.entity_type, **operation.entity_key, **operation.entity_data}
-    elif isinstance(operation, ftrack_api.operation.UpdateEntityOperation):
-        action = "update"
-        data = {"__entity_type__": operation.entity_type, operation.attribute_name: operation.new_value}
-    elif isinstance(operation, ftrack_api.operation.DeleteEntityOperation):
-        return _addressed("delete", operation)
-    else:
+def _identity(operation: Any) -> tuple[Any, ...]:
+    if not isinstance(operation, _KNOWN):
         raise ValueError(f"Cannot commit. Unrecognised operation type {type(operation)} detected.")
-    return {**_addressed(action, operation), "entity_data": data}
+    return (operation.entity_type, *operation.entity_key.values())
 
 
-def _addressed(action: str, operation: Any) -> dict[str, Any]:
+_KNOWN = (
+    ftrack_api.operation.CreateEntityOperation,
+    ftrack_api.operation.UpdateEntityOperation,
+    ftrack_api.operation.DeleteEntityOperation,
+)
+
+
+def _payload(action: str, operation: Any) -> dict[str, Any]:
     return {
         "action": action,
         "entity_type": operation.entity_type,
@@ -65,48 +90,30 @@ def _addressed(action: str, operation: Any) -> dict[str, Any]:
     }
 
 
-def _identity(payload: Mapping[str, Any]) -> tuple[str, str]:
-    return payload["entity_type"], str(payload["entity_key"])
+def _passing(pending: Sequence[tuple[Any, Any]]) -> frozenset[Any]:
+    """Return the identities that are both created and deleted."""
+    deleted = {
+        identity for operation, identity in pending if isinstance(operation, ftrack_api.operation.DeleteEntityOperation)
+    }
+    return frozenset(
+        identity
+        for operation, identity in pending
+        if identity in deleted and isinstance(operation, ftrack_api.operation.CreateEntityOperation)
+    )
 
 
-def _without_passing(batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out entities that are both created and deleted in this batch."""
-    deleted = {_identity(payload) for payload in batch if payload["action"] == "delete"}
-    if not deleted:
-        return batch
-    passing = deleted & {_identity(payload) for payload in batch if payload["action"] == "create"}
-    return [payload for payload in batch if _identity(payload) not in passing] if passing else batch
+def _refer(data: dict[str, Any]) -> None:
+    """Put references in place of entities, which the client does while it encodes the batch.
+
+    Plain objects, as encoding the client's own payload class takes most of the time of a large commit.
+    """
+    for name, value in data.items():
+        if value.__class__ not in _PLAIN and isinstance(value, ftrack_api.entity.base.Entity):
+            data[name] = {"__entity_type__": value.entity_type, **primary_key(value)}
 
 
-def _drop_early_updates(batch: Sequence[dict[str, Any]]) -> None:
-    """Keep only the last update of each attribute."""
-    seen = set()
-    for payload in reversed(batch):
-        if payload["action"] == "update":
-            identity = _identity(payload)
-            for name in payload["entity_data"].keys() - _TYPE:
-                if (identity, name) in seen:
-                    del payload["entity_data"][name]
-                else:
-                    seen.add((identity, name))
-
-
-def _collapsed(batch: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join updates to the payload just before where that writes the same entity."""
-    collapsed: list[dict[str, Any]] = []
-    for payload in batch:
-        previous = collapsed[-1] if collapsed else None
-        if (
-            previous is not None
-            and payload["action"] == "update"
-            and previous["action"] != "delete"
-            and previous["entity_type"] == payload["entity_type"]
-            and previous["entity_key"] == payload["entity_key"]
-        ):
-            previous["entity_data"].update(payload["entity_data"])
-        else:
-            collapsed.append(payload)
-    return collapsed
+# The client's classes take long to say that something is no instance of theirs.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class Commits:
@@ -135,7 +142,9 @@ class Commits:
                 return False
             with session._thread_lock, session.auto_populating(False):
                 operations = list(session.recorded_operations)
-                batch = [ftrack_api.session.OperationPayload(payload) for payload in batch_of(operations)]
+                batch = batch_of(operations)
+                for payload in batch:
+                    _refer(payload.get("entity_data", {}))
             if not batch:
                 # As the client, which leaves operations without effect pending.
                 return True
@@ -158,44 +167,49 @@ class Commits:
             cached = [entity for entity in self._local_values.noted() if self._is_cached(entity)]
             # The keys of created entities are local until the server's answer is merged, and that finds them by key.
             for entity in cached:
-                self._clear(entity, entity.primary_key_attributes)
+                self._clear(entity, keys=False)
             self._loader.merge_results(
                 [result["data"] for result in results if result["action"] in ("create", "update")]
             )
             for entity in cached:
-                self._clear(entity, ())
+                self._clear(entity, keys=True)
         self._local_values.forget(cached)
 
     def _is_cached(self, entity: Any) -> bool:
         """Whether an entity is the one in the session's memory cache."""
-        session = self._session
-        keys: list[list[str]] = []
-        attributes = [entity.attributes.get(name) for name in entity.primary_key_attributes]
-        for read in ("get_value", "get_remote_value"):
-            # A key that was changed locally: the cache still has the entity under the other one.
-            values = [getattr(attribute, read)(entity) for attribute in attributes]
-            if not any(value is NOT_SET for value in values):
-                keys.append([str(value) for value in values])
-        for key in keys:
-            try:
-                found = session._local_cache.get(session.cache_key_maker.key((str(entity.entity_type), key)))
-            except KeyError:
-                continue
-            if found is entity:
-                return True
-        return False
+        stored = cells(entity)
+        keys = [stored[name] for name in entity.primary_key_attributes if name in stored]
+        if len(keys) < len(entity.primary_key_attributes):
+            return False
+        values = [cell["remote"] if cell["local"] is NOT_SET else cell["local"] for cell in keys]
+        if self._finds(entity, values):
+            return True
+        # A key that was changed locally: the cache still has the entity under the other one.
+        return self._finds(entity, [cell["remote"] for cell in keys])
 
-    def _clear(self, entity: Any, but: Sequence[str]) -> None:
-        """Take an entity's local values away, `but` those of these attributes."""
+    def _finds(self, entity: Any, key: Sequence[Any]) -> bool:
+        session = self._session
+        try:
+            cached = session._local_cache.get(
+                session.cache_key_maker.key((str(entity.entity_type), [str(value) for value in key]))
+            )
+        except KeyError:
+            return False
+        return cached is entity
+
+    def _clear(self, entity: Any, *, keys: bool) -> None:
+        """Take an entity's local values away: those of its primary key, or all others."""
+        stored = cells(entity)
+        of_key = entity.primary_key_attributes
+        names = of_key if keys else list(stored)
         entity_class = type(entity)
         plain = self._plain.get(entity_class)
         if plain is None:
             plain = self._plain[entity_class] = oddity(entity_class) is None
-        cells: Mapping[str, dict[str, Any]] = getattr(entity, "_ftrack_attribute_storage", None) or {}
-        for name, cell in list(cells.items()):
-            if cell["local"] is NOT_SET or name in but:
+        for name in names:
+            if name not in stored or stored[name]["local"] is NOT_SET or (name in of_key and not keys):
                 continue
             if plain:
-                cell["local"] = NOT_SET
+                stored[name]["local"] = NOT_SET
             else:
                 del entity[name]

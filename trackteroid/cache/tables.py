@@ -124,9 +124,13 @@ def _written(item: Mapping[str, Any], index: TableIndex) -> set[str]:
         written |= _SIDE_EFFECTS.get(table, frozenset())
     for name, value in (item.get("entity_data") or {}).items():
         # A list of members sets the foreign keys of the listed rows, or link rows that the schema hides.
-        if isinstance(value, list | tuple) or not isinstance(value, str | int | float | bool | Mapping | None):
+        if not isinstance(value, _SINGLE):
             written |= {ALL} if name in _DERIVED else index.of_relation.get(name, frozenset({ALL}))
     return written
+
+
+# Not written as a union, which would be made anew for each value of a large batch.
+_SINGLE = (str, int, float, bool, type(None), Mapping)
 
 
 def _tables(schema: Mapping[str, Any]) -> frozenset[str]:

@@ -35,7 +35,19 @@ _LOGGER = logging.getLogger("trackteroid.loading")
 _STORAGE = "_ftrack_attribute_storage"
 
 # Where a subclass of the session, or somebody's patch, may want to see the client's own objects pass.
-_PASSED = ("call", "decode", "merge", "_merge", "_merge_recursive", "_merge_entity", "_create", "_decode")
+_PASSED = (
+    "call",
+    "encode",
+    "_encode",
+    "entity_reference",
+    "decode",
+    "_decode",
+    "_create",
+    "merge",
+    "_merge",
+    "_merge_recursive",
+    "_merge_entity",
+)
 
 _Collection = ftrack_api.collection.Collection
 _KeyValueProxy = ftrack_api.collection.KeyValueMappedCollectionProxy
@@ -148,9 +160,11 @@ class Loader:
         """Merge what the server returned for creates and updates, each on its own."""
         session = self._session
         with session._thread_lock, session.operation_recording(False), session.auto_populating(False):
+            page = _Page(session, self._fits)
             for result in results:
                 if is_row(result):
-                    _Page(session, self._fits).merge(result)
+                    page.begin()
+                    page.merge(result)
                 else:
                     session.merge(result)
 
@@ -174,6 +188,10 @@ class _Page:
         self._memory: dict[Any, Any] | None = caches[0]._cache if len(caches) == 1 else None
         maker = session.cache_key_maker
         self._text_keys = type(maker) is ftrack_api.cache.StringKeyMaker and not maker.item_separator
+
+    def begin(self) -> None:
+        """Begin another page."""
+        self._merged = {}
 
     def merge_deep(self, row: Row) -> Any:
         """Merge a row, then what is below it as far as that was not reached."""

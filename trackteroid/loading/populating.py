@@ -12,6 +12,8 @@ import ftrack_api.inspection
 import ftrack_api.operation
 from ftrack_api.symbol import CREATED, NOT_SET
 
+from trackteroid.loading.stored import primary_key
+
 __all__ = ["questions"]
 
 # Ids in one query: as many as the client asks for rows in one page. Up to here the text is the client's, too.
@@ -46,7 +48,9 @@ def _persisted(session: Any, entities: Sequence[Any]) -> list[tuple[Any, Any]]:
         if isinstance(operation, _KNOWN):
             key = (operation.entity_type, tuple(operation.entity_key.items()))
             states[key] = ftrack_api.inspection._state(operation, states.get(key, NOT_SET))
-    keyed = [(entity, ftrack_api.inspection.primary_key(entity)) for entity in entities]
+    keyed = [(entity, primary_key(entity)) for entity in entities]
+    if not states:
+        return keyed
     return [
         (entity, key) for entity, key in keyed if states.get((entity.entity_type, tuple(key.items()))) is not CREATED
     ]
