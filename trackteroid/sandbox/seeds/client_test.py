@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trackteroid.sandbox.schema_text import load_schema
 from trackteroid.sandbox.seeds.basics import LOCATIONS, Vocabulary, add_basics
 from trackteroid.sandbox.seeds.rows import Rows
 
@@ -16,8 +15,11 @@ JENKINS: Mapping[str, Any] = {"id": "d07ae5d0-66e1-11e1-b5e9-f23c91df25eb"}
 _SCHEMA = "69cb7f92-4dbf-11e1-9902-f23c91df25eb"
 _PROJECT = "5671dcb0-66de-11e1-8e6e-f23c91df25eb"
 _TASK = "adb4ad6c-7679-11e2-8df2-f23c91df25eb"
-# Only releases of the suite before 3 know an asset by its id.
-_ASSET = "dd9a7e2e-c5eb-11e1-9885-f23c91df25eb"
+# Only releases of the suite before 3 know assets by their ids, and want so many versions of the second.
+_ASSETS = (
+    ("sh010_anim", "dd9a7e2e-c5eb-11e1-9885-f23c91df25eb", 3),
+    ("sh020_anim", "12939d0c-6766-11e1-8104-f23c91df25eb", 8),
+)
 _USERS = (
     "Ada",
     "Bo",
@@ -134,34 +136,35 @@ def _add_versions(rows: Rows, project: str, task: str) -> str:
     for name in _SHOTS:
         rows.add("Shot", name, name=name, parent_id=sequence)
     rows.add("AssetBuild", "hero", name="hero", parent_id=project, type_id=rows.identifier("Type", _VFX.build_types[0]))
-    asset = rows.add(
-        "Asset",
-        "sh010_anim",
-        id=_ASSET,
-        name="sh010_anim",
-        context_id=rows.identifier("Shot", _SHOTS[0]),
-        type_id=rows.identifier("AssetType", "Animation"),
-    )
     version = ""
-    for number in (1, 2, 3):
-        version = rows.add(
-            "AssetVersion", f"sh010_anim/{number}", asset_id=asset, version=number, task_id=task, comment="Published."
+    for shot, (name, identifier, versions) in zip(_SHOTS, _ASSETS, strict=False):
+        asset = rows.add(
+            "Asset",
+            name,
+            id=identifier,
+            name=name,
+            context_id=rows.identifier("Shot", shot),
+            type_id=rows.identifier("AssetType", "Animation"),
         )
-        component = rows.add(
-            "FileComponent", f"sh010_anim/{number}", name="main", version_id=version, file_type=".abc", size=4096
-        )
-        rows.add(
-            "ComponentLocation",
-            f"sh010_anim/{number}",
-            component_id=component,
-            location_id=LOCATIONS["ftrack.unmanaged"],
-            resource_identifier=f"/mnt/projects/test/sh010_anim/v{number:03d}.abc",
-        )
+        for number in range(1, versions + 1):
+            version = rows.add(
+                "AssetVersion", f"{name}/{number}", asset_id=asset, version=number, task_id=task, comment="Published."
+            )
+            component = rows.add(
+                "FileComponent", f"{name}/{number}", name="main", version_id=version, file_type=".abc", size=4096
+            )
+            rows.add(
+                "ComponentLocation",
+                f"{name}/{number}",
+                component_id=component,
+                location_id=LOCATIONS["ftrack.unmanaged"],
+                resource_identifier=f"/mnt/projects/test/{name}/v{number:03d}.abc",
+            )
     return version
 
 
 def _add_custom_attributes(rows: Rows) -> None:
-    schema = load_schema()
+    schema = rows.schema
     configurations: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         ("versiontest", "number", {"entity_type": "assetversion"}),
         ("NumberField", "number", {"entity_type": "assetversion"}),
