@@ -25,8 +25,13 @@ __all__ = [
     "ServerCallError",
     "SessionClosedError",
     "SettingsError",
+    "SignatureRefusedError",
+    "SpoolDataError",
+    "SpoolError",
+    "SpoolFullError",
     "TrackteroidError",
     "UnknownCommitError",
+    "UnknownNameError",
     "UsageError",
 ]
 
@@ -75,6 +80,14 @@ class UsageError(TrackteroidError, AssertionError):
     """
 
 
+class UnknownNameError(TrackteroidError, KeyError, AttributeError):
+    """The server has nothing of this name."""
+
+    def __str__(self) -> str:
+        # A KeyError shows the representation of its argument.
+        return str(self.args[0])
+
+
 class QuerySyntaxError(TrackteroidError, ValueError):
     """The query text cannot be understood."""
 
@@ -100,6 +113,25 @@ class RecordingRefusedError(RecordingError, ValueError):
 
 class RecordingChangedError(RecordingError, ValueError):
     """A recording with this id but another content is already known."""
+
+
+class SignatureRefusedError(RecordingRefusedError):
+    """The recording is not signed, or was changed after it was signed."""
+
+
+# Spool
+
+
+class SpoolError(TrackteroidError, OSError):
+    """The spool cannot be used."""
+
+
+class SpoolFullError(SpoolError):
+    """The spool takes nothing more."""
+
+
+class SpoolDataError(SpoolError, ValueError):
+    """A file in the spool cannot be read."""
 
 
 # Ledger and cache

@@ -7,7 +7,7 @@ import os
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_json, print_line
-from trackteroid.errors import LedgerUnavailableError, TrackteroidError
+from trackteroid.errors import SpoolError, TrackteroidError
 
 __all__ = ["configure"]
 
@@ -40,10 +40,12 @@ def _run(options: argparse.Namespace) -> int:
             text = " ".join(str(error).split())
             message(text if os.fspath(file) in text else f"{file}: {text}")
             code = exit_code_of(error)
-            if isinstance(error, LedgerUnavailableError):
-                # It would be the same for each of the others, after waiting as long.
+            if isinstance(error, SpoolError):
+                # It would be the same for each of the others.
                 break
             continue
+        if result.accepted_in == "spool" and code == ExitCode.OK:
+            code = ExitCode.SPOOLED
         if result.already_known:
             message(f"{file}: known already as {result.commit_id}, state {result.state.value}.")
         results.append(
@@ -52,6 +54,7 @@ def _run(options: argparse.Namespace) -> int:
                 "id": result.commit_id,
                 "state": result.state.value,
                 "already_known": result.already_known,
+                "accepted_in": result.accepted_in,
             }
         )
         if not options.json:

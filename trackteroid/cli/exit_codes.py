@@ -19,6 +19,8 @@ class ExitCode(enum.IntEnum):
     NOT_FOUND = 66
     UNAVAILABLE = 69
     INTERNAL = 70
+    SPOOL_FULL = 73
+    SPOOLED = 75
     NO_PERMISSION = 77
     SETTINGS = 78
     INTERRUPTED = 130
@@ -37,6 +39,8 @@ _MEANINGS = {
     ExitCode.NOT_FOUND: "there is no such file, or no such commit",
     ExitCode.UNAVAILABLE: "ftrack or Redis cannot be reached",
     ExitCode.INTERNAL: "something unexpected; please report it",
+    ExitCode.SPOOL_FULL: "the spool is full or cannot be used: a recording was not accepted",
+    ExitCode.SPOOLED: "accepted, but in the spool: Redis takes nothing now; it is delivered later",
     ExitCode.NO_PERMISSION: "ftrack refused the user or the key",
     ExitCode.SETTINGS: "a setting is missing or cannot be used, or an extra is not installed",
     ExitCode.INTERRUPTED: "interrupted",
@@ -48,6 +52,8 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.UnknownCommitError, ExitCode.NOT_FOUND),
     (errors.RecordingError, ExitCode.BAD_DATA),
     (errors.LedgerDataError, ExitCode.BAD_DATA),
+    (errors.SpoolDataError, ExitCode.BAD_DATA),
+    (errors.SpoolError, ExitCode.SPOOL_FULL),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
     (errors.BadInputError, ExitCode.USAGE),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
@@ -16,7 +17,7 @@ from redis.retry import Retry
 
 from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsError
 
-__all__ = ["connect", "ledger_errors", "without_password"]
+__all__ = ["connect", "eviction_policy", "ledger_errors", "refuse_eviction", "without_password"]
 
 #: Errors with which Redis says "not now" rather than "you are wrong". What is still starting is a connection error to redis-py.
 _NOT_NOW = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
@@ -54,6 +55,32 @@ def connect(url: str, *, timeout: float = 0.9) -> redis.Redis:
         )
     except ValueError as error:
         raise SettingsError(f"{without_password(url)!r} is not a Redis URL: {error}.") from error
+
+
+def eviction_policy(client: redis.Redis) -> str | None:
+    """Return the server's `maxmemory-policy`, None where it does not tell."""
+    try:
+        told: Any = client.info("memory")
+    except redis.exceptions.ResponseError:
+        # Managed services and fakeredis withhold it.
+        return None
+    policy = dict(told).get("maxmemory_policy")
+    return None if policy is None else str(policy)
+
+
+def refuse_eviction(client: redis.Redis, url: str) -> None:
+    """Do nothing if the server keeps what it accepts.
+
+    Raises:
+        LedgerUnavailableError: It throws rows away when memory runs out, or cannot be reached.
+    """
+    with ledger_errors(url):
+        policy = eviction_policy(client)
+    if policy not in (None, "noeviction"):
+        raise LedgerUnavailableError(
+            f"The Redis at {without_password(url)} would throw accepted commits away (maxmemory-policy is {policy}). "
+            "CONFIG SET maxmemory-policy noeviction, and the same in its configuration."
+        )
 
 
 @contextmanager

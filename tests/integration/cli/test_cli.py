@@ -180,10 +180,26 @@ def test_a_wrong_key(recording: Path, env: dict[str, str]) -> None:
 
 def test_redis_down(recording: Path, env: dict[str, str]) -> None:
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
-    for arguments in (["enqueue", str(recording)], ["commits", "list"], ["commits", "show", "x"], ["cache", "clear"]):
+    for arguments in (["commits", "list"], ["commits", "show", "x"], ["cache", "clear"]):
         done = trackteroid(*arguments, env=away)
         assert_one_clear_line(done, ExitCode.UNAVAILABLE, "127.0.0.1:9")
         assert "secret" not in done.stderr
+
+
+def test_enqueueing_with_redis_down_goes_to_the_spool_and_says_so(
+    recording: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    spool = {"TRACKTEROID_SPOOL": str(tmp_path / "spool")}
+    away = {**env, **spool, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
+    done = trackteroid("enqueue", str(recording), env=away)
+    assert done.returncode == ExitCode.SPOOLED
+    (identifier,) = done.stdout.splitlines()
+    (line,) = done.stderr.splitlines()
+    assert f"{identifier} waits in the spool" in line
+    assert "127.0.0.1:9" in line
+    assert "secret" not in line
+    full = trackteroid("enqueue", str(recording), str(recording), env={**away, "TRACKTEROID_SPOOL": str(recording)})
+    assert_one_clear_line(full, ExitCode.SPOOL_FULL, "NOT accepted", "TRACKTEROID_SPOOL")
 
 
 def test_an_unknown_commit(env: dict[str, str]) -> None:

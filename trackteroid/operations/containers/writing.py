@@ -14,7 +14,7 @@ from pathlib import Path
 from trackteroid.errors import RecordingError
 from trackteroid.operations.containers.sqlite import MANIFEST_TABLE
 
-__all__ = ["write_container"]
+__all__ = ["flush_folder", "publish_bytes", "replace_file", "write_container"]
 
 # On Windows a virus scanner or a reader may hold the target for a moment.
 _REPLACE_TRIES = 20
@@ -48,7 +48,7 @@ def write_container(
         with tempfile.TemporaryDirectory(prefix="trackteroid-write-", dir=temporary_folder) as folder:
             made = Path(folder, "recording")
             _make(made, records, manifest)
-            _publish(made.read_bytes(), target)
+            publish_bytes(made.read_bytes(), target)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise RecordingError(f"The recording cannot be written to {path}: {reason}.") from error
@@ -67,7 +67,12 @@ def _make(path: Path, records: Mapping[bytes, bytes], manifest: bytes | None) ->
                 connection.execute(f"INSERT INTO {MANIFEST_TABLE} VALUES (?)", (manifest,))
 
 
-def _publish(data: bytes, target: Path) -> None:
+def publish_bytes(data: bytes, target: Path) -> None:
+    """Write a file so that at `target` stands either what was there or all of `data`, whatever ends this process or machine.
+
+    Raises:
+        OSError: It cannot be written; what was there is untouched.
+    """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
@@ -75,15 +80,16 @@ def _publish(data: bytes, target: Path) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _replace(temporary, target)
+        replace_file(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def replace_file(temporary: Path, target: Path) -> None:
+    """Rename a file over another; on Windows tried again for a second while somebody holds the other."""
     for attempt in range(_REPLACE_TRIES):
         try:
             os.replace(temporary, target)
@@ -94,7 +100,8 @@ def _replace(temporary: Path, target: Path) -> None:
             time.sleep(_REPLACE_PAUSE)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a crash of the machine, where it lets us."""
     # Windows cannot open folders, and some network shares refuse to flush them: the file itself is safe.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

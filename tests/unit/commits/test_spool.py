@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.clock import FakeClock
+from trackteroid.commits.spool import Spool, SpooledRecording, SpoolLimits, default_folder, open_spool
+from trackteroid.errors import (
+    BadInputError,
+    RecordingChangedError,
+    SpoolDataError,
+    SpoolError,
+    SpoolFullError,
+)
+from trackteroid.settings import Settings
+
+
+def item(
+    commit_id: str = "rec-1", *, digest: str = "d1", payload: bytes = b"bytes", server: str = "s"
+) -> SpooledRecording:
+    return SpooledRecording(
+        commit_id=commit_id,
+        digest=digest,
+        server_url=server,
+        redis_url="redis://h/0",
+        payload=payload,
+        reason="Redis is away.",
+    )
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+def test_what_is_accepted_can_be_read_back_whole(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "deep" / "spool", clock=FakeClock(1000.5))
+    told = spool.accept(item())
+    assert not told.known
+    (entry,) = spool.waiting()
+    assert entry.path == told.path
+    assert entry.path.name.startswith("rec-1.")
+    assert entry.accepted_at == 1000.5
+    assert spool.read(entry) == item()
+
+
+def test_nothing_but_the_recordings_file_is_left_in_the_folder(tmp_path: Path) -> None:
+    Spool(tmp_path).accept(item())
+    (name,) = files(tmp_path)
+    assert name.endswith(".spooled")
+
+
+def test_the_same_recording_waits_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    assert Spool(tmp_path).accept(item()).known
+    assert len(spool.waiting()) == 1
+
+
+def test_another_content_under_the_same_id_is_refused(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    with pytest.raises(RecordingChangedError, match="rec-1"):
+        spool.accept(item(digest="d2"))
+    assert len(spool.waiting()) == 1
+
+
+def test_one_recording_may_wait_for_two_servers(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    assert not spool.accept(item(server="other")).known
+    assert len(spool.find("rec-1")) == 2
+    assert spool.find("rec") == []
+
+
+def test_recordings_wait_in_the_order_in_which_they_were_accepted(tmp_path: Path) -> None:
+    clock = FakeClock()
+    spool = Spool(tmp_path, clock=clock)
+    for name in ("zebra", "ant", "mouse"):
+        spool.accept(item(name))
+        clock.advance(0.001)
+    assert [spool.read(entry).commit_id for entry in spool.waiting()] == ["zebra", "ant", "mouse"]
+
+
+@pytest.mark.parametrize("commit_id", ["../../etc/passwd", "a/b", "", "x" * 300, "nul\0", "Ümlaut", "con\n"])
+def test_a_hostile_id_stays_in_the_folder(commit_id: str, tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.accept(item(commit_id))
+    (entry,) = spool.waiting()
+    assert entry.path.parent == tmp_path / "spool"
+    assert spool.read(entry).commit_id == commit_id
+    assert spool.find(commit_id) == [entry]
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
+
+
+def test_a_limit_of_recordings_is_a_loud_error_that_says_what_to_do(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limits=SpoolLimits(count=2))
+    spool.accept(item("a"))
+    spool.accept(item("b"))
+    with pytest.raises(SpoolFullError, match=r"NOT accepted.*spool flush.*TRACKTEROID_SPOOL_COUNT_LIMIT"):
+        spool.accept(item("c"))
+    assert spool.accept(item("a")).known, "what waits already needs no room"
+    assert len(spool.waiting()) == 2
+
+
+def test_a_limit_of_bytes_is_a_loud_error(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limits=SpoolLimits(total_bytes=3000))
+    spool.accept(item("a", payload=bytes(2000)))
+    with pytest.raises(SpoolFullError):
+        spool.accept(item("b", payload=bytes(2000)))
+
+
+def test_sent_and_refused_recordings_take_no_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limits=SpoolLimits(count=1))
+    spool.accept(item("a"))
+    spool.mark_sent(spool.waiting()[0])
+    spool.accept(item("b"))
+    spool.refuse(spool.waiting()[0], "because")
+    assert not spool.accept(item("c")).known
+
+
+def test_a_full_disk_is_a_full_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SpoolFullError, match="No space left on device"):
+        Spool(tmp_path).accept(item())
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match=r"NOT accepted.*TRACKTEROID_SPOOL"):
+        Spool(tmp_path / "file" / "spool").accept(item())
+
+
+def test_more_than_the_largest_payload_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError):
+        Spool(tmp_path, limits=SpoolLimits(item_bytes=10)).accept(item(payload=bytes(100_000)))
+
+
+def test_the_name_appears_only_after_the_bytes_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(handle: int) -> None:
+        kind = "folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file"
+        steps.append(f"fsync {kind}")
+        fsync(handle)
+
+    def record_replace(source: os.PathLike[str], target: os.PathLike[str]) -> None:
+        steps.append("rename")
+        replace(source, target)
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc to tell files from folders")
+    spool = Spool(tmp_path)
+    monkeypatch.setattr("os.fsync", record_fsync)
+    monkeypatch.setattr("os.replace", record_replace)
+    spool.accept(item())
+    assert steps == ["fsync file", "rename", "fsync folder"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: data[:-3] + b"???",
+        lambda data: data.replace(b"\n", b" "),
+        lambda data: b"",
+        lambda data: b"\x89PNG" + data,
+        lambda data: b"[" * 60_000 + b"\n",
+        lambda data: b'{"format": "trackteroid spool", "version": 1}\n',
+    ],
+)
+def test_a_damaged_file_is_refused_as_damaged(damage: object, tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    path = spool.accept(item()).path
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    with pytest.raises(SpoolDataError):
+        spool.read(spool.waiting()[0])
+
+
+def test_a_file_of_a_newer_release_is_not_called_damaged(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    path = spool.accept(item()).path
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    with pytest.raises(SpoolError, match="version 2") as caught:
+        spool.read(spool.waiting()[0])
+    assert not isinstance(caught.value, SpoolDataError)
+
+
+def test_a_sent_recording_is_kept_for_a_day_and_then_removed(tmp_path: Path) -> None:
+    clock = FakeClock()
+    spool = Spool(tmp_path, clock=clock)
+    spool.accept(item())
+    clock.advance(500_000)
+    spool.mark_sent(spool.waiting()[0])
+    assert (spool.status().waiting, spool.status().sent) == (0, 1)
+    clock.advance(86_000)
+    spool.tidy()
+    assert spool.status().sent == 1
+    clock.advance(500)
+    spool.tidy()
+    assert spool.status().sent == 0
+
+
+def test_marking_as_sent_what_somebody_else_has_marked_changes_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    (entry,) = spool.waiting()
+    spool.mark_sent(entry)
+    spool.mark_sent(entry)
+    assert spool.status().sent == 1
+
+
+def test_what_a_killed_writer_left_never_waits_and_is_removed_after_a_day(tmp_path: Path) -> None:
+    clock = FakeClock()
+    spool = Spool(tmp_path, clock=clock)
+    left = tmp_path / ".rec-1.0123.spooled.abc.tmp"
+    left.write_bytes(b"half")
+    os.utime(left, (clock.now, clock.now))
+    assert spool.waiting() == []
+    spool.tidy()
+    assert left.exists()
+    clock.advance(86_500)
+    spool.tidy()
+    assert not left.exists()
+
+
+def test_a_refused_recording_is_kept_with_its_reason(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    spool.refuse(spool.waiting()[0], "It is damaged.")
+    assert spool.status().refused == 1
+    assert [path.read_text() for path in (tmp_path / "refused").glob("*.txt")] == ["It is damaged.\n"]
+
+
+def test_the_status_of_a_spool_that_was_never_used_touches_nothing(tmp_path: Path) -> None:
+    status = Spool(tmp_path / "none").status()
+    assert (status.waiting, status.sent, status.refused, status.oldest_accepted_at) == (0, 0, 0, None)
+    assert not (tmp_path / "none").exists()
+
+
+def test_by_default_it_is_in_the_users_local_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_spool(Settings()).folder == default_folder()
+    assert open_spool(Settings(spool_folder=str(tmp_path))).folder == tmp_path

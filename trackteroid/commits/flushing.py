@@ -1,0 +1,142 @@
+"""Delivering what waits in a spool. Any number of processes may do it at once: the ledger knows what it has."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trackteroid.commits.ledger import Ledger
+from trackteroid.commits.payload import decompress
+from trackteroid.commits.spool import Entry, Spool, SpooledRecording
+from trackteroid.commits.submission import submit
+from trackteroid.errors import (
+    LedgerDataError,
+    LedgerError,
+    LedgerUnavailableError,
+    RecordingError,
+    SpoolDataError,
+    SpoolError,
+)
+from trackteroid.operations.recording import Recording
+
+__all__ = ["FlushReport", "flush"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlushReport:
+    """What flushing a spool did.
+
+    Attributes:
+        delivered: Recordings that the ledger has accepted.
+        known: Recordings that the ledger had accepted before.
+        refused: Recordings that can never be delivered; they are in the spool's folder `refused`.
+        elsewhere: Recordings left because they were meant for another Redis.
+        left: Recordings left because time was up, or for `error`.
+        error: Why it stopped early; None if it did not.
+    """
+
+    delivered: int = 0
+    known: int = 0
+    refused: int = 0
+    elsewhere: int = 0
+    left: int = 0
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return asdict(self)
+
+
+def flush(
+    spool: Spool,
+    open_ledger: Callable[[str], Ledger],
+    *,
+    redis_url: str | None,
+    payload_limit: int,
+    seconds: float | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+    on_entry: Callable[[int, int], None] | None = None,
+) -> FlushReport:
+    """Hand what waits in a spool to the ledgers, in the order in which it was accepted, and remove old copies.
+
+    Args:
+        spool: Which.
+        open_ledger: Returns the ledger of a server's URL.
+        redis_url: Only what was meant for this Redis (its URL without password) is sent; None: everything. A node may work for a
+            production and a staging Redis, and a recording that lands in the wrong one is never committed.
+        payload_limit: Largest recording, as stored.
+        seconds: For how long new deliveries are begun.
+        monotonic: Clock for that.
+        on_entry: Told, before each delivery, how many are behind and how many there are.
+
+    Raises:
+        SpoolError: The spool cannot be read.
+    """
+    entries = spool.waiting()
+    work = _Flush(spool, open_ledger, redis_url, payload_limit)
+    deadline = None if seconds is None else monotonic() + seconds
+    for number, entry in enumerate(entries):
+        if on_entry is not None:
+            on_entry(number, len(entries))
+        if work.error is not None or (deadline is not None and monotonic() >= deadline):
+            work.counts["left"] += len(entries) - number
+            break
+        work.deliver(entry)
+    if entries or spool.has_old_copies:
+        spool.tidy()
+    return FlushReport(**work.counts, error=work.error)
+
+
+class _Flush:
+    def __init__(
+        self, spool: Spool, open_ledger: Callable[[str], Ledger], redis_url: str | None, payload_limit: int
+    ) -> None:
+        self._spool = spool
+        self._open_ledger = open_ledger
+        self._redis_url = redis_url
+        self._payload_limit = payload_limit
+        self._ledgers: dict[str, Ledger] = {}
+        self.counts = {"delivered": 0, "known": 0, "refused": 0, "elsewhere": 0, "left": 0}
+        self.error: str | None = None
+
+    def deliver(self, entry: Entry) -> None:
+        try:
+            outcome = self._try(entry)
+        except FileNotFoundError:
+            # Somebody else flushes too.
+            return
+        except (SpoolDataError, RecordingError, LedgerDataError) as error:
+            logger.error("A spooled recording can never be delivered: %s: %s", entry.path.name, error)
+            self._spool.refuse(entry, str(error))
+            outcome = "refused"
+        except (LedgerError, SpoolError) as error:
+            if isinstance(error, LedgerUnavailableError):
+                self.error = str(error)
+            else:
+                # This one's trouble; the others need not wait for it.
+                logger.warning("A spooled recording was not delivered now: %s: %s", entry.path.name, error)
+            outcome = "left"
+        self.counts[outcome] += 1
+
+    def _try(self, entry: Entry) -> str:
+        item = self._spool.read(entry)
+        if self._redis_url is not None and item.redis_url != self._redis_url:
+            return "elsewhere"
+        recording = Recording.from_payload(decompress(item.payload, limit=self._payload_limit))
+        _check(item, recording)
+        ledger = self._ledgers.get(item.server_url)
+        if ledger is None:
+            ledger = self._ledgers[item.server_url] = self._open_ledger(item.server_url)
+        accepted = submit(ledger, recording, item.payload)
+        self._spool.mark_sent(entry)
+        return "known" if accepted.known else "delivered"
+
+
+def _check(item: SpooledRecording, recording: Recording) -> None:
+    if (recording.recording_id, recording.digest) != (item.commit_id, item.digest):
+        raise SpoolDataError("Its header speaks of another recording.")

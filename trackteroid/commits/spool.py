@@ -1,0 +1,427 @@
+"""A folder in which recordings wait while Redis cannot take them.
+
+Scope: one node, or many if the folder is shared; any number of writers and flushers at once, without locks. Rules: design 5.2.
+
+A recording is accepted once `accept` returns: its file was flushed to the disk under a temporary name, renamed, and the folder
+flushed. Whoever flushes hands it to the ledger, where a second delivery changes nothing, and then moves the file to `sent/`,
+where it is kept for a while. What the ledger refuses for good is moved to `refused/` with the reason beside it: it was
+accepted, so it is never thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trackteroid.errors import BadInputError, RecordingChangedError, SpoolDataError, SpoolError, SpoolFullError
+from trackteroid.operations.containers.writing import flush_folder, publish_bytes, replace_file
+from trackteroid.settings import Settings
+
+__all__ = [
+    "Accepted",
+    "Entry",
+    "Spool",
+    "SpoolLimits",
+    "SpoolStatus",
+    "SpooledRecording",
+    "default_folder",
+    "open_spool",
+]
+
+_FORMAT = "trackteroid spool"
+_VERSION = 1
+_SUFFIX = ".spooled"
+_SENT = "sent"
+_REFUSED = "refused"
+# The header has a fixed set of short fields.
+_HEADER_LIMIT = 64 * 1024
+_REASON_LIMIT = 500
+# A writer needs seconds; what is older was left by one that was killed, which therefore accepted nothing.
+_ABANDONED_SECONDS = 86400.0
+_FULL_DISK = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolLimits:
+    """How much a spool holds. Many writers at once may exceed the first two by one recording each.
+
+    Attributes:
+        total_bytes: Of all waiting recordings.
+        count: Of waiting recordings.
+        item_bytes: Of one recording, as stored.
+        keep_seconds: How long a copy of a sent recording is kept.
+    """
+
+    total_bytes: int = 1024**3
+    count: int = 10_000
+    item_bytes: int = 8 * 1024**2
+    keep_seconds: float = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpooledRecording:
+    """One recording as it waits.
+
+    Attributes:
+        commit_id: The recording's id.
+        digest: SHA-256 over its operations.
+        server_url: Normalised URL of the ftrack server it is for.
+        redis_url: The Redis it was meant for, without password: a node may work for several.
+        payload: As the ledger stores it.
+        reason: Why it is here.
+    """
+
+    commit_id: str
+    digest: str
+    server_url: str
+    redis_url: str
+    payload: bytes
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A waiting file.
+
+    Attributes:
+        path: Where.
+        size: Bytes.
+        accepted_at: When it was accepted, seconds since the epoch.
+    """
+
+    path: Path
+    size: int
+    accepted_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """What `Spool.accept` found: `known` if the same recording was waiting already."""
+
+    path: Path
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolStatus:
+    """What a spool holds: numbers of files, bytes of waiting ones, and when the oldest waiting one was accepted."""
+
+    folder: str
+    waiting: int
+    waiting_bytes: int
+    oldest_accepted_at: float | None
+    sent: int
+    refused: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as plain JSON values."""
+        return asdict(self)
+
+
+def default_folder() -> Path:
+    """Return the per-user folder for state that is kept, as the platform has it."""
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "trackteroid", "spool")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "trackteroid" / "spool"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "trackteroid", "spool")
+
+
+def open_spool(settings: Settings) -> Spool:
+    """Return the spool that the settings name; touches nothing."""
+    try:
+        folder = Path(settings.spool_folder) if settings.spool_folder else default_folder()
+    except RuntimeError as error:
+        raise SpoolError(f"This user has no home folder for a spool ({error}); set TRACKTEROID_SPOOL.") from error
+    return Spool(
+        folder,
+        limits=SpoolLimits(
+            total_bytes=settings.spool_size_limit,
+            count=settings.spool_count_limit,
+            item_bytes=settings.payload_limit,
+            keep_seconds=settings.spool_keep_seconds,
+        ),
+    )
+
+
+class Spool:
+    """See the module.
+
+    Args:
+        folder: Made on the first use that writes.
+        limits: How much it holds.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, folder: Path, *, limits: SpoolLimits | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = folder
+        self._limits = limits or SpoolLimits()
+        self._clock = clock
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
+    def accept(self, item: SpooledRecording) -> Accepted:
+        """Keep a recording so that no crash of this process or machine loses it.
+
+        Raises:
+            SpoolFullError: A limit is reached, or the disk is full; the text says what to do.
+            SpoolError: The folder cannot be written to.
+            RecordingChangedError: A recording of this id with another content waits here.
+            BadInputError: The recording is larger than the spool takes.
+        """
+        data = _encode(item)
+        if len(item.payload) > self._limits.item_bytes + _HEADER_LIMIT:
+            raise BadInputError(f"The recording has {len(item.payload):,} bytes, more than the spool takes.")
+        target = self._folder / _name(item)
+        try:
+            self._make(self._folder)
+            if self._is_known(item, target):
+                return Accepted(path=target, known=True)
+            publish_bytes(data, target)
+            self._stamp(target)
+        except OSError as error:
+            if isinstance(error, SpoolError):
+                raise
+            raise self._failure(error) from error
+        return Accepted(path=target, known=False)
+
+    def waiting(self) -> list[Entry]:
+        """Return what waits, in the order in which it was accepted.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        found = sorted(self._scan(self._folder), key=lambda pair: (pair[1].st_mtime_ns, pair[0].name))
+        return [Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime) for path, facts in found]
+
+    def find(self, commit_id: str) -> list[Entry]:
+        """Return what waits under this id: one entry per server it is for."""
+        prefix = f"{_safe(commit_id)}."
+        return [entry for entry in self.waiting() if entry.path.name.startswith(prefix)]
+
+    def read(self, entry: Entry) -> SpooledRecording:
+        """Return a waiting recording.
+
+        Raises:
+            SpoolDataError: The file is damaged or no file of a spool.
+            FileNotFoundError: Somebody else has flushed it.
+            SpoolError: It cannot be read, or a newer release has written it.
+        """
+        try:
+            with entry.path.open("rb") as file:
+                return _decode(file.read(self._limits.item_bytes + 2 * _HEADER_LIMIT + 1), self._limits.item_bytes)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if isinstance(error, SpoolError):
+                raise
+            raise SpoolError(f"{entry.path} cannot be read: {error.strerror}.") from error
+
+    def mark_sent(self, entry: Entry) -> None:
+        """Put a delivered recording with the sent ones. Somebody else may have done that."""
+        self._move(entry, _SENT)
+
+    def refuse(self, entry: Entry, reason: str) -> None:
+        """Put a recording that can never be delivered aside, with the reason in a text file beside it."""
+        moved = self._move(entry, _REFUSED)
+        if moved is not None:
+            with contextlib.suppress(OSError):
+                moved.with_suffix(".reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+
+    def tidy(self) -> None:
+        """Remove copies of recordings sent long ago, and what writers that were killed have left."""
+        now = self._clock()
+        with contextlib.suppress(SpoolError):
+            for path, facts in self._scan(self._folder / _SENT):
+                if facts.st_mtime < now - self._limits.keep_seconds:
+                    _remove(path)
+            for path, facts in self._scan(self._folder, suffix=".tmp"):
+                if facts.st_mtime < now - _ABANDONED_SECONDS:
+                    _remove(path)
+
+    @property
+    def has_old_copies(self) -> bool:
+        """Whether everything in `sent/` is older than it is kept; costs one look at the folder's own date."""
+        try:
+            return (self._folder / _SENT).stat().st_mtime < self._clock() - self._limits.keep_seconds
+        except OSError:
+            return False
+
+    def status(self) -> SpoolStatus:
+        """Return what it holds.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        waiting = self.waiting()
+        return SpoolStatus(
+            folder=str(self._folder),
+            waiting=len(waiting),
+            waiting_bytes=sum(entry.size for entry in waiting),
+            oldest_accepted_at=waiting[0].accepted_at if waiting else None,
+            sent=sum(1 for _ in self._scan(self._folder / _SENT)),
+            refused=sum(1 for _ in self._scan(self._folder / _REFUSED)),
+        )
+
+    def _is_known(self, item: SpooledRecording, target: Path) -> bool:
+        count = total = 0
+        known = False
+        namesakes = f"{_safe(item.commit_id)}."
+        for path, facts in self._scan(self._folder):
+            count += 1
+            total += facts.st_size
+            if path == target:
+                known = True
+            elif path.name.startswith(namesakes):
+                self._check_namesake(item, Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
+        if known:
+            return True
+        if count >= self._limits.count or total + len(item.payload) > self._limits.total_bytes:
+            raise SpoolFullError(
+                f"The spool {self._folder} is full: {count:,} recordings, {total:,} bytes wait in it. This one was NOT accepted. "
+                "Bring Redis back and run `trackteroid spool flush`, or raise TRACKTEROID_SPOOL_COUNT_LIMIT or "
+                "TRACKTEROID_SPOOL_SIZE_LIMIT."
+            )
+        return False
+
+    def _check_namesake(self, item: SpooledRecording, entry: Entry) -> None:
+        try:
+            other = self.read(entry)
+        except (SpoolError, FileNotFoundError):
+            # Nothing is known of it; whoever flushes it finds out.
+            return
+        if (other.commit_id, other.server_url) == (item.commit_id, item.server_url) and other.digest != item.digest:
+            raise RecordingChangedError(
+                f"Recording {item.commit_id} waits in the spool with another content. Record again instead of changing a file."
+            )
+
+    def _scan(self, folder: Path, *, suffix: str = _SUFFIX) -> Iterator[tuple[Path, os.stat_result]]:
+        try:
+            with os.scandir(folder) as found:
+                for item in found:
+                    if item.name.endswith(suffix):
+                        # Somebody may have moved it since.
+                        with contextlib.suppress(FileNotFoundError):
+                            yield Path(item.path), item.stat()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SpoolError(f"The spool {folder} cannot be read: {error.strerror}.") from error
+
+    def _move(self, entry: Entry, name: str) -> Path | None:
+        folder = self._folder / name
+        target = folder / entry.path.name
+        try:
+            self._make(folder)
+            replace_file(entry.path, target)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # It stays where it is and is delivered again, which changes nothing.
+            raise SpoolError(f"{entry.path} cannot be moved to {folder}: {error.strerror}.") from error
+        self._stamp(target)
+        flush_folder(folder)
+        flush_folder(self._folder)
+        return target
+
+    def _stamp(self, path: Path) -> None:
+        # The order of flushing; file systems' own stamps are milliseconds apart. Whoever flushes may be faster than we are.
+        moment = int(self._clock() * 1e9)
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(moment, moment))
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        if folder != self._folder:
+            # Made by whoever flushes first, used by everybody who uses the spool.
+            folder.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):
+                folder.chmod(self._folder.stat().st_mode & 0o7777)
+        else:
+            # Recordings tell what a show is working on.
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flush_folder(folder.parent)
+
+    def _failure(self, error: OSError) -> SpoolError:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL_DISK:
+            return SpoolFullError(
+                f"The spool {self._folder} is full ({reason}). The recording was NOT accepted; make room."
+            )
+        return SpoolError(
+            f"The spool {self._folder} cannot be written to ({reason}). The recording was NOT accepted. "
+            "Set TRACKTEROID_SPOOL to a folder of this user."
+        )
+
+
+def _safe(commit_id: str) -> str:
+    # A recording's id is text that somebody else wrote.
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", commit_id):
+        return commit_id
+    return f"sha256-{hashlib.sha256(commit_id.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+
+
+def _name(item: SpooledRecording) -> str:
+    # The same recording has the same name from every writer; another content or server never replaces it.
+    rest = json.dumps([item.commit_id, item.digest, item.server_url, item.redis_url])
+    return f"{_safe(item.commit_id)}.{hashlib.sha256(rest.encode()).hexdigest()[:12]}{_SUFFIX}"
+
+
+def _encode(item: SpooledRecording) -> bytes:
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "commit_id": item.commit_id,
+        "digest": item.digest,
+        "server_url": item.server_url,
+        "redis_url": item.redis_url,
+        "reason": item.reason[:_REASON_LIMIT],
+        "bytes": len(item.payload),
+        "sha256": hashlib.sha256(item.payload).hexdigest(),
+    }
+    line = json.dumps(header).encode()
+    if len(line) >= _HEADER_LIMIT:
+        raise BadInputError("The recording's id or server URL is too long for the spool.")
+    return line + b"\n" + item.payload
+
+
+def _decode(data: bytes, limit: int) -> SpooledRecording:
+    line, separator, payload = data.partition(b"\n")
+    try:
+        header = json.loads(line) if separator and len(line) < _HEADER_LIMIT else None
+    except (ValueError, RecursionError) as error:
+        raise SpoolDataError(f"It is no file of a spool: {error}.") from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise SpoolDataError("It is no file of a spool.")
+    if header.get("version") != _VERSION:
+        # Not damaged: a newer release of ours can read it.
+        raise SpoolError(f"It has format version {header.get('version')!r}; this release reads {_VERSION}.")
+    texts = {name: header.get(name) for name in ("commit_id", "digest", "server_url", "redis_url", "reason")}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise SpoolDataError("Its header is damaged.")
+    if len(payload) > limit + _HEADER_LIMIT:
+        raise SpoolDataError(f"It has more than the {limit:,} bytes that are taken (TRACKTEROID_PAYLOAD_LIMIT).")
+    if len(payload) != header.get("bytes") or hashlib.sha256(payload).hexdigest() != header.get("sha256"):
+        raise SpoolDataError("It is damaged: its bytes are not those that were written.")
+    return SpooledRecording(payload=payload, **{name: str(text) for name, text in texts.items()})
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
