@@ -94,7 +94,7 @@ class Batch:
             return self._schema.type("NoteLabel")
         if entity_type.name == "TypedContext" and data.get("object_type_id") is not None:
             for each in self._schema.types.values():
-                if each.object_type_id == data["object_type_id"]:
+                if each.object_type_id == data["object_type_id"] and not each.hidden:
                     return each
             raise ValidationError(f'There is no object type "{data["object_type_id"]}".')
         if entity_type.view:

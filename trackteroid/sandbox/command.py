@@ -46,6 +46,12 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--data", type=Path, metavar="FILE", help="keep the data in this file (default: in memory)")
     parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="serve this schema list, exported from a real server (such as a client's ftrack_api_schema_cache.json)",
+    )
+    parser.add_argument(
         "--env-file", type=Path, metavar="FILE", help="write `export` lines for FTRACK_SERVER, _API_USER and _API_KEY"
     )
     try:
@@ -75,7 +81,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     # Here, not above: these need the extra.
     from trackteroid.sandbox.server import SandboxServer
 
-    server = SandboxServer(seed=arguments.seed, host=arguments.host, port=arguments.port, data=arguments.data)
+    server = SandboxServer(
+        seed=arguments.seed, host=arguments.host, port=arguments.port, data=arguments.data, schema=arguments.schema
+    )
     if arguments.env_file is not None:
         _write_env_file(arguments.env_file, server.env)
     server.serve(ready=lambda: print(server.url, flush=True))  # noqa: T201

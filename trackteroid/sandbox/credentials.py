@@ -1,4 +1,7 @@
-"""Who asks: user names and API keys (specification 1.5)."""
+"""Who asks: user names and API keys (specification 1.5).
+
+A key is personal or global: a global one is good for every active user. Either may be disabled, or expire.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def authenticate(storage: Storage, username: str | None, api_key: str | None) ->
     """Check a user name with a personal or a global key.
 
     Raises:
-        InvalidCredentialsError: Missing, unknown, not active, or the wrong key.
+        InvalidCredentialsError: Missing, unknown, not active, or a key that is wrong, disabled or expired.
     """
     if username and api_key:
         user = storage.execute(
@@ -32,15 +35,29 @@ def authenticate(storage: Storage, username: str | None, api_key: str | None) ->
             (username,),
         ).fetchone()
         if user is not None:
-            sql = 'SELECT 1 FROM "__key" WHERE "key" = ? AND ("user_id" IS NULL OR "user_id" = ?)'
-            if storage.execute(sql, (api_key, user[0])).fetchone() is not None:
+            if storage.execute(_GOOD_KEY, (api_key, user[0])).fetchone() is not None:
                 return Caller(user_id=user[0], username=user[1], api_key=api_key)
     raise InvalidCredentialsError("The supplied API key or user name is not valid.")
 
 
-def add_key(storage: Storage, api_key: str, user_id: str | None) -> None:
-    """Let a user in with a key; without a user it is a global key, good for every active user."""
-    storage.execute('INSERT OR REPLACE INTO "__key" ("key", "user_id") VALUES (?, ?)', (api_key, user_id))
+_GOOD_KEY = """
+SELECT 1 FROM "__key" WHERE "key" = ? AND ("user_id" IS NULL OR "user_id" = ?)
+AND "is_enabled" AND ("expires_at" IS NULL OR "expires_at" > sandbox_now())
+"""
+
+
+def add_key(
+    storage: Storage, api_key: str, user_id: str | None, *, expires_at: str | None = None, is_enabled: bool = True
+) -> None:
+    """Add a key, or replace what is known of it.
+
+    Args:
+        user_id: Whose it is; None for a global key.
+        expires_at: From when on it is refused, in the stored form of times (UTC); never if not given.
+        is_enabled: Whether it is good at all.
+    """
+    sql = 'INSERT OR REPLACE INTO "__key" ("key", "user_id", "expires_at", "is_enabled") VALUES (?, ?, ?, ?)'
+    storage.execute(sql, (api_key, user_id, expires_at, int(is_enabled)))
 
 
 def replace_keys(storage: Storage, api_key: str, user_id: str) -> None:

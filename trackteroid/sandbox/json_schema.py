@@ -27,7 +27,9 @@ _JSON_TYPES = {
 
 
 def json_schemas(schema: Schema) -> list[dict[str, Any]]:
-    """All served types, sorted by name."""
+    """All served types, sorted by name; those that came from a real server are served as they came."""
+    if schema.exported is not None:
+        return schema.exported
     return [_type(each) for _, each in sorted(schema.types.items()) if not each.hidden]
 
 

@@ -163,9 +163,11 @@ class Schema:
 
     Args:
         types: Every type, bases before what is built on them.
+        exported: The JSON schemas to serve, where they were not made from the types.
     """
 
-    def __init__(self, types: Iterable[EntityType]) -> None:
+    def __init__(self, types: Iterable[EntityType], *, exported: list[dict[str, Any]] | None = None) -> None:
+        self.exported = exported
         self.types: dict[str, EntityType] = {each.name: each for each in types}
         self._roots: dict[str, list[EntityType]] = {}
         for each in self.types.values():

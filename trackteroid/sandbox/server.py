@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 import uvicorn
 
@@ -22,6 +23,8 @@ from trackteroid.sandbox.pace import Pace
 from trackteroid.sandbox.parser import parse
 from trackteroid.sandbox.request_log import RequestLog
 from trackteroid.sandbox.responses import HangingUp
+from trackteroid.sandbox.schema import Schema
+from trackteroid.sandbox.schema_import import import_schema, read_schema
 from trackteroid.sandbox.schema_text import load_schema
 from trackteroid.sandbox.seeds import API_KEY, SeedCache, plant, seed_called
 from trackteroid.sandbox.storage import Storage
@@ -47,6 +50,7 @@ class SandboxServer:
         host: Address to listen on.
         port: Port to listen on, 0 for any free one.
         data: File to keep the data in; what it holds already wins over the seed. In memory if not given.
+        schema: Schema list that was exported from a real server, to be served instead of ours: the file, or what is in it.
         cache: Where seeds are kept that take long to make; the user's cache folder if not given.
         clock: Seconds since 1970.
 
@@ -59,7 +63,7 @@ class SandboxServer:
         events: The event hub.
 
     Raises:
-        SandboxStartError: Unknown seed, port in use, or unusable data file.
+        SandboxStartError: Unknown seed, port in use, or a file that can't be used.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class SandboxServer:
         host: str = "127.0.0.1",
         port: int = 0,
         data: Path | None = None,
+        schema: Path | list[dict[str, Any]] | None = None,
         cache: SeedCache | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,7 +81,7 @@ class SandboxServer:
         self.requests = RequestLog()
         self._socket = _listening(host, port)
         try:
-            storage = Storage(load_schema(), data, now=lambda: stored_time(clock()))
+            storage = Storage(_schema(schema), data, now=lambda: stored_time(clock()))
             if storage.is_new or storage.recall("seed") is None:
                 plant(storage, seed, cache=SeedCache.of_user() if cache is None else cache)
             # A data file keeps its seed, whatever is asked for now.
@@ -168,6 +173,12 @@ class _Server(uvicorn.Server):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.should_exit = True
+
+
+def _schema(given: Path | list[dict[str, Any]] | None) -> Schema:
+    if given is None:
+        return load_schema()
+    return read_schema(given) if isinstance(given, Path) else import_schema(given)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ real server are.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -86,11 +87,16 @@ class Storage:
         connection.execute("PRAGMA busy_timeout = 2000")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         self.is_new = not tables
+        statements = "".join(_statements(self.schema))
+        digest = hashlib.sha256(statements.encode("utf-8")).hexdigest()
         if self.is_new:
-            connection.executescript("BEGIN;" + _OWN_TABLES + "".join(_statements(self.schema)) + "COMMIT;")
+            connection.executescript("BEGIN;" + _OWN_TABLES + statements + "COMMIT;")
             self.remember("format", str(_FORMAT))
+            self.remember("tables", digest)
         elif "__about" not in tables or self.recall("format") != str(_FORMAT):
             raise sqlite3.DatabaseError("it is no data file of this version of the sandbox")
+        elif self.recall("tables") != digest:
+            raise sqlite3.DatabaseError("it was made with another schema")
 
     def remember(self, name: str, value: str) -> None:
         """Store a fact about the database itself."""

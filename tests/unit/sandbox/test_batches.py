@@ -21,10 +21,11 @@ from trackteroid.sandbox.errors import (
     UnknownEntityTypeError,
     ValidationError,
 )
+from trackteroid.sandbox.schema_text import load_schema
 from trackteroid.sandbox.seeds import API_USER, GLOBAL_KEY
 from trackteroid.sandbox.seeds.rows import Rows
 
-ROWS = Rows("demo")
+ROWS = Rows("demo", load_schema())
 SHOT = ROWS.identifier("Shot", "demo/bc0040")
 SEQUENCE = ROWS.identifier("Sequence", "demo/bc")
 TASK = ROWS.identifier("Task", "demo/bc0040/compositing")

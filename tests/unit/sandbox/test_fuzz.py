@@ -22,7 +22,7 @@ from trackteroid.sandbox.seeds import API_KEY, API_USER
 from trackteroid.sandbox.seeds.rows import Rows
 from trackteroid.sandbox.storage import Storage
 
-ROWS = Rows("demo")
+ROWS = Rows("demo", load_schema())
 TYPES = sorted(name for name, each in load_schema().types.items())
 IDS = [ROWS.identifier("Shot", "demo/bc0040"), ROWS.identifier("AssetVersion", "bc0040_comp/2"), "x", ""]
 

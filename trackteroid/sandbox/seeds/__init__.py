@@ -106,7 +106,7 @@ def plant(storage: Storage, text: str, *, cache: SeedCache | None = None) -> Non
     kept = cache if seed.kept else None
     if kept is not None and kept.restore(storage, text):
         return
-    rows = Rows(name, seed.api_user, **seed.api_user_data)
+    rows = Rows(name, storage.schema, seed.api_user, **seed.api_user_data)
     seed.fill(rows, options)
     # Seeds go in through the same door as everything else: defaults, versions, links and checks come for free.
     api = Api(storage, clock=lambda: _MOMENT, new_id=deterministic_ids(name))
@@ -114,8 +114,9 @@ def plant(storage: Storage, text: str, *, cache: SeedCache | None = None) -> Non
     with storage.transaction():
         add_key(storage, API_KEY, rows.api_user_id)
         add_key(storage, GLOBAL_KEY, None)
-        for username, api_key in rows.personal_keys.items():
-            add_key(storage, api_key, rows.users[username])
+        for key in rows.keys:
+            user_id = rows.users[key.username]
+            add_key(storage, key.text, user_id, expires_at=key.expires_at, is_enabled=key.is_enabled)
         storage.remember("seed", text)
     if kept is not None:
         kept.keep(storage, text)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
-from trackteroid.sandbox.schema_text import load_schema
 from trackteroid.sandbox.seeds.rows import Rows
 
 __all__ = ["LOCATIONS", "PRODUCTION", "Vocabulary", "add_basics"]
@@ -28,7 +28,6 @@ _STATES = {
     "BLOCKED": ("Blocked", None),
 }
 _NOT_STARTED = "014a40a6-4e65-11e1-b8af-f23c91df25eb"
-_OBJECT_TYPES = ("Task", "Milestone", "Asset Build", "Shot", "Sequence", "Episode", "Folder")
 _ASSET_TYPES = {
     "Upload": "upload",
     "Geometry": "geo",
@@ -93,6 +92,9 @@ PRODUCTION = Vocabulary(
     ),
     build_types=("Character", "Prop", "Environment", "Matte Painting"),
 )
+
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def add_basics(rows: Rows, vocabulary: Vocabulary = PRODUCTION) -> None:
@@ -184,8 +186,10 @@ def _workflow(rows: Rows, name: str, statuses: list[str]) -> str:
 
 
 def _object_types(rows: Rows, schema: str, statuses: list[str], build_types: list[str]) -> None:
-    for sort, name in enumerate(_OBJECT_TYPES):
-        entity_type = load_schema().type(name.replace(" ", ""))
+    object_types = [each for each in rows.schema.types.values() if each.object_type_id and not each.hidden]
+    for sort, entity_type in enumerate(object_types):
+        # A schema is called like its object type, without the blanks.
+        name = _WORD_START.sub(" ", entity_type.name)
         immutable = {each.name for each in entity_type.attributes.values() if each.immutable}
         identifier = rows.add(
             "ObjectType",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trackteroid.sandbox.schema_text import load_schema
 from trackteroid.sandbox.seeds.basics import LOCATIONS
 from trackteroid.sandbox.seeds.rows import Rows
 
@@ -158,7 +157,7 @@ def _conversation(rows: Rows, project: str) -> None:
 
 
 def _custom_attributes(rows: Rows) -> None:
-    shot_id = load_schema().type("Shot").object_type_id
+    shot_id = rows.schema.type("Shot").object_type_id
     configurations: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("fstart", "number", {"entity_type": "task", "object_type_id": shot_id, "default": 0}),
         ("fend", "number", {"entity_type": "task", "object_type_id": shot_id, "default": 0}),
