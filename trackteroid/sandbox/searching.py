@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -61,8 +62,9 @@ def _criteria(schema: Schema, entity_type: EntityType, operation: Operation) -> 
         names = _available(schema, entity_type, _NAMES.get(entity_type.table, ("name",)))
         if not names:
             raise ValidationError(f"{entity_type.name} cannot be searched: it has no name.")
-        pattern = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        yield _any(entity_type, names, f"like {_quoted(f'%{pattern}%')}")
+        # In a pattern one backslash does for both: the quotes and the wildcards.
+        pattern = re.sub(r'([\\"%_])', r"\\\1", term)
+        yield _any(entity_type, names, f'like "%{pattern}%"')
     context_id = operation.get("context_id")
     if context_id is not None:
         places = _available(schema, entity_type, _PLACES.get(entity_type.table, ("context_id", "project_id")))
