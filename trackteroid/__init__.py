@@ -16,10 +16,20 @@ from typing import TYPE_CHECKING, Any
 from trackteroid.entities.names import ENTITY_NAMES
 
 if TYPE_CHECKING:
+    from ftrack_api.symbol import NOT_SET as NOT_SET
+
+    from trackteroid.constants import __VERSION__ as __VERSION__
     from trackteroid.entities import *  # noqa: F403
     from trackteroid.entities.base import EmptyCollection as EmptyCollection
     from trackteroid.entities.base import Entity as Entity
     from trackteroid.entities.base import EntityCollection as EntityCollection
+    from trackteroid.entities.schematypes import ASSET_TYPES as ASSET_TYPES
+    from trackteroid.entities.schematypes import (
+        CUSTOM_ATTRIBUTE_TYPE_COMPATIBILITY as CUSTOM_ATTRIBUTE_TYPE_COMPATIBILITY,
+    )
+    from trackteroid.entities.schematypes import OBJECT_TYPES as OBJECT_TYPES
+    from trackteroid.entities.schematypes import PROJECT_SCHEMAS as PROJECT_SCHEMAS
+    from trackteroid.entities.schematypes import TASK_TYPES as TASK_TYPES
     from trackteroid.errors import EntityCollectionOperationError as EntityCollectionOperationError
     from trackteroid.query import SCHEMA as SCHEMA
     from trackteroid.query import Criteria as Criteria
@@ -29,6 +39,11 @@ if TYPE_CHECKING:
     from trackteroid.session import Session as Session
 
 _HOMES = {
+    "ASSET_TYPES": "trackteroid.entities.schematypes",
+    "CUSTOM_ATTRIBUTE_TYPE_COMPATIBILITY": "trackteroid.entities.schematypes",
+    "OBJECT_TYPES": "trackteroid.entities.schematypes",
+    "PROJECT_SCHEMAS": "trackteroid.entities.schematypes",
+    "TASK_TYPES": "trackteroid.entities.schematypes",
     "EmptyCollection": "trackteroid.entities.base",
     "Entity": "trackteroid.entities.base",
     "EntityCollection": "trackteroid.entities.base",

@@ -116,6 +116,11 @@ def _refer(data: dict[str, Any]) -> None:
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
+def _held_as(entity: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the identity under which a deferred block holds an entity."""
+    return str(entity.entity_type), tuple(ftrack_api.inspection.primary_key(entity).values())
+
+
 class Commits:
     """Commits for one session.
 
@@ -164,7 +169,13 @@ class Commits:
     def _merge(self, results: Sequence[Any]) -> None:
         session = self._session
         with session.auto_populating(False), session.operation_recording(False):
-            cached = [entity for entity in self._local_values.noted() if self._is_cached(entity)]
+            # What a block in another thread has created or changed is not pending, and not for a commit to clear.
+            held = session.held_identities
+            cached = [
+                entity
+                for entity in self._local_values.noted()
+                if self._is_cached(entity) and not (held and _held_as(entity) in held)
+            ]
             # The keys of created entities are local until the server's answer is merged, and that finds them by key.
             for entity in cached:
                 self._clear(entity, keys=False)

@@ -81,5 +81,7 @@ def _load(location: str | None) -> dict[str, Any]:
         exec(compile(source, str(path), "exec"), found)
     except Exception as error:
         raise ConfigurationError(f"{VARIABLE}={location!r} failed:\n{traceback.format_exc()}") from error
-    logging.getLogger("trackteroid.configuration").info("Configuration loaded from %s", path)
-    return {name: value for name, value in found.items() if name in DEFAULTS}
+    known = {name: value for name, value in found.items() if name in DEFAULTS}
+    namespace = known.get("LOGGING_NAMESPACE", DEFAULTS["LOGGING_NAMESPACE"])
+    logging.getLogger(f"{namespace}.configuration").info("Configuration loaded from %s", path)
+    return known

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -22,11 +23,12 @@ import ftrack_api.query
 
 from trackteroid.cache.query_cache import QueryCache, open_query_cache
 from trackteroid.cache.reused_results import ReusedResults, Sharing
+from trackteroid.commits.servers import normalise_server_url, refuse_other_server
 from trackteroid.committing import Commits
 from trackteroid.connection.exchange import exchange
 from trackteroid.connection.gate import Gate, LazyConnection, connect
 from trackteroid.connection.retirement import RetiredConnection, retire
-from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError
+from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError, TrackteroidError
 from trackteroid.loading.loader import Loader
 from trackteroid.loading.local_values import LocalValues
 from trackteroid.loading.populating import questions
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from trackteroid.operations.recorder import Recorder
 
 __all__ = ["SESSION", "Session"]
+
+_logger = logging.getLogger("trackteroid.session")
 
 # The page size that the client uses (ftrack_api.session.Session.query).
 PAGE_SIZE = 500
@@ -73,6 +77,7 @@ _OWN_STATE = (
     "_generation",
     "_connection_lock",
     "_open_blocks",
+    "_open_stacks",
 )
 
 
@@ -97,6 +102,7 @@ class Session(ftrack_api.Session):
     _gate: Gate
     _blocks: threading.local
     _open_blocks: int
+    _open_stacks: list[Any]
     _reused_results: ReusedResults
     _query_cache: QueryCache | None
     _arguments: dict[str, Any]
@@ -113,6 +119,7 @@ class Session(ftrack_api.Session):
         state["_gate"] = Gate()
         state["_blocks"] = threading.local()
         state["_open_blocks"] = 0
+        state["_open_stacks"] = []
         state["_reused_results"] = ReusedResults()
         state["_query_cache"] = None
         state["_arguments"] = {}
@@ -161,6 +168,8 @@ class Session(ftrack_api.Session):
     def close(self) -> None:
         """Close the session as the client does, and forget reused results. May be called again."""
         self._reused_results.clear()
+        if self.__dict__["_query_cache"] is not None:
+            self.__dict__["_query_cache"].settle()
         if "_closed" in self.__dict__:
             super().close()
 
@@ -233,6 +242,8 @@ class Session(ftrack_api.Session):
     def _discard(self, before: Mapping[str, Any]) -> None:
         """End what an earlier connection left behind; `before` is this object's former state."""
         self._reused_results.clear()
+        if before["_query_cache"] is not None:
+            before["_query_cache"].settle()
         self.__dict__["_query_cache"] = None
         _forget_memoised(self)
         if before["_shared_operations"]:
@@ -294,6 +305,13 @@ class Session(ftrack_api.Session):
         """Whether this thread is inside a `deferred_operations` block of this session."""
         return bool(getattr(self._blocks, "stack", None))
 
+    @property
+    def held_identities(self) -> set[tuple[str, tuple[str, ...]]]:
+        """Entities (type, key) that open deferred blocks of any thread created or changed: a commit leaves them alone."""
+        with self._connection_lock:
+            stacks = list(self._open_stacks)
+        return {identity for stack in stacks for identity in getattr(stack, "held", ())}
+
     def push_operations(self, operations: Any) -> None:
         """Let this thread record into `operations` (an `ftrack_api.operation.Operations`) until `pop_operations`."""
         if not hasattr(self._blocks, "stack"):
@@ -301,12 +319,14 @@ class Session(ftrack_api.Session):
         self._blocks.stack.append(operations)
         with self._connection_lock:
             self.__dict__["_open_blocks"] += 1
+            self._open_stacks.append(operations)
 
     def pop_operations(self) -> Any:
         """Return to what this thread recorded into before the last `push_operations`; returns that one's operations."""
         operations = self._blocks.stack.pop()
         with self._connection_lock:
             self.__dict__["_open_blocks"] -= 1
+            self._open_stacks[:] = [stack for stack in self._open_stacks if stack is not operations]
         return operations
 
     def commit(self) -> None:
@@ -365,6 +385,9 @@ class Session(ftrack_api.Session):
         from trackteroid.operations.recording import read_recording
 
         recording = read_recording(path)
+        target = self.__dict__.get("_server_url") or os.environ.get("FTRACK_SERVER")
+        if target and "server_url" not in overrides:
+            refuse_other_server(recording.server_url, target, Settings.from_environment().server_aliases)
         self.reconnect(**overrides)
         if not recording.operations:
             return
@@ -407,7 +430,14 @@ class Session(ftrack_api.Session):
         if not writes:
             yield
             return
-        with self.query_cache.writing(writes):
+        try:
+            cache = self.query_cache
+        except TrackteroidError as error:
+            # A cache that cannot be used never breaks a commit.
+            _logger.warning("The query cache is not told of a commit: %s", error)
+            yield
+            return
+        with cache.writing(writes):
             yield
 
     def decode(self, string: str) -> Any:
@@ -499,9 +529,10 @@ class Session(ftrack_api.Session):
         cache: QueryCache | None = self.__dict__["_query_cache"]
         if cache is None:
             with self._connection_lock:
+                settings = Settings.from_environment()
                 cache = open_query_cache(
-                    Settings.from_environment(),
-                    server_url=self.server_url,
+                    settings,
+                    server_url=normalise_server_url(self.server_url, settings.server_aliases),
                     api_user=self.api_user,
                     schemas=self.schemas,
                     schema_hash=self.schema_hash,

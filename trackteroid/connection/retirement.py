@@ -3,6 +3,9 @@
 An entity finds its session by its instance attribute `session`. When a session reconnects, the entity classes of the old
 connection get a data descriptor of that name, which wins over the instance attribute: from then on their entities speak to a
 `RetiredConnection` (against silently lost edits, defect D30 of the original library).
+
+Where the new connection goes on with the classes (its schema is the same), that descriptor is an `EntitySession`: it tells
+entities of the present connection from older ones by the name under which they keep their session.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any, NoReturn
 
 from trackteroid.errors import EntityCollectionOperationError
 
-__all__ = ["RetiredConnection", "retire"]
+__all__ = ["EntitySession", "RetiredConnection", "outlive", "retire"]
 
 
 class RetiredConnection:
@@ -30,7 +33,7 @@ class RetiredConnection:
     @property
     def record_operations(self) -> bool:
         if self._recording:
-            self._refuse()
+            self.refuse()
         return False
 
     @contextlib.contextmanager
@@ -51,9 +54,10 @@ class RetiredConnection:
     _merge = merge
 
     def __getattr__(self, name: str) -> NoReturn:
-        self._refuse()
+        self.refuse()
 
-    def _refuse(self) -> NoReturn:
+    def refuse(self) -> NoReturn:
+        """Raise what tells the user to query again."""
         raise EntityCollectionOperationError(
             f"This entity was loaded over an earlier connection to {self.server_url}: its session has been reconnected "
             "or closed since. What was loaded can still be read; query it again to change it."
@@ -68,7 +72,50 @@ class _Retired:
         return self._connection
 
     def __set__(self, instance: Any, value: Any) -> None:
-        self._connection._refuse()
+        self._connection.refuse()
+
+
+class EntitySession:
+    """The attribute `session` of the entities of classes that outlive a connection."""
+
+    def __init__(self) -> None:
+        # What an entity keeps its session under as long as its class has no descriptor.
+        self._name = "session"
+        self._retired: RetiredConnection | None = None
+
+    def __get__(self, entity: Any, owner: type) -> Any:
+        if entity is None:
+            return self
+        try:
+            return entity.__dict__[self._name]
+        except KeyError:
+            return self._retired
+
+    def __set__(self, entity: Any, session: Any) -> None:
+        entity.__dict__[self._name] = session
+
+    def begin(self, retired: RetiredConnection) -> tuple[str, RetiredConnection | None]:
+        """Let all entities made so far speak to `retired`; return what `withdraw` takes to undo that."""
+        before = (self._name, self._retired)
+        self._name, self._retired = f"session after connection {retired.generation}", retired
+        return before
+
+    def withdraw(self, before: tuple[str, RetiredConnection | None]) -> None:
+        """Undo `begin`: the new connection did not come about."""
+        self._name, self._retired = before
+
+
+def outlive(entity_classes: Iterable[Any]) -> EntitySession:
+    """Return the descriptor by which these classes, all of one session, can go on with the next connection."""
+    classes = list(entity_classes)
+    for entity_class in classes:
+        found = entity_class.__dict__.get("session")
+        if isinstance(found, EntitySession):
+            return found
+    made = EntitySession()
+    for entity_class in classes:
+        entity_class.session = made
+    return made
 
 
 def retire(entity_classes: Iterable[type], connection: RetiredConnection) -> None:

@@ -16,6 +16,7 @@ from trackteroid.entities.container import Container
 from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import Entity
 from trackteroid.entities.fetching import fetch
+from trackteroid.entities.server_setup import AttributeInfo, custom_attributes
 from trackteroid.entities.values import NOT_SET, is_new, stored
 from trackteroid.errors import EntityCollectionOperationError
 from trackteroid.relationships import Attribute, AttributeKind
@@ -91,12 +92,22 @@ def assign_custom(view: View, entities: Sequence[Any], key: str, value: Any) -> 
     """Record new values of a custom attribute.
 
     Raises:
-        TypeError: There are not as many values as entities.
+        TypeError: The type of a value is wrong, or there are not as many values as entities.
         AttributeError: The entities have no such custom attribute.
+        EntityCollectionOperationError: The server computes this attribute.
     """
     context = view.context
     context.check_usable(f"assign custom attribute {key!r}")
-    values = _in_step(f"custom_{key}", len(entities), value)
+    info = custom_attributes(context.session).get(key)
+    if info is not None and info.array and len(entities) == 1 and isinstance(value, (list, tuple)):
+        # The several words of one enumerator; a list around them, as reading gives it, is no part of the value.
+        nested = len(value) == 1 and isinstance(value[0], (list, tuple))
+        values = [list(value[0] if nested else value)]
+    else:
+        values = _in_step(f"custom_{key}", len(entities), value)
+    if info is not None:
+        for one in values:
+            _check_custom(f"{view.entity_type.__name__}.custom_{key}", info, one)
     fetch(context, view.entity_type, entities, [["custom_attributes", "value"]])
     proxies = [entity["custom_attributes"] for entity in entities]
     # The server has a row for every custom attribute of an entity it knows; the client makes rows only for new entities.
@@ -149,6 +160,17 @@ def _scalar(where: str, attribute: Attribute, value: Any) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
         raise TypeError(f"{where} takes {expected}, not {_kind(value)}.")
     return value
+
+
+def _check_custom(where: str, info: AttributeInfo, value: Any) -> None:
+    if not info.mutable:
+        raise EntityCollectionOperationError(f"{where} cannot be assigned: the server computes it.")
+    parts = value if info.array and isinstance(value, (list, tuple)) else [value]
+    for part in parts:
+        fits = isinstance(part, info.types) and not (isinstance(part, bool) and bool not in info.types)
+        if not fits and part is not None:
+            expected = " or ".join(kind.__name__ for kind in info.types)
+            raise TypeError(f"{where} takes {expected}, not {_kind(part)}.")
 
 
 def _several(context: Context, where: str, attribute: Attribute, value: Any) -> list[Any]:

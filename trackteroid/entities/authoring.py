@@ -17,6 +17,7 @@ from trackteroid.entities.container import Container
 from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import EntityType
 from trackteroid.entities.fetching import fetch
+from trackteroid.entities.server_setup import entities_by_name, entity_named
 from trackteroid.entities.values import NOT_SET, items, read, stored, unique
 from trackteroid.errors import UsageError
 from trackteroid.relationships import AttributeKind
@@ -187,17 +188,12 @@ def _argument(context: Context, entity_type: EntityType, name: str, value: Any) 
 
 
 def _named(context: Context, entity_type: EntityType, name: str, type_name: str, value: str) -> Any:
-    """Return the entity of a type by its name, exact or in CamelCase; asked by one plain query."""
-    known = {str(read(row, "name")): row for row in context.session.fetch_entities(f"select id, name from {type_name}")}
-    camel = {camel_case(text): row for text, row in known.items()}
-    if value not in known and value not in camel:
+    """Return the entity of a type by its name, exact or in CamelCase."""
+    found = entity_named(context.session, type_name, value)
+    if found is None:
+        known = entities_by_name(context.session, type_name)
         raise UsageError(
             f"{entity_type.__name__}.create: there is no {type_name} {value!r} for the argument {name!r}; there are "
             f"{', '.join(sorted(known))}."
         )
-    return known.get(value) or camel[value]
-
-
-def camel_case(text: str) -> str:
-    """Return words capitalised and joined: `Look Dev` -> `LookDev`; digits and existing capitals stay."""
-    return "".join(word[:1].upper() + word[1:] for word in text.split())
+    return found

@@ -17,6 +17,8 @@ import ftrack_api.entity.job
 import ftrack_api.entity.location
 from ftrack_api.symbol import NOT_SET
 
+from trackteroid.connection.retirement import EntitySession
+
 __all__ = ["Plan", "Relation", "Shape", "Unusual", "make_storage", "oddity", "plan_for"]
 
 # Methods that decide what an entity holds after loading, and who may define them.
@@ -191,7 +193,8 @@ def oddity(entity_class: Any) -> str | None:
     for base in entity_class.__mro__:
         if "__init__" in base.__dict__ and base not in _CONSTRUCTORS:
             return f"class {name} has its own constructor"
-        if "session" in base.__dict__:
+        # Ours, on classes that outlived a connection, keeps what it is given.
+        if not isinstance(base.__dict__.get("session"), EntitySession | None):
             return f"class {name} decides on its session"
     attributes = entity_class.attributes
     if type(attributes) is not ftrack_api.attribute.Attributes:

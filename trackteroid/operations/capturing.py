@@ -65,6 +65,12 @@ class CapturingOperations(ftrack_api.operation.Operations):
         self._encoded.append(encoded)
         super().push(operation)
 
+    @property
+    def held(self) -> list[Identity]:
+        """Entities whose local state belongs to the block."""
+        # Copies, as the thread that records may go on.
+        return [*list(self.created), *(key for key, _ in list(self.touches))]
+
     def pop(self) -> Any:
         """Take the last operation off the stack and return it."""
         operation = super().pop()
