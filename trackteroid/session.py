@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +29,7 @@ from trackteroid.committing import Commits
 from trackteroid.connection.exchange import exchange
 from trackteroid.connection.gate import Gate, LazyConnection, connect
 from trackteroid.connection.retirement import RetiredConnection, retire
+from trackteroid.connection.succession import Predecessor
 from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError, TrackteroidError
 from trackteroid.loading.loader import Loader
 from trackteroid.loading.local_values import LocalValues
@@ -36,6 +38,10 @@ from trackteroid.relationships import SchemaIndex, schema_index
 from trackteroid.settings import Settings
 
 if TYPE_CHECKING:
+    from trackteroid.entities.collection import EntityCollection
+    from trackteroid.entities.empty import EmptyCollection
+    from trackteroid.entities.entity import EntityType
+    from trackteroid.entities.relationships_parser import RelationshipsParser
     from trackteroid.operations.recorder import Recorder
 
 __all__ = ["SESSION", "Session"]
@@ -165,9 +171,39 @@ class Session(ftrack_api.Session):
         """Digest of the server's schema."""
         return self.schema_index.schema_hash
 
+    @property
+    def remembered(self) -> dict[Any, Any]:
+        """What others keep about this connection, by keys of their own; a reconnect, `reset` and `close` empty it."""
+        remembered: dict[Any, Any] = self.__dict__.setdefault("_remembered", {})
+        return remembered
+
+    @property
+    def parsed_relationships(self) -> RelationshipsParser:
+        """The relations between types that the server's schema implies; shared by all sessions of one schema."""
+        from trackteroid.entities.relationships_parser import RelationshipsParser
+
+        return RelationshipsParser.of(self.schema_index)
+
+    def get_type_class(self, name: str) -> EntityType | None:
+        """Return the entity class of a type of the server, such as `Shot` for `"Shot"`; None if it has no such type."""
+        from trackteroid.entities.entity_types import entity_class
+
+        return entity_class(name, self.schema_index) if name in self.schema_index else None
+
+    def get_cached_collections(self) -> dict[EntityType, EntityCollection[Any] | EmptyCollection[Any]]:
+        """Return what is in memory, as a collection for each entity class.
+
+        Every type of the server and every class of the library is a key; entities belong to the collection of exactly
+        their type, and those of which nothing is in memory are empty.
+        """
+        from trackteroid.entities.cached import cached_collections
+
+        return cached_collections(self)
+
     def close(self) -> None:
         """Close the session as the client does, and forget reused results. May be called again."""
         self._reused_results.clear()
+        self.__dict__.pop("_remembered", None)
         if self.__dict__["_query_cache"] is not None:
             self.__dict__["_query_cache"].settle()
         if "_closed" in self.__dict__:
@@ -181,6 +217,7 @@ class Session(ftrack_api.Session):
     def reset(self) -> None:
         """Reset the session as the client does, and forget reused results."""
         self._reused_results.clear()
+        self.remembered.clear()
         super().reset()
 
     def rollback(self) -> None:
@@ -220,6 +257,7 @@ class Session(ftrack_api.Session):
 
     def _reconnect(self, arguments: dict[str, Any]) -> None:
         before = dict(self.__dict__)
+        predecessor = Predecessor(before)
         own_class = type(self)
         gate = self._gate
         with gate.lock:
@@ -229,14 +267,19 @@ class Session(ftrack_api.Session):
             try:
                 for name in before.keys() - set(_OWN_STATE):
                     del self.__dict__[name]
+                self.__dict__["_predecessor"] = predecessor
                 Session.__init__(self, **arguments)
+                del self.__dict__["_predecessor"]
             except BaseException:
+                predecessor.restore()
                 self.__dict__.clear()
                 self.__dict__.update(before)
                 raise
             finally:
                 object.__setattr__(self, "__class__", own_class)
                 gate.owner = None
+        if not predecessor.succeeded:
+            retire(before["types"].values(), RetiredConnection(before["_server_url"], before["_generation"]))
         self._discard(before)
 
     def _discard(self, before: Mapping[str, Any]) -> None:
@@ -248,7 +291,6 @@ class Session(ftrack_api.Session):
         _forget_memoised(self)
         if before["_shared_operations"]:
             self.logger.warning("Reconnected with pending operations not persisted.")
-        retire(before["types"].values(), RetiredConnection(before["_server_url"], before["_generation"]))
         if before["_managed_request"] is not None:
             before["_managed_request"].close()
         with contextlib.suppress(ftrack_api.exception.EventHubConnectionError):
@@ -262,8 +304,16 @@ class Session(ftrack_api.Session):
         result: tuple[list[Any], str | None] = super()._read_schemas_from_cache(schema_cache_path)
         return result
 
+    def _load_schemas(self, schema_cache_path: Any) -> Any:
+        predecessor = self.__dict__.get("_predecessor")
+        known = predecessor.schemas(self._server_information) if predecessor else None
+        return super()._load_schemas(schema_cache_path) if known is None else known
+
     def _build_entity_type_classes(self, schemas: Any) -> dict[str, Any]:
-        classes: dict[str, Any] = super()._build_entity_type_classes(schemas)
+        predecessor = self.__dict__.get("_predecessor")
+        classes: dict[str, Any] | None = predecessor.entity_classes(schemas, self.event_hub) if predecessor else None
+        if classes is None:
+            classes = super()._build_entity_type_classes(schemas)
         self._local_values.watch(classes.values())
         return classes
 
@@ -348,6 +398,16 @@ class Session(ftrack_api.Session):
             super().commit()
         if deletes:
             self._reused_results.clear()
+
+    def delete(self, entity: Any) -> None:
+        """Mark an entity for deletion.
+
+        Raises:
+            EntityCollectionOperationError: It was loaded before the session reconnected.
+        """
+        if isinstance(entity.session, RetiredConnection):
+            entity.session.refuse()
+        super().delete(entity)
 
     def deferred_operations(
         self, path: str | os.PathLike[str], clear: bool = True, labels: Mapping[str, str] | None = None
@@ -652,6 +712,14 @@ def _forget_memoised(session: Session) -> None:
 
 def _lazy_session() -> Session:
     return _UnconnectedSession.__new__(_UnconnectedSession)
+
+
+class _SessionDelegate(Session):
+    """The name that `Session` had in the original library."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn("_SessionDelegate is an old name: use Session.", DeprecationWarning, stacklevel=2)
+        super().__init__(*args, **kwargs)
 
 
 #: The default session. It connects when something first needs the server, once, from whichever thread.
