@@ -78,6 +78,11 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+def public_names() -> dict[str, str]:
+    """Return each public name with the module that it is defined in."""
+    return dict(_HOMES)
+
+
 def _object_type(name: str) -> Any:
     """Return the entity class of a type that only the server knows (a studio's own object type)."""
     from trackteroid.entities.entity_types import entity_class
