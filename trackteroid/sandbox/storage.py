@@ -169,6 +169,9 @@ class Storage:
             sqlite3.Error: There is no such file, or it can't be read; nothing changes.
         """
         with self.lock, contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            # An empty file would do as a database, too.
+            if copy.execute('SELECT "value" FROM "__about" WHERE "name" = \'format\'').fetchone() != (str(_FORMAT),):
+                raise sqlite3.DatabaseError("it is no copy made by this version of the sandbox")
             copy.backup(self._connection)
 
     def close(self) -> None:
