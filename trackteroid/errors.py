@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "BadInputError",
     "CacheUnavailableError",
+    "CommitTimeoutError",
     "ConfigurationError",
     "DeferredCommitError",
     "EntityCollectionOperationError",
@@ -151,6 +152,10 @@ class LedgerDataError(LedgerError, ValueError):
 
 class UnknownCommitError(LedgerError, LookupError):
     """The commit ledger knows no commit of this id."""
+
+
+class CommitTimeoutError(LedgerError, TimeoutError):
+    """The commit has not ended in time."""
 
 
 class LeaseLostError(LedgerError):

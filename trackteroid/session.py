@@ -38,6 +38,7 @@ from trackteroid.relationships import SchemaIndex, schema_index
 from trackteroid.settings import Settings
 
 if TYPE_CHECKING:
+    from trackteroid.commits.enqueued_block import EnqueuedBlock
     from trackteroid.entities.collection import EntityCollection
     from trackteroid.entities.empty import EmptyCollection
     from trackteroid.entities.entity import EntityType
@@ -427,6 +428,24 @@ class Session(ftrack_api.Session):
 
         return Recorder(self, path, clear=clear, labels=labels)
 
+    def enqueued_operations(self, labels: Mapping[str, str] | None = None) -> EnqueuedBlock:
+        """Record what a `with` block does and hand it to the workers when the block has ended.
+
+        `with session.enqueued_operations() as commit:` gives the commit's handle: `commit.wait(60)`, `commit.state`,
+        `commit.result`, `commit.retry()`, `commit.cancel()`. If the block raises, nothing is enqueued. When Redis takes nothing,
+        the recording waits in the spool. An inner block is enqueued together with its outermost one, before it.
+
+        Args:
+            labels: Words by which people will look for the commit, such as `{"farm_job": "123"}`.
+
+        Raises:
+            RecordingRefusedError: The block did something that cannot be recorded (at exit); nothing is enqueued.
+            SpoolError: Neither Redis nor the spool take it (at exit); the recording is kept, and the text says where.
+        """
+        from trackteroid.commits.enqueued_block import EnqueuedBlock
+
+        return EnqueuedBlock(self, labels=labels)
+
     def reconnect_and_commit(self, path: str | os.PathLike[str], **overrides: Any) -> None:
         """Reconnect and commit a recording, in one step, so that no other pending operation can slip in.
 
@@ -639,6 +658,7 @@ class _UnconnectedSession(LazyConnection, Session):
             "closed",
             "connected_class",
             "deferred_operations",
+            "enqueued_operations",
             "generation",
             "hidden_operations",
             "in_deferred_block",

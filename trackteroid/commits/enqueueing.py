@@ -10,11 +10,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from trackteroid.commits.bounded import within
 from trackteroid.commits.flushing import FlushReport, flush
+from trackteroid.commits.handle import CommitHandle, CommitLink
 from trackteroid.commits.ledger import Enqueued, Ledger, LedgerPolicy
 from trackteroid.commits.payload import compress
 from trackteroid.commits.servers import normalise_server_url
@@ -57,12 +58,14 @@ class EnqueueResult:
         accepted_in: `"ledger"`, or `"spool"`: Redis could not take it, so it waits on this node's disk (or the shared folder that
             `TRACKTEROID_SPOOL` names) and is delivered by the next enqueue there, or by `trackteroid spool flush`.
         reason: Why it is in the spool; empty otherwise.
+        commit: Handle of the commit: its state, waiting for it, retrying and cancelling it.
     """
 
     commit_id: str
     state: CommitState
     already_known: bool
     wakeup_sent: bool
+    commit: CommitHandle = field(compare=False, repr=False)
     accepted_in: Literal["ledger", "spool"] = "ledger"
     reason: str = ""
 
@@ -160,7 +163,8 @@ def enqueue(
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
     if ledger is not None:
-        return _accepted(submit(ledger, recording, _packed(recording, settings)), ledger.server_url, settings, wake)
+        accepted = submit(ledger, recording, _packed(recording, settings))
+        return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
     url = recording.server_url or server_url or os.environ.get("FTRACK_SERVER", "")
     url = normalise_server_url(url, settings.server_aliases)
     payload = _packed(recording, settings)
@@ -172,7 +176,8 @@ def enqueue(
         if time.monotonic() - started > _HANGING_SECONDS:
             _hung[settings.redis_url] = (time.monotonic() + _PAUSE_SECONDS, str(error))
         return _spooled(recording, payload, url, settings, error)
-    return _accepted(accepted, url, settings, wake)
+    sender = _sender(settings.redis_url, url) if wake else None
+    return _accepted(accepted, settings, sender, _kept_ledger(settings, url))
 
 
 def _packed(recording: Recording, settings: Settings) -> bytes:
@@ -196,13 +201,21 @@ def _hand_over(recording: Recording, payload: bytes, server_url: str, settings: 
     return accepted
 
 
-def _accepted(accepted: Enqueued, server_url: str, settings: Settings, wake: bool) -> EnqueueResult:
-    wakes = wake and accepted.state is CommitState.QUEUED
+def _accepted(accepted: Enqueued, settings: Settings, sender: WakeupSender | None, ledger: Ledger) -> EnqueueResult:
+    woken = sender is not None and accepted.state is CommitState.QUEUED and sender.send()
     return EnqueueResult(
         commit_id=accepted.commit_id,
         state=accepted.state,
         already_known=accepted.known,
-        wakeup_sent=wakes and _sender(settings.redis_url, server_url).send(),
+        wakeup_sent=woken,
+        commit=CommitHandle(
+            CommitLink(
+                commit_id=accepted.commit_id,
+                open_ledger=lambda: ledger,
+                in_spool=lambda: False,
+                deliver=lambda: None,
+            )
+        ),
     )
 
 
@@ -217,8 +230,9 @@ def _spooled(
         payload=payload,
         reason=str(why),
     )
+    spool = open_spool(settings)
     try:
-        accepted = open_spool(settings).accept(item)
+        accepted = spool.accept(item)
     except SpoolError as error:
         # Both reasons, as a person has to repair one of them.
         raise type(error)(f"{error} ({why})") from why
@@ -230,6 +244,14 @@ def _spooled(
         wakeup_sent=False,
         accepted_in="spool",
         reason=str(why),
+        commit=CommitHandle(
+            CommitLink(
+                commit_id=item.commit_id,
+                open_ledger=lambda: _kept_ledger(settings, server_url),
+                in_spool=accepted.path.exists,
+                deliver=lambda: flush_spool(settings, seconds=FLUSH_SECONDS),
+            )
+        ),
     )
 
 
