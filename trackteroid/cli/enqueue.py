@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
-from trackteroid.cli.output import message, print_json, print_line
+from trackteroid.cli.output import message, print_receipt
 from trackteroid.errors import SpoolError, TrackteroidError
 
 __all__ = ["configure"]
@@ -48,6 +49,9 @@ def _run(options: argparse.Namespace) -> int:
             code = ExitCode.SPOOLED
         if result.already_known:
             message(f"{file}: known already as {result.commit_id}, state {result.state.value}.")
+            if result.state.value == "dead" and code == ExitCode.OK:
+                # What a farm job would take for success.
+                code = ExitCode.FAILED
         results.append(
             {
                 "file": str(file),
@@ -58,7 +62,8 @@ def _run(options: argparse.Namespace) -> int:
             }
         )
         if not options.json:
-            print_line(result.commit_id)
+            # One by one: who reads the ids may stop reading, the rest is enqueued all the same.
+            print_receipt(result.commit_id)
     if options.json:
-        print_json(results)
+        print_receipt(json.dumps(results, indent=2))
     return code

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
-from trackteroid.cli.output import message
+from trackteroid.cli.output import message, silence_output
 from trackteroid.errors import ServerCallError, TrackteroidError
 
 __all__ = ["main"]
@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message("interrupted.")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; keep Python from complaining when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough. Commands that change something print with `print_receipt`.
+        silence_output()
         return ExitCode.OK
     except Exception as error:
         return _report(error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["age", "message", "print_json", "print_line", "print_table", "timestamp"]
+__all__ = ["age", "message", "print_json", "print_line", "print_receipt", "print_table", "silence_output", "timestamp"]
 
 
 def message(text: str) -> None:
@@ -19,6 +20,33 @@ def message(text: str) -> None:
 def print_line(text: str) -> None:
     """Print one line of a result."""
     sys.stdout.write(f"{text}\n")
+
+
+def print_receipt(text: str) -> None:
+    """Print a line about something that has been done already, at once.
+
+    If nobody reads standard output any more, it goes to standard error: what follows must be done all the same.
+    """
+    try:
+        print_line(text)
+        sys.stdout.flush()
+    except OSError:
+        silence_output()
+        message("standard output is closed; results follow here.")
+        _state["receipts"] = "stderr"
+    if _state["receipts"] == "stderr":
+        sys.stderr.write(f"{text}\n")
+
+
+_state = {"receipts": "stdout"}
+
+
+def silence_output() -> None:
+    """Let standard output go nowhere from now on, so that Python does not complain when it closes it."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
 
 def print_json(value: Any) -> None:

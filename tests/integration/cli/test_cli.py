@@ -217,3 +217,59 @@ def test_wrong_usage(arguments: list[str], env: dict[str, str]) -> None:
     assert done.returncode == ExitCode.USAGE
     assert "usage: trackteroid" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_everything_is_enqueued_although_nobody_reads_the_ids(env: dict[str, str], tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.dbm" for number in range(5)]
+    for file in files:
+        subprocess.run([sys.executable, "-c", RECORD, str(file)], env={**os.environ, **env}, check=True, timeout=60)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "trackteroid", "enqueue", *map(str, files)],
+        env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    ids = [line for line in done.stderr.splitlines() if not line.startswith("trackteroid: ")]
+    assert len(set(ids)) == 5
+    listed = json.loads(trackteroid("commits", "list", "--json", env=env).stdout)
+    assert set(ids) <= {commit["id"] for commit in listed}
+
+
+def test_a_recording_of_another_server_is_committed_only_when_it_is_named(recording: Path, env: dict[str, str]) -> None:
+    elsewhere = {**env, "FTRACK_SERVER": env["FTRACK_SERVER"].replace("127.0.0.1", "localhost")}
+    done = trackteroid("recording", "commit", str(recording), env=elsewhere)
+    assert_one_clear_line(done, ExitCode.BAD_DATA, "127.0.0.1", "localhost", "--server")
+    source = f"from trackteroid import SESSION; SESSION.reconnect_and_commit({str(recording)!r})"
+    python = subprocess.run(
+        [sys.executable, "-c", source], env={**os.environ, **elsewhere}, capture_output=True, text=True, timeout=60
+    )
+    assert "RecordingRefusedError" in python.stderr
+    named = trackteroid("recording", "commit", str(recording), "--server", elsewhere["FTRACK_SERVER"], env=elsewhere)
+    assert named.returncode == 0, named.stderr
+
+
+def test_text_that_the_terminal_has_no_letters_for_is_shown_escaped(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "publish.dbm"
+    source = RECORD.replace('comment="cli"', 'comment="\u65e5\u672c"')
+    subprocess.run([sys.executable, "-c", source, str(path)], env={**os.environ, **env}, check=True, timeout=60)
+    shown = trackteroid("recording", "show", str(path), env={**env, "PYTHONIOENCODING": "cp1252"})
+    assert shown.returncode == 0, shown.stderr
+    assert "\\u65e5" in shown.stdout
+
+
+def test_a_server_that_is_busy_is_unavailable(recording: Path, env: dict[str, str], sandbox: SandboxProcess) -> None:
+    sandbox.faults([{"kind": "error", "status": 503}])
+    try:
+        done = trackteroid("recording", "commit", str(recording), env=env)
+        assert_one_clear_line(done, ExitCode.UNAVAILABLE)
+        sandbox.faults([{"kind": "maintenance", "status": 503}])
+        done = trackteroid("recording", "commit", str(recording), env=env)
+        assert_one_clear_line(done, ExitCode.UNAVAILABLE)
+    finally:
+        sandbox.clear_faults()
