@@ -213,8 +213,20 @@ class Ledger(Protocol):
     def payload(self, commit_id: str) -> bytes | None:
         """Return the compressed recording, None once it is committed or unknown."""
 
-    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
-        """Return the newest `limit` commits of these states (default: all), newest first."""
+    def list(
+        self,
+        states: Iterable[CommitState] | None = None,
+        *,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Commit]:
+        """Return the newest `limit` commits of these states (default: all), newest first.
+
+        Args:
+            states: Which.
+            limit: How many at most.
+            before: Only what comes after this (`created_at`, `id`) in that order: those of the last commit of a page give the next.
+        """
 
     def counts(self) -> dict[CommitState, int]:
         """Return how many commits are in each state."""

@@ -230,10 +230,18 @@ class MemoryLedger:
         with self._lock:
             return self._payloads.get(commit_id)
 
-    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
+    def list(
+        self,
+        states: Iterable[CommitState] | None = None,
+        *,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Commit]:
         with self._lock:
             wanted = set(CommitState if states is None else states)
             rows = [row for row in self._rows.values() if row.state in wanted]
+            if before is not None:
+                rows = [row for row in rows if (row.created_at, row.id) < before]
             rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
             return rows[:limit]
 

@@ -163,9 +163,16 @@ class RedisLedger:
             stored: Any = self._client.get(f"{self._prefix}p:{commit_id}")
         return None if stored is None else bytes(stored)
 
-    def list(self, states: Iterable[CommitState] | None = None, *, limit: int = 50) -> Sequence[Commit]:
+    def list(
+        self,
+        states: Iterable[CommitState] | None = None,
+        *,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Commit]:
         wanted = CommitState if states is None else states
-        answer = self._run("list", limit, *(state.value for state in wanted))
+        moment, last = ("", "") if before is None else (repr(before[0]), before[1])
+        answer = self._run("list", limit, moment, last, *(state.value for state in wanted))
         return [self._commit(answer[i], answer[i + 1]) for i in range(0, len(answer), 2)]
 
     def counts(self) -> dict[CommitState, int]:
