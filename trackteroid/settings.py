@@ -103,6 +103,12 @@ class Settings:
     retry_cap_seconds: float = _variable(
         "TRACKTEROID_RETRY_CAP_SECONDS", 3600.0, _positive, "Longest delay of the exponential backoff."
     )
+    waiting_horizon_seconds: float = _variable(
+        "TRACKTEROID_WAITING_HORIZON_SECONDS",
+        24 * 3600.0,
+        _positive,
+        "How long a commit waits for something missing that no known recording creates.",
+    )
     max_claims: int = _variable(
         "TRACKTEROID_MAX_CLAIMS",
         5,

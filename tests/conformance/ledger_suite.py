@@ -536,6 +536,23 @@ class LedgerSuite:
         assert self.ledger.counts()[CommitState.QUEUED] == 3
         assert set(self.ledger.counts()) == set(CommitState)
 
+    def test_a_listing_goes_on_where_a_page_ended_even_within_one_moment(self) -> None:
+        for name in ("a", "b", "c", "d", "e", "f", "g"):
+            self.enqueue(name)
+            if name not in "bcd":
+                self.clock.advance(1.25)
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        seen: list[str] = []
+        before = None
+        while page := self.ledger.list(limit=2, before=before):
+            seen += [commit.id for commit in page]
+            before = (page[-1].created_at, page[-1].id)
+        assert seen == ["g", "f", "e", "d", "c", "b", "a"]
+        middle = self.ledger.get("d")
+        older = self.ledger.list([CommitState.QUEUED], before=(middle.created_at, ""))
+        assert [commit.id for commit in older] == []
+        assert [commit.id for commit in self.ledger.list(before=(middle.created_at, ""))] == ["a"]
+
     def test_purging_removes_expired_rows_and_nothing_else(self) -> None:
         for name in ("a", "b"):
             self.enqueue(name)

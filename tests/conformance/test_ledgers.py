@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT, LedgerSuite
+from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT
+from tests.conformance.order_suite import OrderSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
 from trackteroid.commits.commit import CommitFacts
@@ -19,12 +20,12 @@ from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.errors import LedgerUnavailableError
 
 
-class TestMemoryLedger(LedgerSuite):
+class TestMemoryLedger(OrderSuite):
     def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
         return MemoryLedger(server_url, policy=POLICY, clock=clock)
 
 
-class TestRedisLedgerOnFakeredis(LedgerSuite):
+class TestRedisLedgerOnFakeredis(OrderSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = fake_redis()
 
@@ -38,7 +39,7 @@ def real_server() -> Iterator[EmbeddedRedis]:
         yield server
 
 
-class TestRedisLedgerOnARealServer(LedgerSuite):
+class TestRedisLedgerOnARealServer(OrderSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = connect(request.getfixturevalue("real_server").url)
         self.client.flushall()

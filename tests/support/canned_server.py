@@ -30,7 +30,12 @@ SCHEMAS: list[dict[str, Any]] = [
     {
         "id": "Component",
         "primary_key": ["id"],
-        "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "version": {"$ref": "AssetVersion"}},
+        "properties": {
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "version": {"$ref": "AssetVersion"},
+            "version_id": {"type": "string"},
+        },
     },
     {
         "id": "Task",

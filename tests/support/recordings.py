@@ -37,12 +37,13 @@ def recorded(
     recording_id: str = "rec-1",
     server_url: str | None = "https://studio.example",
     bases: Sequence[tuple[str, str, str, Any]] = (),
+    created_at: str = "2026-01-01T00:00:00+00:00",
 ) -> Recording:
     """Return a recording; `bases`: (entity type, id, attribute, value)."""
     manifest = Manifest(
         recording_id=recording_id,
         digest=digest_of(operations),
-        created_at="2026-01-01T00:00:00+00:00",
+        created_at=created_at,
         user="anna",
         host="node7",
         server_url=server_url,

@@ -33,7 +33,7 @@ class VerdictKind(str, Enum):
     UNKNOWN = "unknown"
     #: Will never pass: dead at once.
     PERMANENT = "permanent"
-    #: Needs something another recording brings: retried within the horizon.
+    #: Needs something another recording brings: waits for it, within a horizon of its own.
     MISSING_REFERENCE = "missing_reference"
     #: Not this commit's fault but the workers' surroundings': retried, never dead.
     ENVIRONMENT = "environment"

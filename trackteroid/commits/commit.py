@@ -10,7 +10,7 @@ from typing import Any
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerDataError
 
-__all__ = ["Action", "Commit", "CommitError", "CommitFacts"]
+__all__ = ["Action", "Commit", "CommitError", "CommitFacts", "Waiting"]
 
 #: How much of a server's text is kept: enough for a traceback's last lines, little enough for a row in Redis.
 SERVER_TEXT_LIMIT = 2000
@@ -136,6 +136,52 @@ class Action:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Why a commit is waiting.
+
+    Attributes:
+        kind: `needs` (another one creates what it refers to), `order` (an earlier one writes the same), `version` (an earlier one
+            creates a version of the same asset), `depends` (it was told to), `missing` (nobody known creates what it refers to).
+        commit_id: The commit it waits for; None if it is not known.
+        subject: What this is about: an entity's id, with the attribute where there is one.
+        state: `held`, `dead`, `cancelled` or `unknown` where that commit will not be committed by itself; else empty.
+    """
+
+    kind: str
+    commit_id: str | None
+    subject: str
+    state: str = ""
+
+    @property
+    def reason(self) -> str:
+        """One sentence for a person."""
+        reason = {
+            "needs": f"Waits for commit {self.commit_id}, which creates {self.subject}",
+            "order": f"Waits for the earlier commit {self.commit_id}, which writes {self.subject} too",
+            "version": f"Waits for the earlier commit {self.commit_id}, which makes a version of the asset {self.subject} too",
+            "depends": f"Waits for commit {self.commit_id}, as it was told to",
+            "missing": "Waits for a recording that creates what it refers to",
+        }[self.kind]
+        remedy = {
+            "held": ", which is held: release it",
+            "dead": ", which is dead: retry it, or cancel both",
+            "cancelled": ", which was cancelled: cancel this one too, or record it again",
+            "unknown": ", which nobody has enqueued yet",
+        }.get(self.state, "")
+        return f"{reason}{remedy}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain JSON values."""
+        return {
+            "kind": self.kind,
+            "commit_id": self.commit_id,
+            "subject": self.subject,
+            "state": self.state,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
     """One commit as the ledger shows it. Times are seconds since the epoch on the ledger's clock, None where they do not apply.
 
@@ -161,6 +207,8 @@ class Commit:
         error: Why the last attempt failed.
         result: What committing brought: created ids, version numbers, notes.
         actions: What people did to it, oldest first.
+        waiting: Why it is waiting; None in other states.
+        waiting_since: When it was first refused because something it refers to was missing; that horizon counts from here.
     """
 
     id: str
@@ -184,6 +232,8 @@ class Commit:
     error: CommitError | None = None
     result: Mapping[str, Any] | None = None
     actions: tuple[Action, ...] = ()
+    waiting: Waiting | None = None
+    waiting_since: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the commit as plain JSON values, without what only workers need."""
@@ -202,6 +252,7 @@ class Commit:
             "payload_size": self.payload_size,
             **self.facts.as_dict(),
             "result": None if self.result is None else dict(self.result),
+            "waiting": None if self.waiting is None else self.waiting.as_dict(),
             "actions": [action.as_dict() for action in self.actions],
         }
 
@@ -244,6 +295,8 @@ class Commit:
                 uncertain_until=moment("uncertain_until"),
                 error=CommitError.from_json(fields["error"]) if fields.get("error") else None,
                 result=json.loads(fields["result"]) if fields.get("result") else None,
+                waiting=_waiting(fields),
+                waiting_since=moment("waiting_since"),
                 actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -251,3 +304,15 @@ class Commit:
                 f"The ledger row of commit {commit_id} cannot be read ({type(error).__name__}: {error}). "
                 "Was it written by a newer release?"
             ) from error
+
+
+def _waiting(fields: Mapping[str, str]) -> Waiting | None:
+    kind = fields.get("waiting_kind")
+    if not kind:
+        return None
+    return Waiting(
+        kind=kind,
+        commit_id=fields.get("waiting_for") or None,
+        subject=fields.get("waiting_subject", ""),
+        state=fields.get("waiting_state", ""),
+    )

@@ -78,6 +78,7 @@ class CommitterPolicy:
                 cap=settings.retry_cap_seconds,
                 horizon=settings.horizon_seconds,
                 unknown_attempts=settings.unknown_attempts,
+                waiting_horizon=settings.waiting_horizon_seconds,
             ),
         )
 
@@ -233,7 +234,9 @@ class _Attempt:
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
-        work = self._work = Work(server, schemas, recording, timeout=self._request_seconds())
+        work = self._work = Work(
+            server, schemas, recording, timeout=self._request_seconds(), overtaken=self._claim.overtaken
+        )
         if self._claim.commit.uncertain_until is not None:
             work.reconcile()
         if not work.to_send:
@@ -323,6 +326,12 @@ class _Attempt:
             self._ledger.bury(self._claim, error=error, doubt=found.doubt)
             logger.error("Gave up %s: %s", commit_id, error.message, extra={"action": "dead", **details})
             return Outcome(commit_id=commit_id, state=CommitState.DEAD, message=error.message)
+        if found.kind is VerdictKind.MISSING_REFERENCE:
+            self._ledger.wait(self._claim, delay=decision.delay, error=error, doubt=found.doubt)
+            logger.warning(
+                "Waits for what it refers to: %s: %s", commit_id, error.message, extra={"action": "waiting", **details}
+            )
+            return Outcome(commit_id=commit_id, state=CommitState.WAITING, message=error.message)
         self._ledger.retry(self._claim, delay=decision.delay, error=error, doubt=found.doubt)
         logger.warning(
             "Will try %s again in %.1f s: %s",

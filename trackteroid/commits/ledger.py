@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.order import Order
 from trackteroid.commits.state import CommitState
 
 __all__ = [
@@ -70,7 +71,7 @@ class Enqueued:
     """What enqueueing found.
 
     Attributes:
-        state: The commit's state now; for a new one `queued`, or `held`.
+        state: The commit's state now; for a new one `queued`, `waiting` for another one, or `held`.
         known: Whether it had been accepted before, in which case nothing was changed.
     """
 
@@ -88,12 +89,14 @@ class Claim:
         payload: The compressed recording; None if Redis has lost it.
         token: Fencing token; grows with each claim of the commit.
         now: The ledger's clock at the claim.
+        overtaken: (entity, attribute) whose committed value was recorded later than this one's: not to be written any more.
     """
 
     commit: Commit
     payload: bytes | None
     token: int
     now: float
+    overtaken: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +128,7 @@ class Ledger(Protocol):
         facts: CommitFacts,
         hold: bool = False,
         actor: str | None = None,
+        order: Order | None = None,
     ) -> Enqueued:
         """Accept a recording; the second time (row or tombstone) nothing changes.
 
@@ -135,6 +139,7 @@ class Ledger(Protocol):
             facts: What people search by.
             hold: Known from now on, but not committed before somebody releases it.
             actor: Who holds it.
+            order: What it has to do with others (`order.order_of`); None: nothing.
 
         Raises:
             RecordingChangedError: The id is known with another digest.
@@ -156,6 +161,13 @@ class Ledger(Protocol):
         """Due again in `delay` seconds, or when a request that may be running has met its deadline.
 
         Counts an unknown failure if that is the error's kind; an environment failure starts the horizon anew.
+        """
+
+    def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+        """The server says that something it refers to is missing.
+
+        Waits for the commit that creates it if one is known, whenever it was accepted; otherwise until such a recording is
+        accepted, but tries again after `delay` seconds in case somebody else creates it.
         """
 
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:

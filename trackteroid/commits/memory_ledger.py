@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 
-from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts
+from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts, Waiting
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
     Claim,
@@ -20,6 +20,8 @@ from trackteroid.commits.ledger import (
     poison_error,
     worker_lost_error,
 )
+from trackteroid.commits.memory_order import MemoryOrder
+from trackteroid.commits.order import Order
 from trackteroid.commits.state import DUE_STATES, CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -49,6 +51,7 @@ class MemoryLedger:
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
         self._tombstones: dict[str, _Tombstone] = {}
+        self._order = MemoryOrder(self._rows, self._ended)
 
     @property
     def server_url(self) -> str:
@@ -63,6 +66,7 @@ class MemoryLedger:
         facts: CommitFacts,
         hold: bool = False,
         actor: str | None = None,
+        order: Order | None = None,
     ) -> Enqueued:
         with self._lock:
             now = self._clock()
@@ -84,12 +88,16 @@ class MemoryLedger:
                 facts=facts,
                 created_at=now,
                 updated_at=now,
-                due_at=None if hold else now,
                 payload_size=len(payload),
                 actions=(Action(name="hold", actor=actor or None, at=now),) if hold else (),
             )
             self._payloads[commit_id] = payload
-            return Enqueued(commit_id=commit_id, state=state, known=False)
+            self._order.announce(commit_id, order or Order())
+            if not hold:
+                self._line_up(self._rows[commit_id], now)
+            self._wake(commit_id, now)
+            self._wake_those_who_miss(self._order.keys(commit_id).created, now)
+            return Enqueued(commit_id=commit_id, state=self._rows[commit_id].state, known=False)
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
         with self._lock:
@@ -110,8 +118,15 @@ class MemoryLedger:
                 owner=owner,
                 lease_expires_at=now + lease_seconds,
                 due_at=None,
+                waiting=None,
             )
-            return Claim(commit=row, payload=self._payloads.get(row.id), token=token, now=now)
+            return Claim(
+                commit=row,
+                payload=self._payloads.get(row.id),
+                token=token,
+                now=now,
+                overtaken=self._order.overtaken(row),
+            )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         with self._lock:
@@ -141,7 +156,9 @@ class MemoryLedger:
                 uncertain_until=None,
                 error=None,
                 result=dict(result),
+                waiting_since=None,
             )
+            self._order.note_written(row)
             self._finish(row, now, CommitState.COMMITTED)
 
     def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
@@ -154,6 +171,20 @@ class MemoryLedger:
             if error.kind == "environment":
                 changes["trying_since"] = None
             self._schedule(row, now, CommitState.RETRYING, now + delay, changes)
+
+    def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+        with self._lock:
+            now = self._clock()
+            row = self._doubted(self._held(claim), now, doubt)
+            row = replace(row, error=error, undecided_claims=0)
+            self._order.missing.add(row.id)
+            found = self._order.blocker(row)
+            if found is not None:
+                self._park(row, now, found)
+                return
+            since = now if row.waiting_since is None else row.waiting_since
+            waiting = Waiting(kind="missing", commit_id=None, subject="")
+            self._schedule(row, now, CommitState.WAITING, now + delay, {"waiting": waiting, "waiting_since": since})
 
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         with self._lock:
@@ -176,7 +207,9 @@ class MemoryLedger:
                 raise LedgerError(obstacle("release", commit_id, row.state.value))
             if row.state is not CommitState.HELD:
                 return row
-            return self._schedule(_acted(row, "release", actor, now), now, CommitState.QUEUED, now, {})
+            self._line_up(_acted(row, "release", actor, now), now)
+            self._wake(commit_id, now)
+            return self._rows[commit_id]
 
     def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
         with self._lock:
@@ -186,7 +219,8 @@ class MemoryLedger:
                 return row
             if commit_id not in self._rows or row.state in (CommitState.COMMITTING, CommitState.COMMITTED):
                 raise LedgerError(obstacle("cancel", commit_id, row.state.value))
-            row = self._store(_acted(row, "cancel", actor, now), now, state=CommitState.CANCELLED, due_at=None)
+            row = _acted(row, "cancel", actor, now)
+            row = self._store(row, now, state=CommitState.CANCELLED, due_at=None, waiting=None)
             self._finish(row, now, CommitState.CANCELLED)
             return row
 
@@ -198,8 +232,11 @@ class MemoryLedger:
                 raise LedgerError(obstacle("retry", commit_id, row.state.value))
             if commit_id not in self._payloads:
                 raise LedgerError(obstacle("retry", commit_id, "gone"))
-            changes = {"undecided_claims": 0, "unknown_failures": 0, "trying_since": None}
-            return self._schedule(_acted(row, "retry", actor, now), now, CommitState.QUEUED, now, changes)
+            self._order.missing.discard(commit_id)
+            row = replace(row, undecided_claims=0, unknown_failures=0, trying_since=None, waiting_since=None)
+            self._line_up(_acted(row, "retry", actor, now), now)
+            self._wake(commit_id, now)
+            return self._rows[commit_id]
 
     def sweep(self, *, limit: int = 100) -> Sweep:
         with self._lock:
@@ -281,6 +318,56 @@ class MemoryLedger:
         self._payloads.pop(row.id, None)
         self._expiry[row.id] = now + self._policy.retention_seconds
         self._tombstones[row.id] = _Tombstone(row.digest, state, now, now + self._policy.tombstone_seconds)
+        self._order.forget(row.id)
+        self._wake(row.id, now)
+
+    # Order
+
+    def _ended(self, commit_id: str) -> CommitState | None:
+        tombstone = self._tombstone(commit_id, self._clock())
+        return None if tombstone is None else tombstone.state
+
+    def _line_up(self, row: Commit, now: float) -> None:
+        # An active state first: a commit in line is one, whatever it waits for.
+        row = self._store(row, now, state=CommitState.QUEUED)
+        self._order.line_up(row.id)
+        self._settle(row, now)
+
+    def _settle(self, row: Commit, now: float) -> None:
+        row = replace(row, waiting=None)
+        self._rows[row.id] = row
+        found = self._order.blocker(row)
+        if found is not None:
+            self._park(row, now, found)
+            return
+        self._schedule(row, now, CommitState.QUEUED, now, {})
+
+    def _park(self, row: Commit, now: float, found: Waiting) -> None:
+        free = self._without_lease(row)
+        self._store(free, now, state=CommitState.WAITING, due_at=None, waiting=found, waiting_since=None)
+        if not self._order.waits_for(found.commit_id, row.id):
+            return
+        # A circle: whoever in it merely stands in line goes first.
+        other = self._rows[found.commit_id or ""]
+        while other.id != row.id and other.waiting is not None:
+            if other.waiting.kind in ("order", "version"):
+                self._settle(other, now)
+                return
+            other = self._rows[other.waiting.commit_id or ""]
+
+    def _wake(self, commit_id: str, now: float) -> None:
+        for other in sorted(self._rows):
+            waiting = self._rows[other].waiting
+            if waiting is not None and waiting.commit_id == commit_id:
+                self._settle(self._rows[other], now)
+
+    def _wake_those_who_miss(self, entities: Iterable[str], now: float) -> None:
+        created = set(entities)
+        for other in sorted(self._rows):
+            row = self._rows[other]
+            if row.waiting is not None and row.waiting.kind == "missing":
+                if created.intersection(self._order.keys(other).needed):
+                    self._settle(row, now)
 
     def _store(self, row: Commit, now: float, **changes: Any) -> Commit:
         changed = self._rows[row.id] = replace(row, updated_at=now, **changes)
@@ -307,6 +394,7 @@ class MemoryLedger:
     def _bury(self, row: Commit, now: float, error: CommitError) -> None:
         free = self._without_lease(row)
         self._store(free, now, state=CommitState.DEAD, due_at=None, error=error, undecided_claims=0)
+        self._wake(row.id, now)
 
     def _reap(self, now: float, limit: int) -> int:
         expired = [

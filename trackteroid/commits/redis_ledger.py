@@ -18,6 +18,7 @@ from redis.commands.core import Script
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.ledger import REAP_LIMIT, Claim, Doubt, Enqueued, LedgerPolicy, Sweep, obstacle
+from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -81,9 +82,19 @@ class RedisLedger:
         facts: CommitFacts,
         hold: bool = False,
         actor: str | None = None,
+        order: Order | None = None,
     ) -> Enqueued:
+        order = order or Order()
         outcome, detail = self._run(
-            "enqueue", commit_id, digest, facts.to_json(), payload, "1" if hold else "", actor or ""
+            "enqueue",
+            commit_id,
+            digest,
+            facts.to_json(),
+            payload,
+            "1" if hold else "",
+            actor or "",
+            order.to_json(),
+            "" if order.recorded_at is None else repr(order.recorded_at),
         )
         if outcome == b"changed":
             raise RecordingChangedError(
@@ -95,8 +106,15 @@ class RedisLedger:
         answer = self._run("claim", owner, lease_seconds, self._policy.max_claims, REAP_LIMIT)
         if answer is None:
             return None
-        now, commit_id, token, payload, row = answer
-        return Claim(commit=self._commit(commit_id, row), payload=payload, token=int(token), now=float(now))
+        now, commit_id, token, payload, row, overtaken = answer
+        names = [name.decode() for name in overtaken]
+        return Claim(
+            commit=self._commit(commit_id, row),
+            payload=payload,
+            token=int(token),
+            now=float(now),
+            overtaken=frozenset(zip(names[::2], names[1::2], strict=True)),
+        )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         self._as_holder("renew", claim, lease_seconds)
@@ -111,6 +129,9 @@ class RedisLedger:
 
     def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
         self._as_holder("retry", claim, delay, error.to_json(), error.kind, doubt.value)
+
+    def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+        self._as_holder("wait", claim, delay, error.to_json(), doubt.value)
 
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
         self._as_holder("bury", claim, error.to_json(), doubt.value)

@@ -9,7 +9,53 @@ from typing import Any
 from trackteroid.commits.batch import Payload
 from trackteroid.commits.reconciliation import Found
 
-__all__ = ["CommitResult", "result_of"]
+__all__ = ["CommitResult", "Skipped", "result_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """A recorded value that was not written, or was written without being checked.
+
+    Attributes:
+        entity_type: Of the entity.
+        key: Its key values, joined by slashes.
+        attribute: Which attribute.
+        reason: `superseded` (a value recorded later is there, or somebody changed it after we did), `conflict` (somebody changed
+            it since it was recorded) or `unchecked` (written; what it was when it was recorded is not known).
+        wanted: The recorded value.
+        base: What the server had when it was recorded, None if that is not known.
+        current: What it has now, None if it was not asked.
+    """
+
+    entity_type: str
+    key: str
+    attribute: str
+    reason: str
+    wanted: Any = None
+    base: Any = None
+    current: Any = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain JSON values."""
+        return {
+            "entity_type": self.entity_type,
+            "key": self.key,
+            "attribute": self.attribute,
+            "reason": self.reason,
+            "wanted": self.wanted,
+            "base": self.base,
+            "current": self.current,
+        }
+
+    @property
+    def text(self) -> str:
+        """One sentence for a person."""
+        name = f"{self.entity_type} {self.key}.{self.attribute}"
+        return {
+            "superseded": f"{name} was not written: a later value is there (superseded).",
+            "conflict": f"{name} was not written: it has been changed since it was recorded (conflict).",
+            "unchecked": f"{name} was written without knowing what it was when it was recorded (unchecked).",
+        }[self.reason]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +67,8 @@ class CommitResult:
         versions: Id of each created AssetVersion to the number the server gave it.
         sent_operations: Operations of the batch that was sent; 0 if everything was there.
         already_there: Whether nothing had to be sent.
-        notes: What was left out, and why.
+        notes: What was left out, and why; for people.
+        skipped: The values among that, and those that could not be checked.
     """
 
     created: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -29,6 +76,7 @@ class CommitResult:
     sent_operations: int = 0
     already_there: bool = False
     notes: Sequence[str] = ()
+    skipped: Sequence[Skipped] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -38,11 +86,17 @@ class CommitResult:
             "sent_operations": self.sent_operations,
             "already_there": self.already_there,
             "notes": list(self.notes),
+            "skipped": [each.as_dict() for each in self.skipped],
         }
 
 
 def result_of(
-    batch: Iterable[Payload], sent: Sequence[Payload], answers: Iterable[Any], found: Found, notes: Sequence[str]
+    batch: Iterable[Payload],
+    sent: Sequence[Payload],
+    answers: Iterable[Any],
+    found: Found,
+    notes: Sequence[str],
+    skipped: Sequence[Skipped] = (),
 ) -> CommitResult:
     """Return the result of a commit.
 
@@ -52,6 +106,7 @@ def result_of(
         answers: The server's results for `sent`.
         found: What was there before.
         notes: From planning.
+        skipped: From planning.
     """
     created: dict[str, list[str]] = {}
     versions: dict[str, int] = {}
@@ -74,5 +129,6 @@ def result_of(
         versions=versions,
         sent_operations=len(sent),
         already_there=not sent,
-        notes=tuple(notes),
+        notes=(*(each.text for each in skipped), *notes),
+        skipped=tuple(skipped),
     )

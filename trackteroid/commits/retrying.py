@@ -23,12 +23,14 @@ class RetryPolicy:
         base, cap: First and longest delay of the exponential backoff.
         horizon: How long after its first attempt a commit is still tried.
         unknown_attempts: Attempts at unknown failures.
+        waiting_horizon: How long a commit waits for something that is missing and that no known recording creates.
     """
 
     base: float = 5.0
     cap: float = 3600.0
     horizon: float = 72 * 3600.0
     unknown_attempts: int = 5
+    waiting_horizon: float = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +67,12 @@ def decide(
         return Decision(delay=None, error=error)
     if verdict.kind is VerdictKind.UNKNOWN and certain and commit.unknown_failures + 1 >= policy.unknown_attempts:
         return Decision(delay=None, error=_because(error, f"Given up after {policy.unknown_attempts} such attempts."))
+    if verdict.kind is VerdictKind.MISSING_REFERENCE:
+        waited = 0.0 if commit.waiting_since is None else now - commit.waiting_since
+        if certain and waited > policy.waiting_horizon:
+            hours = policy.waiting_horizon / 3600
+            return Decision(delay=None, error=_because(error, f"Given up after waiting for {hours:g} hours."))
+        return Decision(delay=_delay(verdict, commit, policy, random, policy.cap), error=error)
     since = commit.trying_since
     if since is not None and now - since > policy.horizon:
         hours = policy.horizon / 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.ledger import Enqueued, Ledger
+from trackteroid.commits.order import order_of
 from trackteroid.operations.recording import Recording
 
 __all__ = ["facts_of", "submit"]
@@ -38,4 +39,10 @@ def submit(ledger: Ledger, recording: Recording, payload: bytes) -> Enqueued:
         RecordingChangedError: Its id is known with another content.
         LedgerUnavailableError: The ledger cannot be reached.
     """
-    return ledger.enqueue(recording.recording_id, digest=recording.digest, payload=payload, facts=facts_of(recording))
+    return ledger.enqueue(
+        recording.recording_id,
+        digest=recording.digest,
+        payload=payload,
+        facts=facts_of(recording),
+        order=order_of(recording),
+    )

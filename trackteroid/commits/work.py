@@ -5,11 +5,13 @@ Shared by `committer` (with a ledger) and by `commit_now` (without).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from typing import Any
 
 from trackteroid.commits.batch import Payload, build_batch
+from trackteroid.commits.order import column, entity_name
 from trackteroid.commits.reconciliation import UNKNOWN_BASE, Found, Plan, plan_remaining, questions, read_answers
-from trackteroid.commits.result import CommitResult, result_of
+from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.server import Server
 from trackteroid.commits.validation import validate
@@ -28,9 +30,18 @@ class Work:
         schemas: The server's.
         recording: What was recorded.
         timeout: Seconds that a query may take.
+        overtaken: (entity, attribute) as the ledger names them whose later value is there; not written any more.
     """
 
-    def __init__(self, server: Server, schemas: Schemas, recording: Recording, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        schemas: Schemas,
+        recording: Recording,
+        *,
+        timeout: float | None = None,
+        overtaken: Set[tuple[str, str]] = frozenset(),
+    ) -> None:
         self._server = server
         self._timeout = timeout
         self._schemas = schemas
@@ -40,6 +51,9 @@ class Work:
         self._bases = {
             (base.entity, base.attribute): base.value for base in (manifest.bases if manifest else ()) if base.known
         }
+        self._skipped: list[Skipped] = []
+        if overtaken:
+            self.batch = list(self._without(self.batch, overtaken))
         self._found: Found = {}
         self._plan = Plan(send=self.batch)
 
@@ -100,13 +114,36 @@ class Work:
 
     def result(self, answers: list[Any]) -> CommitResult:
         """Return the result, given the server's answers to `to_send`."""
-        return result_of(self.batch, self.to_send, answers, self._found, self._plan.notes)
+        return result_of(self.batch, self.to_send, answers, self._found, self._plan.notes, self._skipped)
 
     def refused_as_duplicate(self, error: ServerCallError) -> bool:
         """Whether a refusal may mean that the batch was applied before: something it creates exists."""
         if error.maybe_applied or error.exception not in ("IntegrityError", "DuplicateEntryError"):
             return False
         return any(payload["action"] == "create" for payload in self.to_send)
+
+    def _without(self, batch: Iterable[Payload], overtaken: Set[tuple[str, str]]) -> Iterable[Payload]:
+        for payload in batch:
+            if payload["action"] == "update":
+                name = entity_name(map(str, payload["entity_key"]))
+                data = payload["entity_data"]
+                late = {attribute for attribute in data if (name, column(attribute)) in overtaken}
+                for attribute in sorted(late):
+                    self._skipped.append(
+                        Skipped(
+                            entity_type=payload["entity_type"],
+                            key=name,
+                            attribute=attribute,
+                            reason="superseded",
+                            wanted=data[attribute],
+                        )
+                    )
+                if late:
+                    kept = {attribute: value for attribute, value in data.items() if attribute not in late}
+                    if not kept.keys() - {"__entity_type__"}:
+                        continue
+                    payload = {**payload, "entity_data": kept}
+            yield payload
 
     def _ask(self, asked: list[Any]) -> None:
         if asked:

@@ -186,8 +186,9 @@ def test_revoked_credentials_kill_nothing(
     for recording in recordings:
         enqueue(recording, settings=settings)
     wait_until(
-        lambda: all(ledger.get(recording.recording_id).attempts >= 2 for recording in recordings),
-        what="two attempts each",
+        # The others wait for the first, as all are versions of one asset.
+        lambda: ledger.get(recordings[0].recording_id).attempts >= 2,
+        what="two attempts",
     )
     assert ledger.counts()[CommitState.DEAD] == 0
     sandbox.clear_faults()

@@ -85,6 +85,7 @@ def test_a_publish_is_committed_with_one_request(stage: Stage) -> None:
         "sent_operations": 3,
         "already_there": False,
         "notes": [],
+        "skipped": [],
     }
     assert (len(stage.server.writes), stage.server.queries) == (1, 0)
     assert stage.steps == ["claimed", "before_sent", "sent", "answered", "finished"]
@@ -399,3 +400,44 @@ def test_a_recording_without_effect_is_committed_without_a_request(stage: Stage)
     stage.enqueue(create("AssetVersion", "v1"), delete("AssetVersion", "v1"))
     assert stage.attempt().state is CommitState.COMMITTED
     assert stage.server.writes == []
+
+
+def test_a_missing_reference_waits_for_the_recording_that_brings_it(stage: Stage) -> None:
+    stage.enqueue(create("Component", "c1", version_id="v9"))
+    stage.server.before.append(refusal("IntegrityError", "version_id refers to AssetVersion v9, which does not exist"))
+    assert stage.attempt().state is CommitState.WAITING
+    assert stage.committer.commit_next() is None
+    stage.enqueue(create("AssetVersion", "v9"), recording_id="rec-2")
+    assert [outcome.commit_id for outcome in stage.committer.drain()] == ["rec-2", "rec-1"]
+    assert stage.commit().state is CommitState.COMMITTED
+
+
+def test_what_nobody_brings_is_given_up_after_its_own_horizon(stage: Stage) -> None:
+    stage.enqueue(create("Component", "c1", version_id="v9"))
+    policy = CommitterPolicy(retry=RetryPolicy(base=5.0, cap=100.0, horizon=10.0, waiting_horizon=1000.0))
+    committer = stage.make_committer(stage.server, policy=policy)
+    outcome = None
+    while outcome is None or outcome.state is CommitState.WAITING:
+        stage.server.before.append(refusal("IntegrityError", "a foreign key constraint fails"))
+        outcome = committer.commit_next()
+        stage.clock.advance(100.0)
+    assert outcome.state is CommitState.DEAD
+    assert "waiting for 0.277778 hours" in outcome.message
+    assert 10 <= stage.commit().attempts <= 20
+
+
+def test_an_older_value_that_comes_late_is_dropped_and_listed(stage: Stage) -> None:
+    stage.enqueue(update("Task", "t1", "bid", 7), recording_id="new", created_at="2026-01-02T00:00:00+00:00")
+    stage.attempt()
+    stage.enqueue(
+        update("Task", "t1", "bid", 3),
+        update("Task", "t1", "name", "x"),
+        recording_id="old",
+        created_at="2026-01-01T00:00:00+00:00",
+    )
+    outcome = stage.attempt()
+    assert outcome.result is not None
+    (skipped,) = outcome.result.skipped
+    assert (skipped.key, skipped.attribute, skipped.reason, skipped.wanted) == ("t1", "bid", "superseded", 3)
+    assert stage.server.rows["Task", "t1"] == {"__entity_type__": "Task", "bid": 7, "name": "x"}
+    assert "superseded" in outcome.result.notes[0]

@@ -7,7 +7,7 @@ import pytest
 from trackteroid.commits.classification import Verdict, VerdictKind
 from trackteroid.commits.commit import Commit, CommitFacts
 from trackteroid.commits.ledger import Doubt
-from trackteroid.commits.retrying import RetryPolicy, decide
+from trackteroid.commits.retrying import Decision, RetryPolicy, decide
 from trackteroid.commits.state import CommitState
 
 NOW = 1_000_000.0
@@ -49,7 +49,21 @@ def test_what_the_server_asked_for_overrides_the_backoff() -> None:
     assert delay(VerdictKind.TRANSIENT, retry_after=1e9) == POLICY.horizon
 
 
-@pytest.mark.parametrize("kind", [VerdictKind.TRANSIENT, VerdictKind.MISSING_REFERENCE, VerdictKind.UNKNOWN])
+def test_a_missing_reference_has_a_horizon_of_its_own() -> None:
+    policy = replace(POLICY, waiting_horizon=500.0)
+    missing = verdict(VerdictKind.MISSING_REFERENCE)
+
+    def decided(commit: Commit) -> Decision:
+        return decide(missing, commit, now=NOW, policy=policy, random=lambda: 1.0)
+
+    assert decided(replace(COMMIT, trying_since=NOW - 1e6)).delay is not None
+    assert decided(replace(COMMIT, waiting_since=NOW - 500.0)).delay is not None
+    late = decided(replace(COMMIT, waiting_since=NOW - 501.0))
+    assert late.delay is None
+    assert late.error.message.endswith("Given up after waiting for 0.138889 hours.")
+
+
+@pytest.mark.parametrize("kind", [VerdictKind.TRANSIENT, VerdictKind.UNKNOWN])
 def test_beyond_the_horizon_it_is_dead_with_that_reason(kind: VerdictKind) -> None:
     assert delay(kind, now=NOW + 1000) is not None
     decision = decide(verdict(kind), COMMIT, now=NOW + 1001, policy=POLICY, random=lambda: 1.0)

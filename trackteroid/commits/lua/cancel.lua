@@ -7,7 +7,7 @@ if state == 'cancelled' then return 'again' end
 if state == 'committing' or state == 'committed' then return state end
 acted(id, 'cancel', ARGV[3])
 move(id, 'cancelled')
-redis.call('HDEL', row(id), 'due_at')
-redis.call('ZREM', P .. 'due', id)
+no_longer_waiting(id)
+not_due(id)
 finish(id, 'cancelled', ARGV[4], ARGV[5])
 return 'ok'

@@ -1,5 +1,21 @@
--- owner, lease seconds, most claims, reap limit -> {now, id, token, payload, row} or nil
+-- owner, lease seconds, most claims, reap limit -> {now, id, token, payload, row, overtaken} or nil
+-- overtaken: entity, attribute, ... whose committed value was recorded later than this one's.
 also_when_full()
+local function overtaken(id)
+  local found, recorded = {}, redis.call('HMGET', row(id), 'recorded_at', 'created_at')
+  recorded = tonumber(recorded[1] or recorded[2])
+  for _, w in ipairs(keys_of(id).w) do
+    if w[3] == 1 then
+      local last = redis.call('GET', P .. 'x:t:' .. w[1] .. ':' .. w[2])
+      if last and tonumber(last) > recorded then
+        found[#found + 1] = w[1]
+        found[#found + 1] = w[2]
+      end
+    end
+  end
+  return found
+end
+
 reap(tonumber(ARGV[5]), tonumber(ARGV[4]))
 while true do
   local id = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, 1)[1]
@@ -7,6 +23,7 @@ while true do
   redis.call('ZREM', P .. 'due', id)
   -- An index entry without its row can only come from outside (somebody deleted keys): drop it and look on.
   if redis.call('EXISTS', row(id)) == 1 then
+    no_longer_waiting(id)
     move(id, 'committing')
     redis.call('HINCRBY', row(id), 'attempts', 1)
     redis.call('HINCRBY', row(id), 'undecided_claims', 1)
@@ -16,6 +33,6 @@ while true do
     redis.call('HDEL', row(id), 'due_at')
     redis.call('ZADD', P .. 'leases', expires, id)
     local token = redis.call('HINCRBY', row(id), 'token', 1)
-    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id))}
+    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id)), overtaken(id)}
   end
 end

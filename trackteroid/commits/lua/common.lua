@@ -7,6 +7,14 @@
 --   due           zset, id by due time     leases       zset, id by lease expiry
 --   state:<name>  zset, id by creation     expiry       zset, id by the end of its retention
 --   t:<id>        hash, tombstone
+--   o:<id>        string, its keys (order.py)
+--   w:<id>        set, who waits for it
+--   x:c:<entity>  zset, who creates it, by acceptance
+--   x:n:<entity>  set, who misses it
+--   x:w:<entity>:<attribute>, x:a:<entity>, x:d:<entity>, x:v:<asset>  zsets, who is in line to write the attribute, to write any
+--                 attribute, to delete the entity, to make a version; by place
+--   x:t:<entity>:<attribute>  string, when the last committed write was recorded
+--   accepted, place  counters
 local P = KEYS[1]
 
 local function clock()
@@ -54,12 +62,186 @@ local function schedule(id, state, at)
   redis.call('ZADD', P .. 'due', stamp(at), id)
 end
 
+local function not_due(id)
+  redis.call('HDEL', row(id), 'due_at')
+  redis.call('ZREM', P .. 'due', id)
+end
+
+-- Order. A recording's keys are kept as JSON (see order.py): c creates, n needs, w writes {entity, attribute, whether the last one
+-- recorded wins}, d deletes, v assets whose versions it makes, o commits it depends on.
+local ACTIVE = {queued = true, committing = true, retrying = true, waiting = true}
+local NO_KEYS = {c = {}, n = {}, w = {}, d = {}, v = {}, o = {}}
+local function keys_of(id)
+  local text = redis.call('GET', P .. 'o:' .. id)
+  return text and cjson.decode(text) or NO_KEYS
+end
+
+-- The indices in which a commit stands while others may have to wait for it: per written attribute, per entity whose attributes are
+-- written, per deleted entity, per asset whose versions are made.
+local function each_place(keys, act)
+  for _, w in ipairs(keys.w) do
+    act(P .. 'x:w:' .. w[1] .. ':' .. w[2])
+    act(P .. 'x:a:' .. w[1])
+  end
+  for _, e in ipairs(keys.d) do act(P .. 'x:d:' .. e) end
+  for _, a in ipairs(keys.v) do act(P .. 'x:v:' .. a) end
+end
+
+-- Takes the place at the end of every line it has to stand in.
+local function line_up(id, keys)
+  local place = redis.call('INCR', P .. 'place')
+  redis.call('HSET', row(id), 'place', place)
+  each_place(keys, function(key) redis.call('ZADD', key, place, id) end)
+end
+
+local function step_out(id, keys)
+  each_place(keys, function(key) redis.call('ZREM', key, id) end)
+end
+
+-- What others may need is remembered from acceptance until the commit is done or cancelled, dead and held ones included.
+local function announce(id, keys)
+  local accepted = redis.call('INCR', P .. 'accepted')
+  redis.call('HSET', row(id), 'accepted', accepted)
+  for _, e in ipairs(keys.c) do redis.call('ZADD', P .. 'x:c:' .. e, accepted, id) end
+end
+
+local function forget_order(id, keys)
+  for _, e in ipairs(keys.c) do redis.call('ZREM', P .. 'x:c:' .. e, id) end
+  for _, e in ipairs(keys.n) do redis.call('SREM', P .. 'x:n:' .. e, id) end
+  redis.call('DEL', P .. 'o:' .. id)
+end
+
+-- Whether `other` waits, over any number of others, for `id`.
+local function waits_for(other, id)
+  for _ = 1, 1000 do
+    local wait = redis.call('HMGET', row(other), 'state', 'waiting_for')
+    if wait[1] ~= 'waiting' or not wait[2] then return false end
+    if wait[2] == id then return true end
+    other = wait[2]
+  end
+  return false
+end
+
+-- The first thing in the way: {id, kind, subject, state}, or nil.
+local function blocker(id, keys)
+  local facts = redis.call('HMGET', row(id), 'accepted', 'place', 'missing')
+  for _, other in ipairs(keys.o) do
+    local state = redis.call('HGET', row(other), 'state') or redis.call('HGET', P .. 't:' .. other, 'verdict') or 'unknown'
+    if state ~= 'committed' then
+      return {other, 'depends', other, (not ACTIVE[state]) and state or ''}
+    end
+  end
+  -- Of creators only earlier ones count, until the server has said that something is missing.
+  local until_when = facts[3] and '+inf' or ('(' .. (facts[1] or '0'))
+  for _, e in ipairs(keys.n) do
+    local dead
+    for _, other in ipairs(redis.call('ZRANGEBYSCORE', P .. 'x:c:' .. e, '-inf', until_when)) do
+      local state = redis.call('HGET', row(other), 'state')
+      if other ~= id and state ~= 'dead' then return {other, 'needs', e, state == 'held' and state or ''} end
+      if other ~= id and not dead then dead = other end
+    end
+    if dead then return {dead, 'needs', e, 'dead'} end
+  end
+  -- Nobody waits for a commit that waits for it: what it needs goes before what it merely writes too.
+  local awaited = redis.call('EXISTS', P .. 'w:' .. id) == 1
+  local function last_before(key)
+    local offset = 0
+    while true do
+      local found = redis.call('ZREVRANGEBYSCORE', key, '(' .. (facts[2] or '0'), '-inf', 'WITHSCORES', 'LIMIT', offset, 1)
+      if not found[1] then return nil, 0 end
+      if not (awaited and waits_for(found[1], id)) then return found[1], tonumber(found[2]) end
+      offset = offset + 1
+    end
+  end
+  local function later(one, two)
+    local a, at = last_before(one)
+    local b, bt = last_before(two)
+    if bt > at then return b end
+    return a
+  end
+  for _, w in ipairs(keys.w) do
+    local other = later(P .. 'x:w:' .. w[1] .. ':' .. w[2], P .. 'x:d:' .. w[1])
+    if other then return {other, 'order', w[1] .. '.' .. w[2], ''} end
+  end
+  for _, e in ipairs(keys.d) do
+    local other = later(P .. 'x:a:' .. e, P .. 'x:d:' .. e)
+    if other then return {other, 'order', e, ''} end
+  end
+  for _, a in ipairs(keys.v) do
+    local other = last_before(P .. 'x:v:' .. a)
+    if other then return {other, 'version', a, ''} end
+  end
+  return nil
+end
+
+local function no_longer_waiting(id)
+  local other = redis.call('HGET', row(id), 'waiting_for')
+  if other then redis.call('SREM', P .. 'w:' .. other, id) end
+  redis.call('HDEL', row(id), 'waiting_for', 'waiting_kind', 'waiting_subject', 'waiting_state')
+end
+
+local function waits(id, other, kind, subject, state)
+  move(id, 'waiting')
+  redis.call('HSET', row(id), 'waiting_kind', kind, 'waiting_subject', subject, 'waiting_state', state)
+  if other then
+    redis.call('HSET', row(id), 'waiting_for', other)
+    redis.call('SADD', P .. 'w:' .. other, id)
+  end
+end
+
+local settle
+
+local function park(id, found)
+  let_go(id)
+  not_due(id)
+  -- A known creator: the time it takes does not count.
+  redis.call('HDEL', row(id), 'waiting_since')
+  waits(id, found[1], found[2], found[3], found[4])
+  if redis.call('EXISTS', P .. 'w:' .. id) == 0 or not waits_for(found[1], id) then return end
+  -- A circle: whoever in it merely stands in line goes first.
+  local other = found[1]
+  while other ~= id do
+    local facts = redis.call('HMGET', row(other), 'waiting_for', 'waiting_kind')
+    if facts[2] == 'order' or facts[2] == 'version' then return settle(other, now) end
+    other = facts[1]
+  end
+end
+
+-- Waiting for another commit, or due at `at`.
+settle = function(id, at)
+  no_longer_waiting(id)
+  local found = blocker(id, keys_of(id))
+  if found then return park(id, found) end
+  schedule(id, 'queued', at)
+end
+
+-- Something has changed about `id`: who waits for it looks again.
+local function wake(id)
+  local all = redis.call('SMEMBERS', P .. 'w:' .. id)
+  redis.call('DEL', P .. 'w:' .. id)
+  table.sort(all)
+  for _, other in ipairs(all) do
+    local wait = redis.call('HMGET', row(other), 'state', 'waiting_for')
+    if wait[1] == 'waiting' and wait[2] == id then settle(other, now) end
+  end
+end
+
+-- Those whom the server told that something is missing, and who wait for anybody to create one of these entities.
+local function wake_those_who_miss(entities)
+  for _, e in ipairs(entities) do
+    for _, other in ipairs(redis.call('SMEMBERS', P .. 'x:n:' .. e)) do
+      if redis.call('HGET', row(other), 'waiting_kind') == 'missing' then settle(other, now) end
+    end
+  end
+end
+
 local function bury(id, failure)
   let_go(id)
   move(id, 'dead')
   redis.call('HSET', row(id), 'error', failure, 'undecided_claims', '0')
-  redis.call('HDEL', row(id), 'due_at')
-  redis.call('ZREM', P .. 'due', id)
+  not_due(id)
+  step_out(id, keys_of(id))
+  wake(id)
 end
 
 -- What a person did, one JSON object a line. The oldest lines go when there are very many.
@@ -79,6 +261,10 @@ local function finish(id, verdict, retention, tombstone_seconds)
   redis.call('HSET', tombstone, 'digest', redis.call('HGET', row(id), 'digest'), 'verdict', verdict,
     'ended_at', stamp(now), 'expires_at', stamp(now + tonumber(tombstone_seconds)))
   redis.call('EXPIRE', tombstone, math.ceil(tonumber(tombstone_seconds)))
+  local keys = keys_of(id)
+  step_out(id, keys)
+  forget_order(id, keys)
+  wake(id)
 end
 
 local function held(id, token)

@@ -1,4 +1,4 @@
--- id, digest, facts, payload, hold ('1' or ''), actor -> {'new'|'known'|'changed', state or digest}
+-- id, digest, facts, payload, hold ('1' or ''), actor, keys, recorded at -> {'new'|'known'|'changed', state or digest}
 local id, digest, facts, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local known = redis.call('HMGET', row(id), 'digest', 'state')
 if not known[1] then
@@ -10,13 +10,23 @@ if known[1] then
   return {'known', known[2]}
 end
 local state = ARGV[6] == '1' and 'held' or 'queued'
+local keys = NO_KEYS
 redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'payload_size', #payload,
   'created_at', stamp(now), 'updated_at', stamp(now))
 redis.call('SET', P .. 'p:' .. id, payload)
+if ARGV[9] ~= '' then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
+if ARGV[8] ~= '' then
+  redis.call('SET', P .. 'o:' .. id, ARGV[8])
+  keys = cjson.decode(ARGV[8])
+  announce(id, keys)
+end
 redis.call('ZADD', P .. 'state:' .. state, stamp(now), id)
 if state == 'held' then
   acted(id, 'hold', ARGV[7])
 else
-  schedule(id, 'queued', now)
+  line_up(id, keys)
+  settle(id, now)
 end
-return {'new', state}
+wake(id)
+wake_those_who_miss(keys.c)
+return {'new', redis.call('HGET', row(id), 'state')}

@@ -7,5 +7,7 @@ if state ~= 'held' then
   return 'again'
 end
 acted(id, 'release', ARGV[3])
-schedule(id, 'queued', now)
+line_up(id, keys_of(id))
+settle(id, now)
+wake(id)
 return 'ok'

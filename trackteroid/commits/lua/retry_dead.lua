@@ -6,6 +6,8 @@ if state ~= 'dead' then return state end
 if redis.call('EXISTS', P .. 'p:' .. id) == 0 then return 'gone' end
 acted(id, 'retry', ARGV[3])
 redis.call('HSET', row(id), 'undecided_claims', '0', 'unknown_failures', '0')
-redis.call('HDEL', row(id), 'trying_since')
-schedule(id, 'queued', now)
+redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'missing')
+line_up(id, keys_of(id))
+settle(id, now)
+wake(id)
 return 'ok'

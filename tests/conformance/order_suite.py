@@ -1,0 +1,284 @@
+"""What every ledger must do about recordings that have to do with each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conformance.ledger_suite import LEASE, PERMANENT, POLICY, TRANSIENT, LedgerSuite
+from trackteroid.commits.commit import CommitError, CommitFacts
+from trackteroid.commits.ledger import Claim, Doubt
+from trackteroid.commits.order import Order
+from trackteroid.commits.state import CommitState
+
+MISSING = CommitError(kind="missing_reference", error_class="IntegrityError", message="Not there.")
+FACTS = CommitFacts(operations=1)
+
+
+class OrderSuite(LedgerSuite):
+    def accept(self, name: str, *, hold: bool = False, **keys: Any) -> CommitState:
+        order = Order(**keys)
+        return self.ledger.enqueue(name, digest="d", payload=b"p", facts=FACTS, hold=hold, order=order).state
+
+    def commit_all(self) -> list[str]:
+        """Commit whatever is due until nothing is; return the ids in that order."""
+        done = []
+        while (claim := self.ledger.claim("w", lease_seconds=LEASE)) is not None:
+            done.append(claim.commit.id)
+            self.ledger.complete(claim, result={})
+        return done
+
+    def waiting(self, name: str) -> tuple[str, str | None, str, str]:
+        commit = self.ledger.get(name)
+        assert (commit.state, commit.due_at) == (CommitState.WAITING, None), commit
+        assert commit.waiting is not None
+        return commit.waiting.kind, commit.waiting.commit_id, commit.waiting.subject, commit.waiting.state
+
+    def take(self, name: str) -> Claim:
+        claim = self.claim()
+        assert claim.commit.id == name
+        return claim
+
+    def test_what_refers_to_something_waits_for_what_creates_it(self) -> None:
+        self.accept("z-creator", created=("e1", "e2"))
+        assert self.accept("needs", needed=("x", "e2")) is CommitState.WAITING
+        assert self.waiting("needs") == ("needs", "z-creator", "e2", "")
+        assert self.ledger.sweep().due == 1
+        assert "which creates e2" in self.ledger.get("needs").as_dict()["waiting"]["reason"]
+        claim = self.take("z-creator")
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.clock.advance(3)
+        self.ledger.complete(claim, result={})
+        commit = self.ledger.get("needs")
+        assert (commit.state, commit.due_at, commit.waiting) == (CommitState.QUEUED, self.clock.now, None)
+        assert self.commit_all() == ["needs"]
+
+    def test_a_creator_that_is_retried_is_waited_for_as_long_as_it_takes(self) -> None:
+        self.accept("creator", created=("e",))
+        self.accept("needs", needed=("e",))
+        self.ledger.retry(self.claim(), delay=1e6, error=TRANSIENT, doubt=Doubt.NONE)
+        self.clock.advance(1e6 - 1)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.clock.advance(1)
+        assert self.commit_all() == ["creator", "needs"]
+
+    def test_if_the_creator_dies_what_needs_it_stays_waiting_with_the_reason(self) -> None:
+        self.accept("creator", created=("e",))
+        self.accept("needs", needed=("e",))
+        self.ledger.bury(self.take("creator"), error=PERMANENT)
+        assert self.waiting("needs") == ("needs", "creator", "e", "dead")
+        assert "which is dead: retry it" in self.ledger.get("needs").waiting.reason  # type: ignore[union-attr]
+        self.clock.advance(1e9)
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.ledger.retry_dead("creator")
+        assert self.waiting("needs") == ("needs", "creator", "e", "")
+        assert self.commit_all() == ["creator", "needs"]
+
+    def test_what_needs_a_dead_creator_waits_from_its_acceptance_on(self) -> None:
+        self.accept("creator", created=("e",))
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        assert self.accept("needs", needed=("e",)) is CommitState.WAITING
+        assert self.waiting("needs") == ("needs", "creator", "e", "dead")
+
+    def test_a_living_creator_is_preferred_to_a_dead_one(self) -> None:
+        self.accept("creator", created=("e",))
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        self.accept("again", created=("e",))
+        self.accept("needs", needed=("e",))
+        assert self.waiting("needs") == ("needs", "again", "e", "")
+
+    def test_if_the_creator_is_cancelled_what_needs_it_is_left_to_the_server(self) -> None:
+        self.accept("creator", created=("e",))
+        self.accept("needs", needed=("e",))
+        self.ledger.cancel("creator")
+        assert self.commit_all() == ["needs"]
+
+    def test_a_held_creator_is_waited_for_and_named(self) -> None:
+        self.accept("creator", hold=True, created=("e",))
+        self.accept("needs", needed=("e",))
+        assert self.waiting("needs") == ("needs", "creator", "e", "held")
+        self.ledger.release("creator")
+        assert self.waiting("needs") == ("needs", "creator", "e", "")
+        assert self.commit_all() == ["creator", "needs"]
+
+    def test_the_same_attribute_is_written_in_the_order_of_acceptance(self) -> None:
+        for name in ("c", "b", "a"):
+            self.accept(name, needed=("e",), written=(("e", "status"),))
+        assert self.waiting("b") == ("order", "c", "e.status", "")
+        assert self.waiting("a") == ("order", "b", "e.status", "")
+        assert self.commit_all() == ["c", "b", "a"]
+
+    def test_other_attributes_and_other_entities_are_not_waited_for(self) -> None:
+        assert self.accept("a", needed=("e",), written=(("e", "status"),)) is CommitState.QUEUED
+        assert self.accept("b", needed=("e",), written=(("e", "bid"),)) is CommitState.QUEUED
+        assert self.accept("c", needed=("f", "e"), written=(("f", "status"),)) is CommitState.QUEUED
+        assert self.accept("d", created=("g",), needed=("e",)) is CommitState.QUEUED
+        assert self.ledger.sweep().due == 4
+
+    def test_if_an_earlier_writer_dies_or_is_cancelled_the_next_goes_on(self) -> None:
+        for name in ("a", "b", "c"):
+            self.accept(name, changed=(("e", "lists"),))
+        self.ledger.bury(self.take("a"), error=PERMANENT)
+        assert self.waiting("c") == ("order", "b", "e.lists", "")
+        assert self.ledger.get("b").state is CommitState.QUEUED
+        self.ledger.cancel("b")
+        assert self.commit_all() == ["c"]
+
+    def test_a_cancelled_writer_lets_nobody_pass_those_before_it(self) -> None:
+        for name in ("a", "b", "c"):
+            self.accept(name, written=(("e", "x"),))
+        self.ledger.cancel("b")
+        assert self.waiting("c") == ("order", "a", "e.x", "")
+
+    def test_a_delete_waits_for_earlier_writes_and_later_writes_for_the_delete(self) -> None:
+        self.accept("write", written=(("e", "x"),))
+        self.accept("other", written=(("e", "y"),))
+        self.accept("delete", deleted=("e",))
+        self.accept("later", written=(("e", "x"),))
+        assert self.waiting("delete") == ("order", "other", "e", "")
+        assert self.waiting("later") == ("order", "delete", "e.x", "")
+        assert self.commit_all() == ["other", "write", "delete", "later"]
+
+    def test_a_held_writer_takes_its_place_in_line_when_it_is_released(self) -> None:
+        self.accept("held", hold=True, written=(("e", "x"),))
+        assert self.accept("a", written=(("e", "x"),)) is CommitState.QUEUED
+        assert self.ledger.release("held").state is CommitState.WAITING
+        assert self.waiting("held") == ("order", "a", "e.x", "")
+        assert self.commit_all() == ["a", "held"]
+
+    def test_a_retried_dead_writer_goes_to_the_end_of_the_line(self) -> None:
+        self.accept("dead", written=(("e", "x"),))
+        self.ledger.bury(self.claim(), error=PERMANENT)
+        self.accept("a", written=(("e", "x"),))
+        self.ledger.retry_dead("dead")
+        assert self.waiting("dead") == ("order", "a", "e.x", "")
+
+    def test_versions_of_one_asset_are_made_one_at_a_time_in_the_order_of_acceptance(self) -> None:
+        for name in ("c", "b", "a"):
+            self.accept(name, created=(f"v-{name}",), needed=("asset",), assets=("asset",))
+        assert self.accept("other", needed=("asset-2",), assets=("asset-2",)) is CommitState.QUEUED
+        assert self.waiting("a") == ("version", "b", "asset", "")
+        self.ledger.bury(self.take("c"), error=PERMANENT)
+        assert self.commit_all() == ["b", "a", "other"]
+
+    def test_a_commit_waits_for_what_it_depends_on(self) -> None:
+        self.accept("a")
+        self.accept("b", depends_on=("a", "later"))
+        assert self.waiting("b") == ("depends", "a", "a", "")
+        assert self.commit_all() == ["a"]
+        assert self.waiting("b") == ("depends", "later", "later", "unknown")
+        self.accept("later")
+        assert self.waiting("b") == ("depends", "later", "later", "")
+        assert self.commit_all() == ["later", "b"]
+
+    def test_what_it_depends_on_may_have_been_committed_long_ago(self) -> None:
+        self.accept("a")
+        self.commit_all()
+        self.clock.advance(POLICY.retention_seconds)
+        self.ledger.purge()
+        assert self.accept("b", depends_on=("a",)) is CommitState.QUEUED
+
+    def test_what_depends_on_something_cancelled_stays_with_the_reason(self) -> None:
+        self.accept("a")
+        self.accept("b", depends_on=("a",))
+        self.ledger.cancel("a")
+        assert self.waiting("b") == ("depends", "a", "a", "cancelled")
+
+    # Missing references
+
+    def test_a_missing_reference_waits_for_the_recording_that_creates_it(self) -> None:
+        self.accept("needs", needed=("x", "e"))
+        claim = self.claim()
+        since = self.clock.now
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        commit = self.ledger.get("needs")
+        assert (commit.state, commit.error, commit.due_at) == (CommitState.WAITING, MISSING, since + 50)
+        assert (commit.waiting_since, commit.undecided_claims, commit.attempts) == (since, 0, 1)
+        assert commit.waiting is not None and commit.waiting.kind == "missing"
+        self.clock.advance(1)
+        self.accept("creator", created=("e",))
+        assert self.waiting("needs") == ("needs", "creator", "e", "")
+        assert self.ledger.get("needs").waiting_since is None
+        self.clock.advance(100)
+        assert self.commit_all() == ["creator", "needs"]
+
+    def test_a_missing_reference_whose_creator_was_accepted_meanwhile_waits_for_that(self) -> None:
+        self.accept("needs", needed=("e",))
+        claim = self.claim()
+        self.accept("creator", created=("e",))
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        assert self.waiting("needs") == ("needs", "creator", "e", "")
+        assert self.commit_all() == ["creator", "needs"]
+
+    def test_without_a_creator_it_is_tried_again_and_the_first_refusal_counts(self) -> None:
+        self.accept("needs", needed=("e",))
+        since = self.clock.now
+        for _ in range(2):
+            self.ledger.wait(self.claim(), delay=50, error=MISSING, doubt=Doubt.NONE)
+            self.clock.advance(49)
+            assert self.ledger.claim("w", lease_seconds=LEASE) is None
+            self.clock.advance(1)
+        assert self.ledger.get("needs").waiting_since == since
+        assert self.commit_all() == ["needs"]
+        assert self.ledger.get("needs").waiting is None
+
+    def test_a_waiting_commit_can_be_cancelled(self) -> None:
+        self.accept("needs", needed=("e",))
+        self.ledger.wait(self.claim(), delay=50, error=MISSING, doubt=Doubt.NONE)
+        assert self.ledger.cancel("needs").waiting is None
+        self.accept("creator", created=("e",))
+        assert self.commit_all() == ["creator"]
+        assert self.ledger.get("needs").state is CommitState.CANCELLED
+
+    def test_a_parked_commit_can_be_cancelled(self) -> None:
+        self.accept("creator", created=("e",))
+        self.accept("needs", needed=("e",), written=(("f", "x"),))
+        self.accept("last", written=(("f", "x"),))
+        self.ledger.cancel("needs")
+        assert self.commit_all() == ["creator", "last"]
+
+    # Circles
+
+    def test_what_stands_in_line_lets_pass_what_it_is_needed_by(self) -> None:
+        self.accept("first", needed=("e",), written=(("f", "x"),))
+        claim = self.claim()
+        assert self.accept("creator", created=("e",), written=(("f", "x"),)) is CommitState.WAITING
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        assert self.waiting("first") == ("needs", "creator", "e", "")
+        assert self.commit_all() == ["creator", "first"]
+
+    # Superseding
+
+    def test_an_older_value_that_comes_late_is_overtaken(self) -> None:
+        self.accept(
+            "old", hold=True, written=(("e", "status"), ("e", "bid")), changed=(("e", "lists"),), recorded_at=100.5
+        )
+        self.accept("new", written=(("e", "status"),), changed=(("e", "lists"),), recorded_at=200.25)
+        assert self.claim_and_complete("new").overtaken == frozenset()
+        self.ledger.release("old")
+        claim = self.claim_and_complete("old")
+        assert claim.overtaken == {("e", "status")}
+        self.accept("between", written=(("e", "status"), ("e", "bid")), recorded_at=150.0)
+        assert self.claim_and_complete("between").overtaken == {("e", "status")}
+
+    def test_a_recording_that_does_not_say_when_counts_from_its_acceptance(self) -> None:
+        self.accept("a", written=(("e", "x"),))
+        self.clock.advance(5)
+        self.accept("b", written=(("e", "x"),))
+        assert self.claim_and_complete("a").overtaken == frozenset()
+        assert self.claim_and_complete("b").overtaken == frozenset()
+        self.accept("c", written=(("e", "x"),), recorded_at=self.clock.now - 1)
+        assert self.claim_and_complete("c").overtaken == {("e", "x")}
+
+    def claim_and_complete(self, name: str) -> Claim:
+        claim = self.take(name)
+        self.ledger.complete(claim, result={})
+        return claim
+
+    def test_names_may_hold_anything(self) -> None:
+        odd = 'é:"\\/ x'
+        self.accept("a", created=(odd,))
+        self.accept("b", needed=(odd,), written=((odd, "ü"),), recorded_at=5.0)
+        assert self.waiting("b") == ("needs", "a", odd, "")
+        assert self.commit_all() == ["a", "b"]
+        self.accept("c", written=((odd, "ü"),), recorded_at=4.0)
+        assert self.claim_and_complete("c").overtaken == {(odd, "ü")}

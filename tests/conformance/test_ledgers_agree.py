@@ -1,0 +1,172 @@
+"""Random histories: both ledgers answer alike after every step. One is written as scans, the other as indices."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, SERVER, TRANSIENT
+from tests.conformance.order_suite import MISSING
+from tests.support.clock import FakeClock
+from tests.support.redis import fake_redis
+from trackteroid.commits.commit import CommitFacts
+from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.order import Order
+from trackteroid.commits.redis_ledger import RedisLedger
+from trackteroid.commits.state import CommitState
+from trackteroid.errors import LedgerError
+
+STEPS = 150
+ENTITIES = ("e1", "e2", "e3")
+
+
+class History:
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.clock = FakeClock()
+        self.ledgers: tuple[Ledger, Ledger] = (
+            MemoryLedger(SERVER, policy=POLICY, clock=self.clock),
+            RedisLedger(fake_redis(), SERVER, policy=POLICY, clock=self.clock),
+        )
+        self.names: list[str] = []
+        self.claims: list[tuple[Claim, Claim]] = []
+        self.log: list[str] = []
+
+    def some(self, values: tuple[str, ...], chance: float = 0.3) -> tuple[str, ...]:
+        return tuple(value for value in values if self.chance.random() < chance)
+
+    def step(self) -> None:
+        acts = (self.enqueue, self.enqueue, self.claim, self.claim, self.verdict, self.verdict, self.person, self.wait)
+        self.chance.choice(acts)()
+
+    def enqueue(self) -> None:
+        name = f"c{self.chance.randrange(1000):03}"
+        if name in self.names:
+            return
+        created = self.some(ENTITIES, 0.2)
+        pairs = tuple((entity, name) for entity in self.some(ENTITIES) for name in ("x", "y"))
+        order = Order(
+            created=created,
+            needed=tuple(entity for entity in self.some(ENTITIES) if entity not in created),
+            written=tuple(pair for pair in pairs if self.chance.random() < 0.4),
+            deleted=self.some(ENTITIES, 0.1),
+            assets=self.some(("asset",), 0.2),
+            depends_on=self.some(tuple(self.names[-3:]), 0.1),
+            recorded_at=self.clock.now - self.chance.randrange(100),
+        )
+        hold = self.chance.random() < 0.1
+        facts = CommitFacts(operations=1, user=self.chance.choice("ab"))
+        self.names.append(name)
+        self.log.append(f"enqueue {name} {hold} {order}")
+        for ledger in self.ledgers:
+            ledger.enqueue(name, digest="d", payload=b"p", facts=facts, hold=hold, order=order)
+
+    def claim(self) -> None:
+        found = [ledger.claim("w", lease_seconds=LEASE) for ledger in self.ledgers]
+        self.log.append(f"claim {[claim and claim.commit.id for claim in found]}")
+        first, second = found
+        if first is None or second is None:
+            assert first is second, self.log
+        else:
+            assert (first.commit, first.token, first.overtaken) == (second.commit, second.token, second.overtaken)
+            self.claims.append((first, second))
+
+    def verdict(self) -> None:
+        if not self.claims:
+            return
+        pair = self.claims.pop(self.chance.randrange(len(self.claims)))
+        kind = self.chance.choice(
+            ("complete", "complete", "retry", "environment", "bury", "wait", "hand_back", "forget")
+        )
+        sent = self.chance.random() < 0.5
+        self.log.append(f"{kind} {pair[0].commit.id} {sent}")
+        ends: list[bool] = []
+        for ledger, claim in zip(self.ledgers, pair, strict=True):
+            try:
+                if sent:
+                    ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=30.0)
+                if kind == "complete":
+                    ledger.complete(claim, result={})
+                elif kind == "retry":
+                    ledger.retry(claim, delay=10.0, error=TRANSIENT, doubt=Doubt.RUNNING)
+                elif kind == "environment":
+                    ledger.retry(claim, delay=10.0, error=ENVIRONMENT, doubt=Doubt.SETTLED)
+                elif kind == "bury":
+                    ledger.bury(claim, error=PERMANENT)
+                elif kind == "wait":
+                    ledger.wait(claim, delay=20.0, error=MISSING, doubt=Doubt.NONE)
+                elif kind == "hand_back":
+                    ledger.hand_back(claim)
+                ends.append(True)
+            except LedgerError:
+                ends.append(False)
+        assert len(set(ends)) == 1, self.log
+
+    def person(self) -> None:
+        if not self.names:
+            return
+        name, act = self.chance.choice(self.names), self.chance.choice(("release", "cancel", "retry_dead"))
+        self.log.append(f"{act} {name}")
+        answers = []
+        for ledger in self.ledgers:
+            try:
+                answers.append(str(getattr(ledger, act)(name, actor="p").state))
+            except LedgerError as error:
+                answers.append(str(error))
+        assert answers[0] == answers[1], self.log
+
+    def wait(self) -> None:
+        self.clock.advance(self.chance.choice((1.0, 10.0, LEASE)))
+        self.log.append("time passes")
+
+    def compare(self) -> None:
+        memory, redis = ([ledger.get(name) for name in self.names] for ledger in self.ledgers)
+        assert memory == redis, "\n".join(self.log)
+        assert self.ledgers[0].sweep() == self.ledgers[1].sweep(), "\n".join(self.log)
+
+    def finish(self) -> None:
+        """Whatever happened: once nothing fails any more, only what waits for the dead or the unknown is left."""
+        for name in self.names:
+            if self.ledgers[0].get(name).state is CommitState.HELD:
+                for ledger in self.ledgers:
+                    ledger.release(name)
+        for _ in range(10 * len(self.names)):
+            self.clock.advance(LEASE)
+            self.claim()
+            while self.claims:
+                for ledger, claim in zip(self.ledgers, self.claims.pop(), strict=True):
+                    try:
+                        ledger.complete(claim, result={})
+                    except LedgerError:
+                        break
+        self.compare()
+        for name in self.names:
+            commit = self.ledgers[0].get(name)
+            if commit.state is CommitState.WAITING:
+                assert commit.waiting is not None
+                assert self.stands_for_good(name), ("\n".join(self.log), commit)
+            else:
+                assert commit.state in (CommitState.COMMITTED, CommitState.DEAD, CommitState.CANCELLED), commit
+
+    def stands_for_good(self, name: str) -> bool:
+        """Whether a commit waits, over any number of others, for one that has ended or, in a circle, that needs it too."""
+        chain: list[str] = []
+        while name not in chain:
+            commit = self.ledgers[0].get(name)
+            if commit.waiting is None or commit.waiting.commit_id is None:
+                return commit.state in (CommitState.DEAD, CommitState.CANCELLED)
+            chain.append(name)
+            name = commit.waiting.commit_id
+        circle = [self.ledgers[0].get(other).waiting for other in chain[chain.index(name) :]]
+        return all(waiting is not None and waiting.kind in ("needs", "depends") for waiting in circle)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_ledgers_agree_on_any_history(seed: int) -> None:
+    history = History(seed)
+    for _ in range(STEPS):
+        history.step()
+        history.compare()
+    history.finish()
