@@ -96,7 +96,7 @@ def test_what_cannot_work_is_said_without_a_traceback(arguments: list[str], stat
 def test_a_missing_extra_is_one_clear_line(tmp_path: Path, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(f'raise ModuleNotFoundError("No module", name="{module}")')
     result = run(env={"PYTHONPATH": str(tmp_path)})
-    assert result.returncode == 1
+    assert result.returncode == 78
     assert result.stderr == (
         f"trackteroid sandbox: {module} is not installed. Install it with: pip install 'trackteroid[sandbox]'\n"
     )

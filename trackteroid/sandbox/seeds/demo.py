@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trackteroid.sandbox.seeds.basics import LOCATIONS
-from trackteroid.sandbox.seeds.rows import Rows
+from trackteroid.sandbox.seeds.rows import Key, Rows
 
 __all__ = ["add_demo"]
 
@@ -18,7 +18,7 @@ _VERSIONS = {"bc0010": 1, "bc0020": 2, "bc0030": 2, "bc0040": 3, "bc0050": 1}
 
 
 def add_demo(rows: Rows) -> None:
-    """Add two projects, people, tasks, assets with versions and components, notes, lists and custom attributes."""
+    """Add two projects and a private one, people, tasks, assets with versions, notes, lists and custom attributes."""
     rows.user("anna", "Anna", "Berg", api_key="anna-key")
     rows.user("ben", "Ben", "Conti", api_key="ben-key")
     group = rows.add("Group", "Compositing", name="Compositing")
@@ -29,9 +29,33 @@ def add_demo(rows: Rows) -> None:
     spot = _project(rows, "spot", "Sparkling Spot")
     shot = _context(rows, "Shot", "spot/sp010", name="sp010", parent_id=spot)
     _task(rows, "spot/sp010", shot, "compositing", "Compositing", "ben")
+    _secrets(rows)
 
 
-def _project(rows: Rows, name: str, full_name: str) -> str:
+def _secrets(rows: Rows) -> None:
+    """A private project that ben may see and anna may not, and keys that are no longer good."""
+    secret = _project(rows, "teaser", "Secret Teaser", is_private=True)
+    role = rows.add(
+        "UserSecurityRole",
+        "ben",
+        user_id=rows.users["ben"],
+        security_role_id=rows.identifier("SecurityRole", "User"),
+        is_all_projects=False,
+    )
+    rows.add("UserSecurityRoleProject", "ben in teaser", user_security_role_id=role, project_id=secret)
+    shot = _context(rows, "Shot", "teaser/tz010", name="tz010", parent_id=secret, description="Nobody must know.")
+    task = _task(rows, "teaser/tz010", shot, "editing", "Editing", "ben")
+    asset = _asset(rows, "tz010_cut", shot, "Image Sequence")
+    _version(rows, "tz010_cut", asset, 1, task, "ben", "mov")
+    rows.add("Note", "tz010", content="Not a word to anybody.", parent_id=shot, parent_type="Shot")
+    rows.user("cleo", "Cleo", "Dahl", api_key="cleo-key", is_active=False)
+    rows.keys += [
+        Key(text="anna-old-key", username="anna", expires_at="2024-01-01 00:00:00"),
+        Key(text="ben-lost-key", username="ben", is_enabled=False),
+    ]
+
+
+def _project(rows: Rows, name: str, full_name: str, **data: Any) -> str:
     return rows.add(
         "Project",
         name,
@@ -43,6 +67,7 @@ def _project(rows: Rows, name: str, full_name: str) -> str:
         color="#3498DB",
         start_date="2024-01-08",
         end_date="2024-12-20",
+        **data,
     )
 
 

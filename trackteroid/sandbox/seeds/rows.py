@@ -104,8 +104,7 @@ class Rows:
             first_name=first_name,
             last_name=last_name,
             email=f"{username}@example.com",
-            is_active=True,
-            **data,
+            **{"is_active": True, **data},
         )
         if api_key is not None:
             self.keys.append(Key(text=api_key, username=username))
