@@ -11,9 +11,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
-from trackteroid.cli.output import message, silence_output
+from trackteroid.cli.output import message, print_line, silence_output
 from trackteroid.errors import ServerCallError, TrackteroidError
 
 __all__ = ["main"]
@@ -23,6 +24,8 @@ _GROUPS = {
     "recording": "trackteroid.cli.recording",
     "enqueue": "trackteroid.cli.enqueue",
     "commits": "trackteroid.cli.commits",
+    "spool": "trackteroid.cli.spool",
+    "recover": "trackteroid.cli.recover",
     "cache": "trackteroid.cli.cache",
     "doctor": "trackteroid.cli.doctor",
 }
@@ -31,7 +34,9 @@ _SUMMARIES = {
     "sandbox": "run a local ftrack server for demos and tests",
     "recording": "show a recording, or commit it at once without a queue",
     "enqueue": "hand recordings to the workers; prints one commit id a line",
-    "commits": "list commits, or show one",
+    "commits": "list and show commits, retry and cancel them",
+    "spool": "what waits while Redis takes nothing, and delivering it",
+    "recover": "enqueue recordings again after Redis was lost",
     "cache": "manage the shared query cache",
     "doctor": "check the settings, ftrack and Redis",
 }
@@ -92,7 +97,7 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         description="Safe writing to and fast reading from ftrack.",
         epilog="Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + ".",
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, summary in _SUMMARIES.items():
         group = groups.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -101,10 +106,14 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
-    from importlib.metadata import version
+class _ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for, which takes as long as the rest of a farm command's start."""
 
-    return f"trackteroid {version('trackteroid')}"
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> NoReturn:
+        from trackteroid.constants import __VERSION__
+
+        print_line(f"trackteroid {__VERSION__}")
+        parser.exit()
 
 
 def _sandbox(words: list[str]) -> int:
