@@ -142,9 +142,11 @@ class Commits:
         """Send what is pending; False if the client's own code has to, then nothing has been done."""
         session = self._session
         with self._lock:
-            # First, as a class that comes to be watched only now may have entities with local values already.
-            if not self._local_values.watch(session.types.values()) or not self._loader.usable():
+            if not self._loader.usable():
                 return False
+            if not self._local_values.watch(session.types.values()):
+                # A class was put there since; its entities may have local values already.
+                self._local_values.catch_up(session._local_cache.values())
             with session._thread_lock, session.auto_populating(False):
                 operations = list(session.recorded_operations)
                 batch = batch_of(operations)

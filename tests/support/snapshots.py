@@ -24,8 +24,7 @@ def operations(session: Any) -> list[Any]:
     """Return the pending operations."""
     with session.auto_populating(False), session.operation_recording(False):
         return [
-            {name: _anything(session, value) for name, value in vars(operation).items()}
-            | {"": type(operation).__name__}
+            {name: _value(session, value) for name, value in vars(operation).items()} | {"": type(operation).__name__}
             for operation in session.recorded_operations
         ]
 
@@ -75,6 +74,10 @@ def _value(session: Any, value: Any) -> Any:
     if isinstance(value, ftrack_api.collection.MappedCollectionProxy):
         plain = {name: part for name, part in vars(value).items() if name not in {"collection", "creator", "logger"}}
         return {"proxy": type(value).__name__, **plain, "collection": _value(session, value.collection)}
+    if isinstance(value, list):
+        return [_value(session, part) for part in value]
+    if isinstance(value, dict):
+        return {name: _value(session, part) for name, part in value.items()}
     zone = repr(getattr(value, "tzinfo", None))
     # Each session has a server of its own.
     return type(value).__name__, repr(value).replace(session.server_url, "http://server"), zone
@@ -84,9 +87,3 @@ def _who(session: Any, entity: Any) -> tuple[str, str, bool]:
     """Return an entity's class and key, and whether it is the one in the cache."""
     key = session.cache_key_maker.key(ftrack_api.inspection.identity(entity))
     return type(entity).__name__, key, session._local_cache._cache.get(key) is entity
-
-
-def _anything(session: Any, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _anything(session, part) for name, part in value.items()}
-    return _value(session, value)

@@ -15,6 +15,8 @@ from typing import Any
 
 from ftrack_api.symbol import NOT_SET
 
+from trackteroid.loading.stored import cells
+
 __all__ = ["LocalValues"]
 
 # Where a session keeps its notes. Entities of a former connection speak to something else, which has none.
@@ -75,6 +77,12 @@ class LocalValues:
                     attribute.__class__ = _noting(type(attribute))
         self._watched = watched
         return complete
+
+    def catch_up(self, entities: Iterable[Any]) -> None:
+        """Note those of these entities that have local values."""
+        for entity in entities:
+            if any(cell["local"] is not NOT_SET for cell in list(cells(entity).values())):
+                self.entities[id(entity)] = entity
 
     def noted(self) -> list[Any]:
         """Return the entities noted so far that are still alive."""

@@ -3,65 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import types
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import ftrack_api
-import ftrack_api.entity.factory
 import pytest
 
-from tests.integration.loading.snapshots import operations, snapshot
+from tests.support.session_pair import Pair
 from trackteroid.sandbox.server import SandboxServer
 from trackteroid.session import Session
 
 _MOMENT = 1709285400.0
-
-
-class Pair:
-    """Two sessions that are told the same things: the official client's and ours."""
-
-    def __init__(self, theirs: Any, ours: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.theirs = theirs
-        self.ours = ours
-        self._monkeypatch = monkeypatch
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.theirs, self.ours))
-
-    @property
-    def schemas(self) -> dict[str, Any]:
-        return {schema["id"]: schema for schema in self.theirs.schemas}
-
-    def both(self, work: Any) -> list[Any]:
-        """Let both do the same, with the same ids for what they create; return what came out, errors included."""
-        outcomes = []
-        for session in self:
-            random = Random(7)
-            ids = types.SimpleNamespace(uuid4=lambda random=random: uuid.UUID(int=random.getrandbits(128), version=4))
-            self._monkeypatch.setattr(ftrack_api.entity.factory, "uuid", ids)
-            try:
-                outcomes.append(work(session))
-            except Exception as error:
-                outcomes.append(f"{type(error).__name__}: {error}")
-        return outcomes
-
-    def check(self, what: str) -> None:
-        """Assert that both have the same in memory and the same pending."""
-        theirs, ours = snapshot(self.theirs), snapshot(self.ours)
-        assert [key for key, _ in ours] == [key for key, _ in theirs], what
-        for (key, mine), (_, client) in zip(ours, theirs, strict=True):
-            assert mine == client, f"{what}: {key}"
-        assert operations(self.ours) == operations(self.theirs), what
-
-    def forget(self) -> None:
-        for session in self:
-            session.recorded_operations.clear()
-            session._local_cache.clear()
-            session._configure_locations()
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,21 @@ def edits(random: Random, session: Any, count: int) -> list[tuple[str, ...]]:
     return steps
 
 
-_EDITS = ("read", "read", "set", "set", "refer", "refer", "append", "remove", "map", "unset", "clear", "quiet", "delete")
+_EDITS = (
+    "read",
+    "read",
+    "set",
+    "set",
+    "refer",
+    "refer",
+    "append",
+    "remove",
+    "map",
+    "unset",
+    "clear",
+    "quiet",
+    "delete",
+)
 
 
 def edit(session: Any, step: tuple[str, ...]) -> Any:

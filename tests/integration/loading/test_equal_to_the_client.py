@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 
 from tests.integration.loading import questions
-from tests.integration.loading.conftest import Pair
-from tests.integration.loading.snapshots import described
+from tests.support.session_pair import Pair
+from tests.support.snapshots import described
 
 QUERIES_PER_SEED = 20
-
-
-def results(pair: Pair, text: str) -> list[Any]:
-    return pair.both(lambda session: [described(session, entity) for entity in session.query(text).all()])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -25,11 +21,11 @@ def test_queries_leave_what_the_client_leaves(pair: Pair, seed: int) -> None:
         if random.random() < 0.7:
             pair.forget()
         text = questions.query(random, pair.schemas)
-        theirs, ours = results(pair, text)
+        theirs, ours = pair.query(text)
         assert ours == theirs, text
         pair.check(text)
         again = questions.overlapping(random, pair.schemas, text)
-        theirs, ours = results(pair, again)
+        theirs, ours = pair.query(again)
         assert ours == theirs, again
         pair.check(f"{text} -> {again}")
 
@@ -40,13 +36,13 @@ def test_local_edits_survive_later_queries_as_with_the_client(pair: Pair, seed: 
     for _ in range(6):
         pair.forget()
         text = questions.query(random, pair.schemas)
-        results(pair, text)
+        pair.query(text)
         for step in questions.edits(random, pair.theirs, 12):
             theirs, ours = pair.both(lambda session, step=step: questions.edit(session, step))
             assert ours == theirs, (text, step)
         pair.check(f"{text}, edited")
         for again in (questions.overlapping(random, pair.schemas, text), text):
-            theirs, ours = results(pair, again)
+            theirs, ours = pair.query(again)
             assert ours == theirs, again
             pair.check(f"{text}, edited -> {again}")
 
@@ -56,7 +52,7 @@ def test_reading_gives_the_same_afterwards(pair: Pair, seed: int) -> None:
     """What a first look changes in memory (references looked up, local copies of collections) is part of it."""
     random = Random(200 + seed)
     text = questions.query(random, pair.schemas)
-    results(pair, text)
+    pair.query(text)
 
     def look(session: Any) -> list[Any]:
         entities = list(session._local_cache.values())
@@ -66,7 +62,7 @@ def test_reading_gives_the_same_afterwards(pair: Pair, seed: int) -> None:
         theirs, ours = pair.both(look)
         assert ours == theirs
         pair.check(f"{text}, read")
-        results(pair, again)
+        pair.query(again)
         pair.check(f"{text}, read -> {again}")
 
 
@@ -76,7 +72,7 @@ def test_populating_leaves_what_the_client_leaves(pair: Pair, seed: int) -> None
     for _ in range(5):
         pair.forget()
         text = questions.query(random, pair.schemas)
-        results(pair, text)
+        pair.query(text)
         for step in questions.edits(random, pair.theirs, 4):
             pair.both(lambda session, step=step: questions.edit(session, step))
         projections = questions.overlapping(random, pair.schemas, text).removeprefix("select ").rsplit(" from ", 1)[0]
@@ -97,7 +93,7 @@ def test_commits_leave_what_the_client_leaves(pair: Pair, seed: int) -> None:
     for _ in range(3):
         texts = [questions.query(random, pair.schemas) for _ in range(2)]
         for text in texts:
-            results(pair, text)
+            pair.query(text)
         steps = questions.edits(random, pair.theirs, 10)
         for step in steps:
             theirs, ours = pair.both(lambda session, step=step: questions.edit(session, step))
