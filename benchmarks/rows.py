@@ -11,6 +11,7 @@ import ftrack_api
 
 from benchmarks.loading_rows import loading_rows
 from benchmarks.measure import Row, process_seconds, seconds
+from benchmarks.sandbox_rows import sandbox_rows
 from trackteroid.commits.enqueueing import enqueue, open_ledger
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.operations.recording import read_recording
@@ -38,6 +39,7 @@ def rows() -> Iterator[Row]:
             yield commit_file(many)
             yield shared_hit()
             yield from loading_rows()
+    yield from sandbox_rows()
 
 
 def _publishes(session: Session, count: int) -> None:
