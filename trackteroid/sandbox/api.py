@@ -21,6 +21,7 @@ from trackteroid.sandbox.errors import MalformedRequestError, UnknownActionError
 from trackteroid.sandbox.file_links import FileLinks
 from trackteroid.sandbox.loading import Loader
 from trackteroid.sandbox.projection import Node
+from trackteroid.sandbox.racing import RecentVersions
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import stored_time
 from trackteroid.sandbox.visibility import sight_of
@@ -59,6 +60,7 @@ class Api:
         self.served = ServedSchemas.of(storage)
         self._clock = clock
         self._new_id = new_id
+        self._recent_versions = RecentVersions(clock)
 
     def handle(
         self,
@@ -69,6 +71,7 @@ class Api:
         client_token: str | None = None,
         push_token: str | None = None,
         denormalized: bool = False,
+        racy_seconds: float = 0.0,
     ) -> Any:
         """Run one request's batch: all or nothing.
 
@@ -76,6 +79,7 @@ class Api:
             payload: The decoded body, a list of operations; a single operation gets its bare result.
             client_token, push_token: The client's own marks, handed on with what was changed.
             denormalized: Write an entity out wherever it occurs, not only at its first place.
+            racy_seconds: Number new versions as if those of the last seconds were just being made by somebody else.
 
         Returns:
             One result per operation.
@@ -88,13 +92,18 @@ class Api:
             if not isinstance(payload, (dict, list)):
                 raise MalformedRequestError("The body must be a list of operations.")
             operations = [payload] if isinstance(payload, dict) else payload
-            answers, changes = self._run(operations, caller, denormalized=denormalized)
+            unseen = self._recent_versions.within(racy_seconds)
+            answers, changes = self._run(operations, caller, unseen, denormalized=denormalized)
+            if racy_seconds:
+                self._recent_versions.note(changes)
             if changes and self.on_commit is not None:
                 marks = {"client_token": client_token, "push_token": push_token}
                 self.on_commit(Committed(changes=tuple(changes), caller=caller, **marks))
             return answers[0] if isinstance(payload, dict) else answers
 
-    def _run(self, operations: list[Any], caller: Caller, *, denormalized: bool) -> tuple[list[Any], list[Change]]:
+    def _run(
+        self, operations: list[Any], caller: Caller, unseen_versions: frozenset[str], *, denormalized: bool
+    ) -> tuple[list[Any], list[Change]]:
         for operation in operations:
             if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
                 raise MalformedRequestError('Every operation must be an object with an "action".')
@@ -102,7 +111,7 @@ class Api:
         sight = sight_of(self.storage, caller.user_id)
         with self._translated(), self.storage.transaction():
             request = Request(user_id=caller.user_id, now=stored_time(self._clock()), new_id=self._new_id)
-            batch = Batch(self.storage, request, sight)
+            batch = Batch(self.storage, request, sight=sight, unseen_versions=unseen_versions)
             call = Call(
                 storage=self.storage,
                 served=self.served,

@@ -78,7 +78,7 @@ class ApiEndpoint:
             return _json(body, decision.status)
         if decision.kind == "reject_credentials":
             mistake = InvalidCredentialsError("The supplied API key or user name is not valid.")
-        status, result = self._result(request.headers, payload, mistake, halfway=decision.kind == "half_batch")
+        status, result = self._result(request.headers, payload, mistake, decision)
         if decision.kind == "drop_reply":
             return NoAnswer()
         if decision.kind == "trickle":
@@ -86,7 +86,7 @@ class ApiEndpoint:
         return _json(result, status)
 
     def _result(
-        self, headers: Mapping[str, str], payload: Any, mistake: ApiError | None, *, halfway: bool
+        self, headers: Mapping[str, str], payload: Any, mistake: ApiError | None, decision: Decision
     ) -> tuple[int, Any]:
         """HTTP status and body; errors become error objects, whatever they are."""
         strict = headers.get("ftrack-strict-api", "").strip().lower() == "true"
@@ -99,8 +99,9 @@ class ApiEndpoint:
                 "client_token": _token(headers.get("ftrack-clienttoken")),
                 "push_token": _token(headers.get("ftrack-pushtoken")),
                 "denormalized": "denormalize" in _options(headers.get("ftrack-api-options", "")),
+                "racy_seconds": decision.racy_seconds,
             }
-            if halfway and isinstance(payload, list):
+            if decision.kind == "half_batch" and isinstance(payload, list):
                 self._api.handle(payload[: len(payload) // 2], **sent)
                 raise ApiError("Fault on order: the batch was applied only in part.", status=500)
             return 200, self._api.handle(payload, **sent)

@@ -54,8 +54,15 @@ class Written:
 class Batch:
     """The writing operations of one request. Call `finish` once after the last one, inside the same transaction."""
 
-    def __init__(self, storage: Storage, request: Request, sight: Sight = EVERYTHING) -> None:
-        self.changes = Changes(storage, sight)
+    def __init__(
+        self,
+        storage: Storage,
+        request: Request,
+        *,
+        sight: Sight = EVERYTHING,
+        unseen_versions: frozenset[str] = frozenset(),
+    ) -> None:
+        self.changes = Changes(storage, sight, unseen_versions)
         self._schema = storage.schema
         self._request = request
         # Defaults that wait for a row which a later operation of the batch creates.

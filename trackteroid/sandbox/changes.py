@@ -44,12 +44,14 @@ class Changes:
 
     Attributes:
         sight: What the user sees on whose behalf it is done.
+        unseen: Ids of versions that are overlooked when a version gets its number, as if they were being made just now.
         touched: Columns written, by table and row number; only these are checked at the end.
         log: Every change in order.
     """
 
     storage: Storage
     sight: Sight = EVERYTHING
+    unseen: frozenset[str] = frozenset()
     touched: dict[str, dict[int, set[str]]] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
 

@@ -6,11 +6,17 @@ A key is personal or global: a global one is good for every active user. Either 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from trackteroid.sandbox.errors import InvalidCredentialsError
+from trackteroid.sandbox.errors import InvalidCredentialsError, ValidationError
 from trackteroid.sandbox.storage import TYPE, Storage, quoted
+from trackteroid.sandbox.values import parse_time
 
-__all__ = ["Caller", "add_key", "authenticate", "replace_keys"]
+__all__ = ["Caller", "KeyDescriptionError", "add_key", "authenticate", "list_keys", "put_keys", "replace_keys"]
+
+
+class KeyDescriptionError(ValueError):
+    """A description of API keys that makes no sense."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +70,55 @@ def replace_keys(storage: Storage, api_key: str, user_id: str) -> None:
     """Make `api_key` the user's only personal key."""
     storage.execute('DELETE FROM "__key" WHERE "user_id" = ?', (user_id,))
     add_key(storage, api_key, user_id)
+
+
+def list_keys(storage: Storage) -> list[dict[str, Any]]:
+    """All keys, in the form of `put_keys`."""
+    sql = (
+        'SELECT k."key", u."username", k."expires_at", k."is_enabled" FROM "__key" k'
+        ' LEFT JOIN "Resource" u ON u."id" = k."user_id" ORDER BY k."key"'
+    )
+    with storage.lock:
+        return [
+            {"key": key, "user": user, "expires_at": expires_at, "is_enabled": bool(is_enabled)}
+            for key, user, expires_at, is_enabled in storage.execute(sql)
+        ]
+
+
+def put_keys(storage: Storage, descriptions: Any) -> None:
+    """Add keys, or replace what is known of them: all, or none if one of them makes no sense.
+
+    Args:
+        descriptions: A list of `{"key": text, "user": name or null for a global key, "expires_at": ISO time or null,
+            "is_enabled": true or false}`; only `key` must be there.
+
+    Raises:
+        KeyDescriptionError: It is no such list, or there is no such user.
+    """
+    if not isinstance(descriptions, list):
+        raise KeyDescriptionError("Keys must be given as a list of objects.")
+    with storage.transaction():
+        for each in descriptions:
+            _put_key(storage, each)
+
+
+def _put_key(storage: Storage, description: Any) -> None:
+    if not isinstance(description, dict) or not isinstance(description.get("key"), str) or not description["key"]:
+        raise KeyDescriptionError(f'A key must be an object with a text "key", not {description!r}.')
+    unknown = sorted(set(description) - {"key", "user", "expires_at", "is_enabled"})
+    if unknown:
+        raise KeyDescriptionError(f"A key has no {unknown[0]!r}; it may have: key, user, expires_at, is_enabled.")
+    user, expires_at, is_enabled = (description.get(name) for name in ("user", "expires_at", "is_enabled"))
+    user_id = None
+    if user is not None:
+        found = storage.column('SELECT "id" FROM "Resource" WHERE "username" = ?', (str(user),))
+        if not found:
+            raise KeyDescriptionError(f"There is no user {user!r}.")
+        user_id = found[0]
+    if is_enabled not in (None, True, False):
+        raise KeyDescriptionError(f"`is_enabled` must be true or false, not {is_enabled!r}.")
+    try:
+        moment = None if expires_at is None else parse_time(str(expires_at))
+    except ValidationError as error:
+        raise KeyDescriptionError(f"`expires_at` must be a time: {error.content}") from None
+    add_key(storage, description["key"], user_id, expires_at=moment, is_enabled=is_enabled is not False)

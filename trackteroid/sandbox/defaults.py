@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from trackteroid.sandbox.changes import Changes, StoredRow
+from trackteroid.sandbox.changes import Changes, StoredRow, id_list
 from trackteroid.sandbox.schema import NO_DEFAULT, Attribute, EntityType, Kind
 from trackteroid.sandbox.storage import SEQUENCE, quoted
 from trackteroid.sandbox.values import Stored, from_wire
@@ -95,7 +95,11 @@ def _dependent(changes: Changes, entity_type: EntityType, values: dict[str, Stor
 def next_version(changes: Changes, asset_id: Stored) -> int:
     """1 + the highest version of the asset."""
     sql = 'SELECT COALESCE(MAX("version"), 0) + 1 FROM "AssetVersion" WHERE "asset_id" = ?'
-    number: int = changes.storage.execute(sql, (asset_id,)).fetchone()[0]
+    parameters: tuple[Stored, ...] = (asset_id,)
+    if changes.unseen:
+        sql += ' AND "id" NOT IN (SELECT value FROM json_each(?))'
+        parameters += (id_list(list(changes.unseen)),)
+    number: int = changes.storage.execute(sql, parameters).fetchone()[0]
     return number
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ KINDS = (
     "half_batch",
     "latency",
     "maintenance",
+    "racy_versions",
+    "refuse",
     "reject_credentials",
     "reset",
     "trickle",
@@ -39,7 +42,8 @@ class Decision:
         seconds: How long to wait first; for `trickle`, how long the answer takes.
         status: HTTP status of `error` and `maintenance`.
         body: Error object of `error`.
-        names: The faults that were used up, for the request log.
+        racy_seconds: Versions that others made within so many seconds are overlooked when a number is chosen.
+        names: The faults that struck, for the request log.
     """
 
     kind: str | None = None
@@ -47,6 +51,7 @@ class Decision:
     trickle_seconds: float = 0.0
     status: int = 503
     body: Any = None
+    racy_seconds: float = 0.0
     names: tuple[str, ...] = ()
 
 
@@ -64,8 +69,10 @@ class _Fault:
     dice: random.Random
     description: Mapping[str, Any] = field(default_factory=dict)
 
-    def concerns(self, actions: Iterable[str], user: str | None) -> bool:
+    def concerns(self, actions: Sequence[str], user: str | None) -> bool:
         """Whether it is about a batch with any of these actions, sent by this user, and not used up."""
+        if self.kind == "refuse" or (self.kind == "racy_versions" and "create" not in actions):
+            return False
         return (
             self.times != 0
             and (self.actions is None or not self.actions.isdisjoint(actions))
@@ -84,11 +91,22 @@ class _Fault:
 
 
 class FaultSet:
-    """The active faults; may be changed while requests run."""
+    """The active faults; may be changed while requests run.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Seconds of any beginning, to know when a refusal is over.
+
+    Attributes:
+        on_refuse: Told for how many seconds connections are refused from now on; 0 ends it. Called by the thread that
+            changes the faults.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.on_refuse: Callable[[float], None] | None = None
+        self._clock = clock
         self._lock = threading.Lock()
         self._faults: list[_Fault] = []
+        self._refusing_until: float | None = None
 
     def replace(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Make these the active faults.
@@ -96,7 +114,9 @@ class FaultSet:
         Args:
             faults: Objects with `kind` (one of `KINDS`), and optionally `times` (how often; for ever if not given) or
                 `probability` (0 to 1, with `seed`), `actions` (only batches with any of these), `users` (only theirs),
-                `seconds` and `jitter` (latency, trickle), `status` and `body` (error, maintenance).
+                `seconds` and `jitter` (latency, trickle), `status` and `body` (error, maintenance). `refuse` begins at
+                once and lasts its `seconds`; it knows nothing else. `racy_versions` lets versions of one asset collide
+                that are created within `seconds` of each other.
 
         Raises:
             FaultError: One of them is no such object; the active faults stay as they are.
@@ -106,11 +126,16 @@ class FaultSet:
         parsed = [_parsed(each) for each in faults]
         with self._lock:
             self._faults = parsed
+            was_refusing, self._refusing_until = self._refusing_until, None
+            seconds = max((fault.seconds for fault in parsed if fault.kind == "refuse"), default=0.0)
+            if seconds:
+                self._refusing_until = self._clock() + seconds
+        if self.on_refuse is not None and (seconds or was_refusing is not None):
+            self.on_refuse(seconds)
 
     def clear(self) -> None:
         """End all faults."""
-        with self._lock:
-            self._faults = []
+        self.replace([])
 
     def active(self) -> list[dict[str, Any]]:
         """The faults that can still strike, with the `times` that are left."""
@@ -118,12 +143,12 @@ class FaultSet:
             return [
                 {**fault.description, **({} if fault.times is None else {"times": fault.times})}
                 for fault in self._faults
-                if fault.times != 0
+                if fault.times != 0 and (fault.kind != "refuse" or self._clock() < (self._refusing_until or 0.0))
             ]
 
     def decide(self, actions: Sequence[str], user: str | None) -> Decision:
-        """What happens to a request: latencies add up, the first other fault that strikes decides the answer."""
-        seconds, names = 0.0, []
+        """What happens to a request: latencies add up, the first fault that strikes and is no latency decides the answer."""
+        seconds, racy, names = 0.0, 0.0, []
         with self._lock:
             for fault in self._faults:
                 if not fault.concerns(actions, user) or not fault.strikes():
@@ -132,15 +157,19 @@ class FaultSet:
                 if fault.kind == "latency":
                     seconds += fault.delay()
                     continue
+                if fault.kind == "racy_versions":
+                    racy = max(racy, fault.seconds)
+                    continue
                 return Decision(
                     kind=fault.kind,
                     seconds=seconds,
                     trickle_seconds=fault.delay() if fault.kind == "trickle" else 0.0,
                     status=fault.status,
                     body=fault.body,
+                    racy_seconds=racy,
                     names=tuple(names),
                 )
-        return Decision(seconds=seconds, names=tuple(names))
+        return Decision(seconds=seconds, racy_seconds=racy, names=tuple(names))
 
 
 def _parsed(description: Mapping[str, Any]) -> _Fault:
@@ -152,6 +181,8 @@ def _parsed(description: Mapping[str, Any]) -> _Fault:
     kind = description.get("kind")
     if kind not in KINDS:
         raise FaultError(f"There is no fault of kind {kind!r}; choose one of: {', '.join(KINDS)}.")
+    if kind == "refuse":
+        _check_refusal(description)
     times, probability = description.get("times"), description.get("probability")
     if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
         raise FaultError(f"`times` must be a whole number, not {times!r}.")
@@ -173,6 +204,15 @@ def _parsed(description: Mapping[str, Any]) -> _Fault:
         dice=random.Random(description.get("seed")),
         description=dict(description),
     )
+
+
+def _check_refusal(description: Mapping[str, Any]) -> None:
+    # Nobody could end it from outside, so it must be clear when it ends.
+    if not _number(description, "seconds", 0.0):
+        raise FaultError("A refusal needs `seconds`, above 0: for how long connections are refused.")
+    others = sorted(set(description) - {"kind", "seconds"})
+    if others:
+        raise FaultError(f"A refusal begins at once, whoever asks for whatever: it can't have `{others[0]}`.")
 
 
 def _number(description: Mapping[str, Any], name: str, default: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from trackteroid.sandbox.admin_endpoints import AdminEndpoints
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.api_endpoint import ApiEndpoint
 from trackteroid.sandbox.events.endpoints import EventEndpoints
-from trackteroid.sandbox.faults import FaultError, FaultSet
+from trackteroid.sandbox.faults import FaultSet
 from trackteroid.sandbox.file_endpoints import FileEndpoints
 from trackteroid.sandbox.request_log import RequestLog
 
@@ -24,7 +24,7 @@ __all__ = ["make_app"]
 
 def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndpoints) -> Starlette:
     """The ASGI application of a sandbox."""
-    files, admin = FileEndpoints(api), _Admin(api, faults, requests)
+    files, admin = FileEndpoints(api), AdminEndpoints(api, faults, requests)
     return Starlette(
         routes=[
             Route("/api", ApiEndpoint(api, faults, requests).__call__, methods=["POST"]),
@@ -37,10 +37,7 @@ def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndp
             Route("/widget/{name}", files.widget),
             Route("/socket.io/1/", events.handshake),
             WebSocketRoute("/socket.io/1/websocket/{session_id}", events.websocket),
-            Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
-            Route("/sandbox/requests", admin.requests),
-            Route("/sandbox/snapshot", admin.snapshot, methods=["POST"]),
-            Route("/sandbox/restore", admin.restore, methods=["POST"]),
+            *admin.routes(),
         ],
         exception_handlers={404: _not_found, 405: _not_allowed, 500: _failed},
         middleware=[
@@ -55,43 +52,6 @@ def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndp
             )
         ],
     )
-
-
-class _Admin:
-    """What only a sandbox has."""
-
-    def __init__(self, api: Api, faults: FaultSet, requests: RequestLog) -> None:
-        self._api = api
-        self._faults = faults
-        self._requests = requests
-
-    async def faults(self, request: Request) -> Response:
-        """`GET` lists the active faults, `POST` replaces them, `DELETE` ends them."""
-        if request.method == "DELETE":
-            self._faults.clear()
-        elif request.method == "POST":
-            try:
-                self._faults.replace(json.loads(await request.body()))
-            except FaultError as error:
-                return JSONResponse({"error": str(error)}, 400)
-            except (ValueError, RecursionError) as error:
-                return JSONResponse({"error": f"The body is no JSON: {error}"}, 400)
-        return JSONResponse(self._faults.active())
-
-    async def requests(self, request: Request) -> Response:
-        """The request log; `?clear=1` empties it."""
-        clear = request.query_params.get("clear", "").lower() in ("1", "true", "yes")
-        return JSONResponse(self._requests.take(clear=clear))
-
-    async def snapshot(self, request: Request) -> Response:
-        """Keep the present state, under `?name=` if several are wanted."""
-        self._api.storage.keep_copy(request.query_params.get("name", ""))
-        return JSONResponse({})
-
-    async def restore(self, request: Request) -> Response:
-        if not self._api.storage.restore_copy(request.query_params.get("name", "")):
-            return JSONResponse({"error": "There is no snapshot of this name."}, 404)
-        return JSONResponse({})
 
 
 def _object(exception: str, content: str) -> dict[str, Any]:

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["RequestLog"]
 
 # Enough for any test; a sandbox that runs for days must not grow.
 _KEPT = 10_000
+
+
+class _Counters:
+    def __init__(self) -> None:
+        self.requests = 0
+        self.milliseconds = 0.0
+        self.kinds: dict[str, Counter[str]] = {name: Counter() for name in ("actions", "statuses", "faults", "users")}
+
+    def count(self, entry: Mapping[str, Any]) -> None:
+        self.requests += 1
+        self.milliseconds += entry["milliseconds"]
+        self.kinds["actions"].update(entry["actions"])
+        for kind, name in (("statuses", "status"), ("users", "user")):
+            self.kinds[kind][str("none" if entry[name] is None else entry[name])] += 1
+        if entry["fault"] is not None:
+            self.kinds["faults"][entry["fault"]] += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        counted = {kind: dict(sorted(counter.items())) for kind, counter in self.kinds.items()}
+        return {"requests": self.requests, "milliseconds": round(self.milliseconds, 3), **counted}
 
 
 class RequestLog(Sequence[dict[str, Any]]):
@@ -24,10 +44,28 @@ class RequestLog(Sequence[dict[str, Any]]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._counters = _Counters()
 
     def add(self, entry: dict[str, Any]) -> None:
         with self._lock:
             self._entries.append(entry)
+            self._counters.count(entry)
+
+    def counters(self, *, clear: bool = False) -> dict[str, Any]:
+        """What was counted since the start, however long the log is.
+
+        Args:
+            clear: Begin again at 0.
+
+        Returns:
+            `{"requests", "milliseconds", "actions": {name: count}, "statuses": {status or "none": count}, "faults": {kind:
+            count}, "users": {name: count}}`: requests to `/api`, and the server's own time for them in total.
+        """
+        with self._lock:
+            counted = self._counters.as_dict()
+            if clear:
+                self._counters = _Counters()
+            return counted
 
     def take(self, *, clear: bool = False) -> list[dict[str, Any]]:
         """All entries, as a copy; with `clear` the log is empty afterwards."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import uvicorn
@@ -19,6 +16,7 @@ from trackteroid.sandbox.errors import SandboxStartError
 from trackteroid.sandbox.events.endpoints import EventEndpoints
 from trackteroid.sandbox.faults import FaultSet
 from trackteroid.sandbox.http_app import make_app
+from trackteroid.sandbox.listening import Listener, listening_socket
 from trackteroid.sandbox.pace import Pace
 from trackteroid.sandbox.parser import parse
 from trackteroid.sandbox.request_log import RequestLog
@@ -79,7 +77,7 @@ class SandboxServer:
     ) -> None:
         self.faults = FaultSet()
         self.requests = RequestLog()
-        self._socket = _listening(host, port)
+        listener = listening_socket(host, port)
         try:
             storage = Storage(_schema(schema), data, now=lambda: stored_time(clock()))
             if storage.is_new or storage.recall("seed") is None:
@@ -87,17 +85,17 @@ class SandboxServer:
             # A data file keeps its seed, whatever is asked for now.
             planted = seed_called(storage.recall("seed") or seed)
         except SandboxStartError:
-            self._socket.close()
+            listener.close()
             raise
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self.url = f"http://{shown}:{listener.getsockname()[1]}"
         self.env = {"FTRACK_SERVER": self.url, "FTRACK_API_USER": planted.api_user, "FTRACK_API_KEY": API_KEY}
         self.api = Api(storage, clock=clock, url=self.url)
         self.events = EventEndpoints(self.api)
         self.api.on_commit = self.events.announce
         # The first query would pay for reading the grammar.
         parse("Task")
-        self._server = _Server(
+        self._server = Listener(
             uvicorn.Config(
                 Pace(
                     make_app(self.api, self.faults, self.requests, self.events),
@@ -116,24 +114,24 @@ class SandboxServer:
                 access_log=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
-            )
+            ),
+            listener,
         )
+        self.faults.on_refuse = self._server.refuse
         self._thread: threading.Thread | None = None
 
     def serve(self, ready: Callable[[], None]) -> None:
         """Serve in this thread, the main one, until SIGTERM or SIGINT; `ready` is called once it listens."""
         self._server.ready = ready
         try:
-            self._server.run(sockets=[self._socket])
+            self._server.serve_until_told()
         finally:
             self.api.storage.close()
 
     def __enter__(self) -> SandboxServer:
         started = threading.Event()
         self._server.ready = started.set
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="trackteroid-sandbox", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_until_told, name="trackteroid-sandbox", daemon=True)
         self._thread.start()
         if not started.wait(10):
             raise SandboxStartError("The sandbox did not start within 10 seconds.")
@@ -148,51 +146,7 @@ class SandboxServer:
         self.api.storage.close()
 
 
-class _Server(uvicorn.Server):
-    """Ends quietly on a signal, so that the process can end with status 0, and says when it listens."""
-
-    ready: Callable[[], None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self.ready is not None:
-            self.ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # The base class raises the signal again afterwards, which would kill the process instead of ending it.
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.should_exit = True
-
-
 def _schema(given: Path | list[dict[str, Any]] | None) -> Schema:
     if given is None:
         return load_schema()
     return read_schema(given) if isinstance(given, Path) else import_schema(given)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named protocol: asyncio turns Nagle's algorithm off only for sockets that say they are TCP, and with it every
-    # answer on a kept connection waits 40 ms for an acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        # Unix only: Windows would let two servers share the port.
-        if hasattr(socket, "AF_UNIX"):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise SandboxStartError(f"Cannot listen on {host}:{port}: {error}.") from error
-    return listener
