@@ -19,7 +19,7 @@ from trackteroid.entities.entity import Entity, EntityType, declared, is_kind
 from trackteroid.entities.entity_types import Context, Project, TypedContext
 from trackteroid.entities.functional import FunctionalMethods
 from trackteroid.entities.set_operations import SetMethods
-from trackteroid.entities.values import read, read_all, unique
+from trackteroid.entities.values import NOT_SET, read, read_all, unique
 from trackteroid.entities.writing import WritingMethods
 from trackteroid.errors import EntityCollectionOperationError, UsageError
 from trackteroid.query.loggers import logger
@@ -131,8 +131,6 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
             collection: EntityCollection[E] = _new(EntityCollection)
             _set_view(collection, view)
             _set_entities(collection, (entity,))
-            _set_by_key(collection, None)
-            _set_query(collection, None)
             yield collection
 
     def __contains__(self, item: object) -> bool:
@@ -192,7 +190,20 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
         view = self._view
         if name in view.scalars:
             entities = self._entities
-            return read_all(entities, name) if len(entities) > 1 else [read(entities[0], name)]
+            if len(entities) > 1:
+                return read_all(entities, name)
+            # As `read`, without the call: loops over collections spend their time here.
+            entity = entities[0]
+            try:
+                cell = entity._ftrack_attribute_storage[name]
+            except AttributeError:
+                return [read(entity, name)]
+            value = cell["local"]
+            if value is NOT_SET:
+                value = cell["remote"]
+            return [read(entity, name) if value is NOT_SET else value]
+        if name in _LATER:
+            return None
         attribute = view.attributes.get(name)
         if attribute is not None and not attribute.restricted:
             return self._read(attribute)
@@ -427,14 +438,16 @@ _set_by_key = EntityCollection.__dict__["_by_key"].__set__
 _set_query = EntityCollection.__dict__["_query"].__set__
 _new = EntityCollection.__new__
 
+# Slots that collections of one entity, of which loops make thousands, are made without: read before they are set, they
+# are None.
+_LATER = frozenset({"_by_key", "_query"})
+
 
 def _single(view: View, entity: Any) -> EntityCollection[Any]:
     """Return a collection of one entity; iteration makes one per element, so nothing is computed here."""
     collection: EntityCollection[Any] = _new(EntityCollection)
     _set_view(collection, view)
     _set_entities(collection, (entity,))
-    _set_by_key(collection, None)
-    _set_query(collection, None)
     return collection
 
 

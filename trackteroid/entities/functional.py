@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from operator import itemgetter
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trackteroid.entities.container import Container, Members
@@ -33,17 +35,15 @@ class FunctionalMethods(Members[E]):
 
     def filter(self, predicate: Callable[[EntityCollection[E]], object]) -> EntityCollection[E] | EmptyCollection[E]:
         """Return the entities for which the predicate is true."""
-        return self._subset({key: entity for (key, entity), item in self._paired() if predicate(item)})
+        return self._subset(dict(compress(self._keyed().items(), map(predicate, self))))
 
     def partition(
         self, predicate: Callable[[EntityCollection[E]], object]
     ) -> tuple[EntityCollection[E] | EmptyCollection[E], EntityCollection[E] | EmptyCollection[E]]:
         """Return the entities for which the predicate is true, and the others."""
-        matching: dict[Any, Any] = {}
-        rest: dict[Any, Any] = {}
-        for (key, entity), item in self._paired():
-            (matching if predicate(item) else rest)[key] = entity
-        return self._subset(matching), self._subset(rest)
+        matches = [bool(predicate(item)) for item in self]
+        keyed = self._keyed().items()
+        return self._subset(dict(compress(keyed, matches))), self._subset(dict(compress(keyed, map(not_, matches))))
 
     def count(self, predicate: Callable[[EntityCollection[E]], object]) -> int:
         """Return for how many entities the predicate is true."""
@@ -58,10 +58,10 @@ class FunctionalMethods(Members[E]):
 
     def group(self, function: Callable[[EntityCollection[E]], K]) -> dict[K, EntityCollection[E]]:
         """Return key -> the entities for which the function returns that key, keys in order of appearance."""
-        groups: dict[K, dict[Any, Any]] = {}
-        for (key, entity), item in self._paired():
-            groups.setdefault(function(item), {})[key] = entity
-        return {value: self._several(by_key) for value, by_key in groups.items()}
+        groups: defaultdict[K, list[tuple[Any, Any]]] = defaultdict(list)
+        for keyed, value in zip(self._keyed().items(), map(function, self), strict=True):
+            groups[value].append(keyed)
+        return {value: self._several(dict(members)) for value, members in groups.items()}
 
     def group_and_map(
         self, grouper: Callable[[EntityCollection[E]], K], mapper: Callable[[EntityCollection[E]], T]
@@ -74,21 +74,13 @@ class FunctionalMethods(Members[E]):
 
         Equal ones keep their order.
         """
-        absent: list[tuple[Any, Any]] = []
-        present: list[tuple[Any, tuple[Any, Any]]] = []
-        for keyed, item in self._paired():
-            value = comparable(function(item))
-            if value is None:
-                absent.append(keyed)
-            else:
-                present.append((value, keyed))
-        present.sort(key=itemgetter(0), reverse=reverse)
-        ordered = [keyed for _, keyed in present]
-        return self._several(dict([*ordered, *absent] if reverse else [*absent, *ordered]))
-
-    def _paired(self) -> Iterator[tuple[tuple[Any, Any], EntityCollection[E]]]:
-        """Yield ((key, entity), collection of that entity)."""
-        return zip(self._keyed().items(), self, strict=True)
+        keys = [comparable(function(item)) for item in self]
+        present = [position for position, key in enumerate(keys) if key is not None]
+        absent = [position for position, key in enumerate(keys) if key is None]
+        present.sort(key=keys.__getitem__, reverse=reverse)
+        keyed = list(self._keyed().items())
+        ordered = [*present, *absent] if reverse else [*absent, *present]
+        return self._several(dict([keyed[position] for position in ordered]))
 
     def max(self, function: Callable[[EntityCollection[E]], Any]) -> EntityCollection[E]:
         """Return the entity for which the function returns most; of equal ones the last."""

@@ -10,14 +10,20 @@ from trackteroid.entities.values import NOT_SET
 __all__ = ["comparable", "sort_key"]
 
 
+_PLAIN = frozenset({bool, float, int, str})
+
+
 def comparable(value: Any) -> Any:
     """Return what a key function's result is compared by, None for nothing.
 
     Of a list it is the largest element: reading an attribute of a one-entity collection gives a list of one value.
     """
+    if value.__class__ is list and len(value) == 1:
+        (single,) = value
+        if single.__class__ in _PLAIN:
+            # The usual case, without asking what else it could be.
+            return single
     if isinstance(value, (list, tuple)):
-        if len(value) == 1:
-            return None if _is_absent(value[0]) else value[0]
         present = [element for element in value if not _is_absent(element)]
         return max(present) if present else None
     return None if _is_absent(value) else value
