@@ -1,15 +1,17 @@
-"""`trackteroid commits list|show`: what the ledger holds."""
+"""`trackteroid commits list|show|retry|cancel`: what the ledger holds, and what a person does about it."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trackteroid.cli.exit_codes import ExitCode
-from trackteroid.cli.output import age, print_json, print_line, print_table, timestamp
-from trackteroid.errors import SettingsError
+from trackteroid.cli.exit_codes import ExitCode, exit_code_of
+from trackteroid.cli.output import age, message, print_json, print_line, print_receipt, print_table, timestamp
+from trackteroid.cli.progress import tracked
+from trackteroid.cli.selecting import add_filters, add_server, filter_of, ledger_of
+from trackteroid.errors import BadInputError, LedgerUnavailableError, TrackteroidError
 
 if TYPE_CHECKING:
     from trackteroid.commits.commit import Commit
@@ -17,23 +19,34 @@ if TYPE_CHECKING:
 
 __all__ = ["configure"]
 
-_STATES = ("held", "queued", "committing", "retrying", "waiting", "committed", "dead", "cancelled")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the group's commands to its parser."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = commands.add_parser("list", help="list commits, newest first")
-    listing.add_argument("--state", action="append", choices=_STATES, help="only these states (may be repeated)")
+    add_filters(listing)
     listing.add_argument("--limit", type=_limit, default=100, metavar="N", help="at most so many (default: 100)")
-    listing.add_argument("--server", metavar="URL", help="ftrack server (default: FTRACK_SERVER)")
+    add_server(listing)
     listing.add_argument("--json", action="store_true", help="print a list of objects")
     listing.set_defaults(run=_list)
     show = commands.add_parser("show", help="show one commit")
     show.add_argument("id", metavar="ID")
-    show.add_argument("--server", metavar="URL", help="ftrack server (default: FTRACK_SERVER)")
+    add_server(show)
     show.add_argument("--json", action="store_true", help="print an object")
     show.set_defaults(run=_show)
+    retry = commands.add_parser("retry", help="queue dead commits again; prints one id a line")
+    _add_choice(retry)
+    retry.set_defaults(run=_retry)
+    cancel = commands.add_parser("cancel", help="end commits, so that they are never committed; prints one id a line")
+    _add_choice(cancel)
+    cancel.set_defaults(run=_cancel)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", metavar="ID", nargs="*", help="these commits; or choose by the options below")
+    add_filters(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the ids that would be meant, do nothing")
+    add_server(parser)
 
 
 def _limit(text: str) -> int:
@@ -43,29 +56,26 @@ def _limit(text: str) -> int:
     return value
 
 
-def _ledger(options: argparse.Namespace) -> Ledger:
-    from trackteroid.commits.enqueueing import open_ledger
-    from trackteroid.settings import Settings
-
-    server = options.server or os.environ.get("FTRACK_SERVER")
-    if not server:
-        raise SettingsError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
-    return open_ledger(Settings.from_environment(), server)
-
-
 def _list(options: argparse.Namespace) -> int:
-    from trackteroid.commits.state import CommitState
+    from trackteroid.commits.filtering import select
 
-    states = [CommitState(name) for name in options.state] if options.state else None
-    found = _ledger(options).list(states=states, limit=options.limit)
+    now = time.time()
+    found = list(select(ledger_of(options), filter_of(options), now=now, limit=options.limit))
     if options.json:
         print_json([commit.as_dict() for commit in found])
         return ExitCode.OK
-    now = time.time()
     print_table(
-        ["id", "state", "attempts", "age", "what", "error"],
+        ["id", "state", "attempts", "age", "user", "what", "why"],
         [
-            [item.id, item.state.value, item.attempts, age(now - item.created_at), _what(item), _error(item)]
+            [
+                item.id,
+                item.state.value,
+                item.attempts,
+                age(now - item.created_at),
+                item.facts.user or "",
+                _what(item),
+                _why(item),
+            ]
             for item in found
         ],
     )
@@ -73,15 +83,89 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    commit = _ledger(options).get(options.id)
+    commit = ledger_of(options).get(options.id)
     facts = commit.as_dict()
     if options.json:
         print_json(facts)
         return ExitCode.OK
     width = max(map(len, facts))
     for name, value in facts.items():
-        print_line(f"{name.ljust(width)}  {_fact(name, value)}".rstrip())
+        lines = _fact(name, value).splitlines() or [""]
+        print_line(f"{name.ljust(width)}  {lines[0]}".rstrip())
+        for line in lines[1:]:
+            print_line(f"{' ' * width}  {line}")
     return ExitCode.OK
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from trackteroid.commits.state import CommitState
+
+    def retry(ledger: Ledger, commit_id: str, actor: str) -> None:
+        ledger.retry_dead(commit_id, actor=actor)
+
+    return _each(options, "retry", (CommitState.DEAD,), retry)
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    from trackteroid.commits.state import DUE_STATES, CommitState
+
+    def cancel(ledger: Ledger, commit_id: str, actor: str) -> None:
+        ledger.cancel(commit_id, actor=actor)
+
+    return _each(options, "cancel", (CommitState.HELD, *DUE_STATES, CommitState.DEAD), cancel)
+
+
+def _each(
+    options: argparse.Namespace, verb: str, states: tuple[Any, ...], act: Callable[[Ledger, str, str], None]
+) -> int:
+    """Do something with each chosen commit: one that refuses does not keep the others."""
+    from trackteroid.commits.actor import current_actor
+
+    ledger = ledger_of(options)
+    ids = _chosen(options, ledger, verb, states)
+    if options.dry_run:
+        for commit_id in ids:
+            print_line(commit_id)
+        return ExitCode.OK
+    actor = current_actor()
+    code = ExitCode.OK
+    for commit_id in tracked(ids, verb):
+        try:
+            act(ledger, commit_id, actor)
+        except LedgerUnavailableError:
+            # It would be the same for each of the others, after waiting as long.
+            raise
+        except TrackteroidError as error:
+            message(" ".join(str(error).split()))
+            code = exit_code_of(error)
+            continue
+        print_receipt(commit_id)
+    return code
+
+
+def _chosen(options: argparse.Namespace, ledger: Ledger, verb: str, states: tuple[Any, ...]) -> list[str]:
+    from dataclasses import replace
+
+    from trackteroid.commits.filtering import select
+
+    wanted = filter_of(options)
+    if options.ids:
+        if wanted.narrows or wanted.states is not None:
+            raise BadInputError("Give ids, or options that choose commits, not both.")
+        return list(dict.fromkeys(options.ids))
+    if not wanted.narrows and wanted.states is None:
+        raise BadInputError(
+            f"Which commits? Give ids, or choose by --state, --user, --project, --label, --older-than or --newer-than; "
+            f"`trackteroid commits {verb} --dry-run` with these shows which are meant."
+        )
+    chosen = tuple(state for state in states if wanted.states is None or state in wanted.states)
+    if not chosen:
+        raise BadInputError(f"Only commits that are {', '.join(map(str, states))} can be chosen for {verb}.")
+    # All of them first: what is done moves commits from one list to another.
+    ids = [commit.id for commit in select(ledger, replace(wanted, states=chosen), now=time.time())]
+    if not ids:
+        message("no commit is meant.")
+    return ids
 
 
 def _fact(name: str, value: Any) -> str:
@@ -89,6 +173,8 @@ def _fact(name: str, value: Any) -> str:
         return "-"
     if name.endswith("_at") and isinstance(value, int | float):
         return timestamp(value)
+    if name == "actions":
+        return "\n".join(f"{timestamp(each['at'])}  {each['name']} by {each['actor'] or 'unknown'}" for each in value)
     if isinstance(value, dict):
         return ", ".join(f"{key}={item}" for key, item in value.items() if item not in (None, "", [], {}))
     if isinstance(value, list):
@@ -97,15 +183,11 @@ def _fact(name: str, value: Any) -> str:
 
 
 def _what(commit: Commit) -> str:
-    facts = commit.as_dict()
-    context = facts.get("context") or {}
-    if isinstance(context, dict):
-        return " / ".join(str(value) for value in context.values() if isinstance(value, str) and value)
-    return str(context)
+    return " / ".join(str(value) for value in commit.facts.context.values() if isinstance(value, str) and value)
 
 
-def _error(commit: Commit) -> str:
-    error = commit.as_dict().get("error")
-    if not error:
-        return ""
-    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+def _why(commit: Commit) -> str:
+    waiting = commit.as_dict().get("waiting")
+    if isinstance(waiting, dict):
+        return str(waiting.get("reason", ""))
+    return "" if commit.error is None else commit.error.message

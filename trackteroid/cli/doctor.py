@@ -64,6 +64,7 @@ def _examine() -> Iterator[Finding]:
     yield from _guarded("configuration file", _configuration)
     yield from _guarded("ftrack", _ftrack)
     yield from _redis("ledger", settings.redis_url)
+    yield from _guarded("spool", lambda: _spool(settings))
     if settings.effective_query_cache_url != settings.redis_url:
         yield from _guarded("query cache", lambda: _cache(settings))
 
@@ -80,6 +81,7 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
 _REMEDIES = {
     "ftrack": "Check FTRACK_SERVER, FTRACK_API_USER and FTRACK_API_KEY, and that the server is running.",
     "configuration file": "Correct the file that TRACKTEROID_CONFIGURATION names.",
+    "spool": "Set TRACKTEROID_SPOOL to a folder that this user may write to.",
     "query cache": "Check TRACKTEROID_QUERY_CACHE_URL, and that Redis is running.",
 }
 
@@ -117,6 +119,24 @@ def _ftrack() -> Iterator[Finding]:
             f"{session.server_url} answers as version {information.get('version')} to {session.api_user}, "
             f"{len(session.types)} entity types",
         )
+
+
+def _spool(settings: Settings) -> Iterator[Finding]:
+    from trackteroid.commits.spool import open_spool
+
+    spool = open_spool(settings)
+    status = spool.status()
+    existing = next(folder for folder in (spool.folder, *spool.folder.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        yield Finding("spool", "problem", f"{spool.folder} cannot be written to", _REMEDIES["spool"])
+    elif status.waiting:
+        text = f"{status.waiting} recordings wait in {spool.folder}"
+        yield Finding("spool", "warning", text, "When Redis is well: trackteroid spool flush.")
+    else:
+        yield Finding("spool", "ok", f"{spool.folder} is empty")
+    if status.refused:
+        text = f"{status.refused} recordings can never be delivered"
+        yield Finding("spool", "warning", text, f"The reasons lie beside them in {spool.folder}/refused.")
 
 
 def _redis(subject: str, url: str) -> Iterator[Finding]:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_receipt
+from trackteroid.cli.selecting import duration
 from trackteroid.errors import SpoolError, TrackteroidError
+
+if TYPE_CHECKING:
+    from trackteroid.commits.enqueueing import EnqueueResult
 
 __all__ = ["configure"]
 
@@ -18,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="recordings")
     parser.add_argument(
         "--server", metavar="URL", help="ftrack server of recordings that do not name one (default: FTRACK_SERVER)"
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=duration,
+        help="wait until they are committed; the exit code tells whether they are",
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of ids")
     parser.set_defaults(run=_run)
@@ -29,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
 
     settings = Settings.from_environment()
     server = options.server or os.environ.get("FTRACK_SERVER") or None
-    results = []
+    accepted: list[_Accepted] = []
     code = ExitCode.OK
     for file in options.files:
         try:
@@ -45,25 +58,65 @@ def _run(options: argparse.Namespace) -> int:
                 # It would be the same for each of the others.
                 break
             continue
-        if result.accepted_in == "spool" and code == ExitCode.OK:
-            code = ExitCode.SPOOLED
         if result.already_known:
             message(f"{file}: known already as {result.commit_id}, state {result.state.value}.")
-            if result.state.value == "dead" and code == ExitCode.OK:
-                # What a farm job would take for success.
-                code = ExitCode.FAILED
-        results.append(
-            {
-                "file": str(file),
-                "id": result.commit_id,
-                "state": result.state.value,
-                "already_known": result.already_known,
-                "accepted_in": result.accepted_in,
-            }
-        )
+        accepted.append(_Accepted(str(file), result, result.state.value))
         if not options.json:
             # One by one: who reads the ids may stop reading, the rest is enqueued all the same.
             print_receipt(result.commit_id)
+    if options.wait is not None:
+        _wait(accepted, options.wait)
+    for one in accepted:
+        if code == ExitCode.OK:
+            code = one.code
+    results = [
+        {
+            "file": one.file,
+            "id": one.result.commit_id,
+            "state": one.state,
+            "already_known": one.result.already_known,
+            "accepted_in": one.result.accepted_in,
+        }
+        for one in accepted
+    ]
     if options.json:
         print_receipt(json.dumps(results, indent=2))
     return code
+
+
+@dataclass
+class _Accepted:
+    """A recording on its way: its last known state, and the exit code that it asks for."""
+
+    file: str
+    result: EnqueueResult
+    state: str
+    ended: bool | None = None
+
+    @property
+    def code(self) -> ExitCode:
+        if self.state in ("dead", "cancelled"):
+            # What a farm job would take for success.
+            return ExitCode.FAILED
+        if self.ended:
+            return ExitCode.OK
+        if self.result.accepted_in == "spool":
+            return ExitCode.SPOOLED
+        return ExitCode.OK if self.ended is None else ExitCode.TIMEOUT
+
+
+def _wait(accepted: list[_Accepted], seconds: float) -> None:
+    """Wait for all of them together; says what became of those that are not committed."""
+    end = time.monotonic() + seconds
+    for one in accepted:
+        commit = one.result.commit
+        try:
+            one.state = commit.wait(max(end - time.monotonic(), 0.0)).value
+            one.ended = True
+            if one.state != "committed":
+                error = commit.error
+                reason = "" if error is None else f": {' '.join(error.message.split())}"
+                message(f"{one.file}: commit {commit.id} is {one.state}{reason}")
+        except TrackteroidError as error:
+            one.ended = False
+            message(f"{one.file}: {' '.join(str(error).split())}")

@@ -23,6 +23,7 @@ class ExitCode(enum.IntEnum):
     SPOOLED = 75
     NO_PERMISSION = 77
     SETTINGS = 78
+    TIMEOUT = 124
     INTERRUPTED = 130
 
     @property
@@ -33,7 +34,7 @@ class ExitCode(enum.IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.FAILED: "ftrack refused the operations, or a check of `doctor` failed",
+    ExitCode.FAILED: "ftrack refused the operations, a commit is dead or cannot be changed, or a check of `doctor` failed",
     ExitCode.USAGE: "the command was called wrongly",
     ExitCode.BAD_DATA: "a file is no recording that can be used",
     ExitCode.NOT_FOUND: "there is no such file, or no such commit",
@@ -43,6 +44,7 @@ _MEANINGS = {
     ExitCode.SPOOLED: "accepted, but in the spool: Redis takes nothing now; it is delivered later",
     ExitCode.NO_PERMISSION: "ftrack refused the user or the key",
     ExitCode.SETTINGS: "a setting is missing or cannot be used, or an extra is not installed",
+    ExitCode.TIMEOUT: "a commit has not ended within the time to wait; it goes on",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -54,6 +56,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.LedgerDataError, ExitCode.BAD_DATA),
     (errors.SpoolDataError, ExitCode.BAD_DATA),
     (errors.SpoolError, ExitCode.SPOOL_FULL),
+    (errors.CommitTimeoutError, ExitCode.TIMEOUT),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
     (errors.BadInputError, ExitCode.USAGE),

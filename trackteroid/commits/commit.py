@@ -77,6 +77,7 @@ class CommitFacts:
         recorded_at: When, ISO 8601 in UTC.
         context: Project, parents, asset, task and so on, in plain text.
         labels: What the recording was labelled with, `farm_job` for example.
+        recovered: Whether it was enqueued because an earlier ledger was lost, so that it may have been committed before.
     """
 
     operations: int
@@ -86,6 +87,7 @@ class CommitFacts:
     recorded_at: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Any] = field(default_factory=dict)
+    recovered: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
@@ -97,6 +99,7 @@ class CommitFacts:
             "recorded_at": self.recorded_at,
             "context": dict(self.context),
             "labels": dict(self.labels),
+            "recovered": self.recovered,
         }
 
     def to_json(self) -> str:

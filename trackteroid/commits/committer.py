@@ -237,7 +237,7 @@ class _Attempt:
         work = self._work = Work(
             server, schemas, recording, timeout=self._request_seconds(), overtaken=self._claim.overtaken
         )
-        if self._claim.commit.uncertain_until is not None:
+        if self._claim.commit.uncertain_until is not None or self._claim.commit.facts.recovered:
             work.reconcile()
         if not work.to_send:
             return work.result([])

@@ -23,7 +23,7 @@ from trackteroid.commits.spool import SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.submission import facts_of, submit
 from trackteroid.commits.wakeups import WakeupSender
-from trackteroid.errors import LedgerUnavailableError, SpoolError
+from trackteroid.errors import BadInputError, LedgerUnavailableError, SpoolError
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
 
@@ -137,6 +137,7 @@ def enqueue(
     settings: Settings | None = None,
     server_url: str | None = None,
     wake: bool = True,
+    recovered: bool = False,
 ) -> EnqueueResult:
     """Accept a recording: from here on it is committed exactly once or stands in the ledger with its reason.
 
@@ -151,6 +152,8 @@ def enqueue(
         settings: Default: the environment's.
         server_url: Server of a recording that does not name one (files of the original library); default: `FTRACK_SERVER`.
         wake: Whether to wake a worker if Celery is installed. Without it the sweep finds the commit within seconds.
+        recovered: The recording may have been committed, but the ledger that knew was lost: the worker asks ftrack first what is
+            there, and sends only what is not. Needs `ledger`: a spool does not keep it.
 
     Raises:
         RecordingError: The file is missing or cannot be read.
@@ -163,8 +166,10 @@ def enqueue(
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
     if ledger is not None:
-        accepted = submit(ledger, recording, _packed(recording, settings))
+        accepted = submit(ledger, recording, _packed(recording, settings), recovered=recovered)
         return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
+    if recovered:
+        raise BadInputError("enqueue(recovered=True) needs the ledger to enqueue to.")
     url = recording.server_url or server_url or os.environ.get("FTRACK_SERVER", "")
     url = normalise_server_url(url, settings.server_aliases)
     payload = _packed(recording, settings)

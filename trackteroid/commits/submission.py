@@ -10,12 +10,12 @@ from trackteroid.operations.recording import Recording
 __all__ = ["facts_of", "submit"]
 
 
-def facts_of(recording: Recording) -> CommitFacts:
+def facts_of(recording: Recording, *, recovered: bool = False) -> CommitFacts:
     """Return what people search by, from the recording's manifest."""
     manifest = recording.manifest
     operations = len(recording.operations)
     if manifest is None:
-        return CommitFacts(operations=operations)
+        return CommitFacts(operations=operations, recovered=recovered)
     return CommitFacts(
         operations=operations,
         user=manifest.user or manifest.system_user,
@@ -24,16 +24,18 @@ def facts_of(recording: Recording) -> CommitFacts:
         recorded_at=manifest.created_at,
         context=dict(manifest.context),
         labels=dict(manifest.labels),
+        recovered=recovered,
     )
 
 
-def submit(ledger: Ledger, recording: Recording, payload: bytes) -> Enqueued:
+def submit(ledger: Ledger, recording: Recording, payload: bytes, *, recovered: bool = False) -> Enqueued:
     """Hand a recording to a ledger.
 
     Args:
         ledger: Of the recording's server.
         recording: What was recorded.
         payload: The same as the ledger stores it.
+        recovered: Whether it may have been committed before, as far as an earlier ledger knew that was lost.
 
     Raises:
         RecordingChangedError: Its id is known with another content.
@@ -43,6 +45,6 @@ def submit(ledger: Ledger, recording: Recording, payload: bytes) -> Enqueued:
         recording.recording_id,
         digest=recording.digest,
         payload=payload,
-        facts=facts_of(recording),
+        facts=facts_of(recording, recovered=recovered),
         order=order_of(recording),
     )

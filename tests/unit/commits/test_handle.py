@@ -42,7 +42,7 @@ class Stage:
         if not spooled:
             self.accept()
         link = CommitLink(commit_id="rec-1", open_ledger=self.open, in_spool=lambda: self.spooled, deliver=self.deliver)
-        self.handle = CommitHandle(link, monotonic=self.clock, sleep=self.sleep)
+        self.handle = CommitHandle(link, monotonic=self.clock, sleep=self.pause)
 
     def open(self) -> Ledger:
         if self.away is not None:
@@ -58,7 +58,7 @@ class Stage:
             self.spooled = False
             self.accept()
 
-    def sleep(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.clock.advance(seconds)
         if self.then:
@@ -156,7 +156,7 @@ def test_a_spool_that_cannot_be_delivered_is_named_when_time_is_up() -> None:
         raise SpoolError("The spool cannot be read.")
 
     link = CommitLink(commit_id="x", open_ledger=stage.open, in_spool=lambda: True, deliver=broken)
-    handle = CommitHandle(link, monotonic=stage.clock, sleep=stage.sleep)
+    handle = CommitHandle(link, monotonic=stage.clock, sleep=stage.pause)
     with pytest.raises(CommitTimeoutError, match="The spool cannot be read"):
         handle.wait(1)
 

@@ -1,0 +1,303 @@
+"""What wranglers do with commits, the spool and lost ledgers at the command line; a real Redis, no ftrack."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.cli.test_cli import assert_one_clear_line, trackteroid
+from tests.support.processes import wait_until
+from tests.support.recordings import create, recorded
+from tests.support.redis import embedded_redis
+from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.commits.actor import current_actor
+from trackteroid.commits.commit import CommitError, CommitFacts
+from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.redis_ledger import RedisLedger
+from trackteroid.commits.state import CommitState
+from trackteroid.embedded_redis import EmbeddedRedis
+from trackteroid.operations.recording import write_recording
+from trackteroid.settings import Settings
+
+SERVER = "https://studio.example"
+FAILURE = CommitError(kind="permanent", error_class="ValidationError", message="The name is taken.")
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def env(redis: EmbeddedRedis, tmp_path: Path) -> dict[str, str]:
+    return {
+        "FTRACK_SERVER": SERVER,
+        "TRACKTEROID_REDIS_URL": redis.url,
+        "TRACKTEROID_SPOOL": str(tmp_path / "spool"),
+    }
+
+
+@pytest.fixture
+def ledger(redis: EmbeddedRedis) -> Iterator[RedisLedger]:
+    ledger = open_ledger(Settings(redis_url=redis.url), SERVER)
+    ledger.client.flushall()
+    yield ledger
+    ledger.client.close()
+
+
+def put(ledger: RedisLedger, name: str, *, dead: bool = False, **facts: object) -> None:
+    """Put a commit in the ledger, with its facts; the only one that is due, as it is taken at once if it shall be dead."""
+    ledger.enqueue(name, digest="d", payload=b"p", facts=CommitFacts(operations=1, **facts))  # type: ignore[arg-type]
+    if dead:
+        claim = ledger.claim("worker", lease_seconds=60)
+        assert claim is not None and claim.commit.id == name
+        ledger.bury(claim, error=FAILURE)
+
+
+def recording(folder: Path, name: str | None = None) -> Path:
+    identifier = name or str(uuid4())
+    path = folder / f"{identifier}.dbm"
+    write_recording(path, recorded(create("AssetVersion", str(uuid4())), recording_id=identifier, server_url=SERVER))
+    return path
+
+
+def test_commits_are_listed_by_what_people_know_of_them(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "a", dead=True, user="anna", context={"project": "bigfilm"}, labels={"farm_job": "1"})
+    put(ledger, "b", user="bob", context={"project": "bigfilm"}, labels={"farm_job": "2"})
+
+    def listed(*options: str) -> list[str]:
+        done = trackteroid("commits", "list", "--json", *options, env=env)
+        assert done.returncode == 0, done.stderr
+        return [commit["id"] for commit in json.loads(done.stdout)]
+
+    assert listed() == ["b", "a"]
+    assert listed("--user", "anna") == ["a"]
+    assert listed("--project", "big*") == ["b", "a"]
+    assert listed("--label", "farm_job=2") == ["b"]
+    assert listed("--older-than", "2h") == []
+    assert listed("--newer-than", "2h", "--state", "dead") == ["a"]
+    table = trackteroid("commits", "list", env=env).stdout
+    assert "The name is taken." in table
+    assert "bigfilm" in table
+
+
+@pytest.mark.parametrize("options", [["--older-than", "soon"], ["--label", "noequals"], ["--state", "sleeping"]])
+def test_options_that_make_no_sense_are_wrong_usage(options: list[str], env: Mapping[str, str]) -> None:
+    done = trackteroid("commits", "list", *options, env=env)
+    assert done.returncode == ExitCode.USAGE
+    assert options[1] in done.stderr
+
+
+def test_dead_commits_are_retried_by_id_and_who_did_it_is_shown(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "a", dead=True)
+    done = trackteroid("commits", "retry", "a", env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\n", "")
+    assert ledger.get("a").state is CommitState.QUEUED
+    shown = trackteroid("commits", "show", "a", env=env).stdout
+    assert f"retry by {current_actor()}" in shown
+
+
+def test_dead_commits_are_retried_by_filter(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    for number in range(12):
+        put(ledger, f"c{number}", dead=True, user="anna" if number % 2 else "bob")
+    put(ledger, "queued", user="anna")
+    meant = trackteroid("commits", "retry", "--user", "anna", "--dry-run", env=env)
+    assert len(meant.stdout.splitlines()) == 6
+    assert ledger.counts()[CommitState.DEAD] == 12
+    done = trackteroid("commits", "retry", "--user", "anna", env=env)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["c1", "c11", "c3", "c5", "c7", "c9"]
+    assert ledger.counts()[CommitState.DEAD] == 6
+    assert ledger.get("queued").actions == ()
+
+
+def test_one_commit_that_refuses_does_not_keep_the_others(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "dead", dead=True)
+    put(ledger, "queued")
+    done = trackteroid("commits", "retry", "nonsense", "queued", "dead", env=env)
+    assert done.stdout == "dead\n"
+    assert done.returncode == ExitCode.FAILED
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_commits_are_cancelled_by_id_and_by_filter(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "dead", dead=True, labels={"job": "7"})
+    put(ledger, "a", labels={"job": "7"})
+    put(ledger, "b", labels={"job": "8"})
+    assert trackteroid("commits", "cancel", "b", env=env).stdout == "b\n"
+    done = trackteroid("commits", "cancel", "--label", "job=7", env=env)
+    assert sorted(done.stdout.splitlines()) == ["a", "dead"]
+    assert ledger.counts()[CommitState.CANCELLED] == 3
+    assert {action.actor for name in "ab" for action in ledger.get(name).actions} == {current_actor()}
+
+
+def test_cancelling_says_which_commits_it_needs(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "a")
+    assert_one_clear_line(trackteroid("commits", "cancel", env=env), ExitCode.USAGE, "Which commits?", "--dry-run")
+    both = trackteroid("commits", "cancel", "a", "--user", "anna", env=env)
+    assert_one_clear_line(both, ExitCode.USAGE, "not both")
+    nobody = trackteroid("commits", "cancel", "--user", "nobody", env=env)
+    assert_one_clear_line(nobody, ExitCode.OK, "no commit is meant")
+    wrong = trackteroid("commits", "retry", "--state", "queued", env=env)
+    assert_one_clear_line(wrong, ExitCode.USAGE, "dead")
+    assert ledger.get("a").state is CommitState.QUEUED
+
+
+def test_many_at_once_have_a_progress_bar_on_a_terminal(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    pytest.importorskip("rich")
+    for number in range(30):
+        put(ledger, f"c{number}", dead=True)
+    terminal, other = pty.openpty()
+    environment = {**os.environ, **env, "TERM": "xterm", "COLUMNS": "100"}
+    arguments = [sys.executable, "-m", "trackteroid", "commits", "retry", "--state", "dead"]
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=other, text=True)
+    os.close(other)
+    shown = bytearray()
+
+    def read() -> None:
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:
+                return
+            if not part:
+                return
+            shown.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    output, _ = process.communicate(timeout=60)
+    reader.join(20)
+    os.close(terminal)
+    assert process.returncode == 0
+    assert len(output.splitlines()) == 30
+    assert b"/30" in shown
+
+
+# enqueue --wait
+
+
+def finish(ledger: RedisLedger, error: CommitError | None) -> None:
+    claim = wait_until(lambda: ledger.claim("worker", lease_seconds=60), what="the commit")
+    if error is None:
+        ledger.complete(claim, result={})  # type: ignore[arg-type]
+    else:
+        ledger.bury(claim, error=error)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "state"), [(None, ExitCode.OK, "committed"), (FAILURE, ExitCode.FAILED, "dead")]
+)
+def test_waiting_tells_what_became_of_it(
+    error: CommitError | None,
+    code: ExitCode,
+    state: str,
+    ledger: RedisLedger,
+    env: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    worker = threading.Thread(target=finish, args=(ledger, error))
+    worker.start()
+    done = trackteroid("enqueue", "--wait", "30", "--json", str(recording(tmp_path)), env=env)
+    worker.join()
+    assert done.returncode == code
+    (told,) = json.loads(done.stdout)
+    assert told["state"] == state
+    assert ("The name is taken." in done.stderr) == (error is not None)
+
+
+def test_waiting_ends_when_its_time_is_up(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    done = trackteroid("enqueue", "--wait", "0.2", str(recording(tmp_path)), str(recording(tmp_path)), env=env)
+    assert done.returncode == ExitCode.TIMEOUT
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.count("still queued") == 2
+
+
+def test_waiting_for_what_stays_in_the_spool_says_so(env: Mapping[str, str], tmp_path: Path) -> None:
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0"}
+    done = trackteroid("enqueue", "--wait", "0.5", str(recording(tmp_path)), env=away)
+    assert done.returncode == ExitCode.SPOOLED
+    assert "still in the spool" in done.stderr
+
+
+# spool
+
+
+def test_the_spool_is_shown_and_flushed(
+    redis: EmbeddedRedis, ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    empty = json.loads(trackteroid("spool", "status", "--json", env=env).stdout)
+    assert (empty["waiting"], empty["folder"]) == (0, env["TRACKTEROID_SPOOL"])
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
+    paths = [str(recording(tmp_path)) for _ in range(3)]
+    assert trackteroid("enqueue", *paths, env=away).returncode == ExitCode.SPOOLED
+    assert "waiting  3 recordings" in trackteroid("spool", "status", env=env).stdout
+    still = trackteroid("spool", "flush", env=away)
+    assert still.returncode == ExitCode.SPOOLED
+    assert "127.0.0.1:9" in still.stderr
+    assert "secret" not in still.stderr
+    # Meant for the Redis that is away, so another one gets them only when that is asked for.
+    other = trackteroid("spool", "flush", env=env)
+    assert other.returncode == 0
+    assert "--any-redis" in other.stderr
+    done = trackteroid("spool", "flush", "--any-redis", env=env)
+    assert (done.returncode, done.stdout) == (0, "3 delivered, 0 known already, 0 left\n")
+    assert ledger.counts()[CommitState.QUEUED] == 3
+    assert "sent     3" in trackteroid("spool", "status", env=env).stdout
+
+
+def test_doctor_tells_of_the_spool(redis: EmbeddedRedis, env: Mapping[str, str], tmp_path: Path) -> None:
+    def told(environment: Mapping[str, str]) -> dict[str, str]:
+        found = json.loads(trackteroid("doctor", "--json", env=environment).stdout)
+        (mine,) = [finding for finding in found if finding["subject"] == "spool"]
+        return dict(mine)
+
+    assert told(env)["status"] == "ok"
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0"}
+    trackteroid("enqueue", str(recording(tmp_path)), env=away)
+    waiting = told(env)
+    assert waiting["status"] == "warning"
+    assert "spool flush" in waiting["remedy"]
+    assert told({**env, "TRACKTEROID_SPOOL": str(recording(tmp_path))})["status"] == "problem"
+
+
+# recover
+
+
+def test_what_the_ledger_does_not_know_is_enqueued_again(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "show"
+    folder.mkdir()
+    paths = [recording(folder, f"rec-{number}") for number in range(4)]
+    (folder / "beauty.exr").write_bytes(b"v/1\x01" + bytes(100))
+    trackteroid("enqueue", *map(str, paths[:2]), env=env)
+    would = trackteroid("recover", "--dry-run", str(folder), env=env)
+    assert sorted(would.stdout.splitlines()) == ["rec-2", "rec-3"]
+    assert ledger.counts()[CommitState.QUEUED] == 2
+    done = trackteroid("recover", str(folder), env=env)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["rec-2", "rec-3"]
+    assert "2 enqueued, 2 known already, 1 files are no recordings" in done.stderr
+    assert [ledger.get(f"rec-{number}").facts.recovered for number in range(4)] == [False, False, True, True]
+    again = json.loads(trackteroid("recover", "--json", str(folder), env=env).stdout)
+    assert again["enqueued"] == []
+    assert again["known"] == {f"rec-{number}": "queued" for number in range(4)}
+    assert [entry["file"] for entry in again["passed_over"]] == [str(folder / "beauty.exr")]
+
+
+def test_recovering_needs_a_folder_and_a_redis(env: Mapping[str, str], tmp_path: Path) -> None:
+    assert_one_clear_line(trackteroid("recover", str(tmp_path / "no"), env=env), ExitCode.NOT_FOUND, "no folder")
+    recording(tmp_path)
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0"}
+    assert_one_clear_line(trackteroid("recover", str(tmp_path), env=away), ExitCode.UNAVAILABLE, "127.0.0.1:9")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.support.recordings import create, recorded, update
+from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.payload import compress
+from trackteroid.commits.recovering import find_recordings
+from trackteroid.commits.spool import Spool, SpooledRecording
+from trackteroid.errors import BadInputError, RecordingNotFoundError
+from trackteroid.operations.recording import Recording, write_recording
+from trackteroid.settings import Settings
+
+
+def publish(
+    name: str, moment: str = "2026-01-01T00:00:00+00:00", server_url: str | None = "https://s.example"
+) -> Recording:
+    recording = recorded(create("AssetVersion", f"v-{name}"), recording_id=name, server_url=server_url)
+    assert recording.manifest is not None
+    return dataclasses.replace(recording, manifest=dataclasses.replace(recording.manifest, created_at=moment))
+
+
+def test_recordings_are_found_in_subfolders_in_the_order_in_which_they_were_recorded(tmp_path: Path) -> None:
+    (tmp_path / "shots" / "a").mkdir(parents=True)
+    write_recording(tmp_path / "a.dbm", publish("late", "2026-03-01T00:00:00+00:00"))
+    write_recording(tmp_path / "shots" / "z.dbm", publish("early", "2026-01-01T00:00:00+00:00"))
+    write_recording(tmp_path / "shots" / "a" / "m.dbm", publish("middle", "2026-02-01T00:00:00+00:00"))
+    found = find_recordings(tmp_path, settings=Settings())
+    assert [one.recording.recording_id for one in found] == ["early", "middle", "late"]
+    assert {one.server_url for one in found} == {"https://s.example"}
+
+
+def test_copies_count_once(tmp_path: Path) -> None:
+    for name in ("a.dbm", "copy of a.dbm"):
+        write_recording(tmp_path / name, publish("one"))
+    assert len(find_recordings(tmp_path, settings=Settings())) == 1
+
+
+def test_other_files_are_passed_over_with_the_reason(tmp_path: Path) -> None:
+    write_recording(tmp_path / "good.dbm", publish("good"))
+    (tmp_path / "beauty.0001.exr").write_bytes(b"v/1\x01" + bytes(500))
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "half.tmp").write_text("")
+    (tmp_path / "empty.spooled").write_text("")
+    damaged = (tmp_path / "good.dbm").read_bytes()
+    (tmp_path / "damaged.dbm").write_bytes(damaged[: len(damaged) // 2])
+    passed_over: list[tuple[Path, str]] = []
+    found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over)
+    assert [one.recording.recording_id for one in found] == ["good"]
+    assert sorted(path.name for path, _ in passed_over) == [
+        "beauty.0001.exr",
+        "damaged.dbm",
+        "empty.spooled",
+        "notes.txt",
+    ]
+    assert all(reason for _, reason in passed_over)
+
+
+def test_the_sent_copies_of_a_spool_are_recordings_too(tmp_path: Path) -> None:
+    recording = publish("spooled", server_url=None)
+    spool = Spool(tmp_path)
+    spool.accept(
+        SpooledRecording(
+            commit_id="spooled",
+            digest=recording.digest,
+            server_url="https://other.example",
+            redis_url="redis://gone/0",
+            payload=compress(recording.to_payload(), limit=10**6),
+        )
+    )
+    spool.mark_sent(spool.waiting()[0])
+    (found,) = find_recordings(tmp_path / "sent", settings=Settings())
+    assert (found.recording, found.server_url) == (recording, "https://other.example")
+
+
+def test_a_recording_that_names_no_server_gets_the_given_one_or_none(tmp_path: Path) -> None:
+    write_recording(tmp_path / "a.dbm", publish("a", server_url=None))
+    assert find_recordings(tmp_path, settings=Settings())[0].server_url is None
+    found = find_recordings(tmp_path, settings=Settings(), server_url="Studio.example/")
+    assert found[0].server_url == "https://studio.example"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordingNotFoundError, match="nowhere"):
+        find_recordings(tmp_path / "nowhere", settings=Settings())
+
+
+def test_what_is_recovered_says_so_in_the_ledger() -> None:
+    ledger = MemoryLedger("https://studio.example")
+    recording = recorded(update("Task", "t1", "bid", 9))
+    enqueue(recording, ledger=ledger, settings=Settings(), wake=False, recovered=True)
+    assert ledger.get("rec-1").facts.recovered
+    with pytest.raises(BadInputError):
+        enqueue(recording, settings=Settings(), recovered=True)

@@ -1,0 +1,58 @@
+"""The ledger is lost; everything is enqueued again; nothing happens a second time."""
+
+from __future__ import annotations
+
+from tests.support.clock import FakeClock
+from tests.support.recordings import create, delete, recorded, update
+from tests.unit.commits.test_committer import POLICY, SERVER_URL, CannedServer
+from trackteroid.commits.committer import Committer
+from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.state import CommitState
+from trackteroid.operations.recording import Recording
+from trackteroid.settings import Settings
+
+
+def publish(number: int) -> Recording:
+    """A version with a component, an update of a task that existed and was `number`, and every tenth one deletes a row."""
+    operations = [
+        create("AssetVersion", f"v{number}"),
+        create("Component", f"c{number}", name="main"),
+        update("Task", f"t{number}", "bid", number + 1000),
+    ]
+    if number % 10 == 0:
+        operations.append(delete("Task", f"old{number}"))  # type: ignore[arg-type]
+    return recorded(*operations, recording_id=f"rec-{number}", bases=[("Task", f"t{number}", "bid", number)])
+
+
+def commit_all(server: CannedServer, recordings: list[Recording], *, recovered: bool) -> MemoryLedger:
+    clock = FakeClock()
+    ledger = MemoryLedger(SERVER_URL, clock=clock)
+    for recording in recordings:
+        enqueue(recording, ledger=ledger, settings=Settings(), wake=False, recovered=recovered)
+    committer = Committer(server, ledger, owner="w", policy=POLICY, monotonic=clock)
+    while committer.commit_next() is not None:
+        clock.advance(0.01)
+    return ledger
+
+
+def test_a_lost_ledger_leads_to_no_second_effect() -> None:
+    recordings = [publish(number) for number in range(200)]
+    rows = {("Task", f"t{number}"): {"bid": number} for number in range(200)}
+    rows.update({("Task", f"old{number}"): {"bid": 0} for number in range(0, 200, 10)})
+    server = CannedServer(rows)
+    # The last ten had not been committed when Redis was lost.
+    commit_all(server, recordings[:190], recovered=False)
+    before = list(server.effects)
+    # Meanwhile people went on working.
+    server.rows["Task", "t5"]["bid"] = 7
+    ledger = commit_all(server, recordings, recovered=True)
+    assert ledger.counts()[CommitState.COMMITTED] == 200
+    assert server.rows["Task", "t5"]["bid"] == 7
+    again = server.effects[len(before) :]
+    assert {key for kind, _, key in again if kind == "create"} == {
+        *(f"v{number}" for number in range(190, 200)),
+        *(f"c{number}" for number in range(190, 200)),
+    }
+    assert {key for kind, _, key in again if kind == "update"} == {f"t{number}" for number in range(190, 200)}
+    assert [key for kind, _, key in again if kind == "delete"] == ["old190"]

@@ -1,0 +1,82 @@
+"""`trackteroid recover FOLDER`: enqueue whatever is not known as committed, after Redis was lost."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from trackteroid.cli.exit_codes import ExitCode, exit_code_of
+from trackteroid.cli.output import message, print_json, print_line
+from trackteroid.cli.progress import tracked
+from trackteroid.errors import LedgerUnavailableError, TrackteroidError
+
+__all__ = ["configure"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="recordings, in it and its subfolders; a spool's folder `sent` too"
+    )
+    parser.add_argument(
+        "--server", metavar="URL", help="ftrack server of recordings that do not name one (default: FTRACK_SERVER)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="enqueue nothing")
+    parser.add_argument("--json", action="store_true", help="print an object")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from trackteroid.commits.enqueueing import enqueue, open_ledger
+    from trackteroid.commits.ledger import Ledger
+    from trackteroid.commits.recovering import find_recordings
+    from trackteroid.errors import UnknownCommitError
+    from trackteroid.settings import Settings
+
+    settings = Settings.from_environment()
+    server = options.server or os.environ.get("FTRACK_SERVER") or None
+    passed_over: list[tuple[Path, str]] = []
+    found = find_recordings(Path(options.folder), settings=settings, server_url=server, passed_over=passed_over)
+    ledgers: dict[str, Ledger] = {}
+    enqueued: list[str] = []
+    known: dict[str, str] = {}
+    code = ExitCode.OK
+    for one in tracked(found, "recover"):
+        commit_id = one.recording.recording_id
+        try:
+            if one.server_url is None:
+                raise TrackteroidError("It does not say for which ftrack server it is; give --server URL.")
+            ledger = ledgers.get(one.server_url) or ledgers.setdefault(
+                one.server_url, open_ledger(settings, one.server_url)
+            )
+            if options.dry_run:
+                try:
+                    known[commit_id] = ledger.get(commit_id).state.value
+                except UnknownCommitError:
+                    enqueued.append(commit_id)
+                continue
+            result = enqueue(one.recording, ledger=ledger, settings=settings, wake=False, recovered=True)
+        except LedgerUnavailableError:
+            # It would be the same for each of the others, after waiting as long.
+            raise
+        except TrackteroidError as error:
+            message(f"{one.path}: {' '.join(str(error).split())}")
+            code = exit_code_of(error)
+            continue
+        if result.already_known:
+            known[commit_id] = result.state.value
+        else:
+            enqueued.append(commit_id)
+    if options.json:
+        listed = [{"file": str(path), "reason": reason} for path, reason in passed_over]
+        print_json({"enqueued": enqueued, "known": known, "passed_over": listed})
+        return code
+    for commit_id in enqueued:
+        print_line(commit_id)
+    would = "would be " if options.dry_run else ""
+    message(
+        f"{len(enqueued)} {would}enqueued, {len(known)} known already, {len(passed_over)} files are no recordings "
+        "(--json lists them)."
+    )
+    return code

@@ -1,0 +1,97 @@
+"""Enqueueing recordings again after Redis was lost: from the files they were written to, or a spool's sent copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trackteroid.commits.payload import decompress
+from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.spool import Entry, Spool, SpoolLimits
+from trackteroid.errors import RecordingNotFoundError, TrackteroidError
+from trackteroid.operations.recording import Recording, read_recording
+from trackteroid.settings import Settings
+
+__all__ = ["Found", "find_recordings"]
+
+_SPOOLED = ".spooled"
+_TEMPORARY = (".tmp", ".part")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A recording in a folder.
+
+    Attributes:
+        path: Its file.
+        recording: What it holds.
+        server_url: The ftrack server it is for; None if neither the file nor the caller say.
+    """
+
+    path: Path
+    recording: Recording
+    server_url: str | None
+
+
+def find_recordings(
+    folder: Path,
+    *,
+    settings: Settings,
+    server_url: str | None = None,
+    passed_over: list[tuple[Path, str]] | None = None,
+) -> list[Found]:
+    """Return the recordings below a folder, each id once, in the order in which they were recorded.
+
+    Args:
+        folder: Searched with its subfolders; links to folders are not followed.
+        settings: The largest payload, aliases.
+        server_url: Server of recordings that do not name one.
+        passed_over: Takes the files that cannot be read as recordings, with the reason: people keep other things beside them.
+
+    Raises:
+        RecordingNotFoundError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise RecordingNotFoundError(f"There is no folder {folder}.")
+    found: dict[tuple[str, str | None], Found] = {}
+    for path in _files(folder):
+        try:
+            one = _read(path, settings, server_url)
+        except (TrackteroidError, OSError) as error:
+            if passed_over is not None:
+                passed_over.append((path, str(error)))
+            continue
+        found.setdefault((one.recording.recording_id, one.server_url), one)
+    return sorted(found.values(), key=_moment)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if not name.endswith(_TEMPORARY):
+                yield Path(parent, name)
+
+
+def _read(path: Path, settings: Settings, server_url: str | None) -> Found:
+    if path.suffix == _SPOOLED:
+        facts = path.stat()
+        spool = Spool(path.parent, limits=SpoolLimits(item_bytes=settings.payload_limit))
+        item = spool.read(Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
+        recording = Recording.from_payload(decompress(item.payload, limit=settings.payload_limit))
+        return Found(path=path, recording=recording, server_url=item.server_url)
+    recording = read_recording(path)
+    url = recording.server_url or server_url
+    return Found(
+        path=path,
+        recording=recording,
+        server_url=normalise_server_url(url, settings.server_aliases) if url else None,
+    )
+
+
+def _moment(found: Found) -> tuple[str, str]:
+    manifest = found.recording.manifest
+    # ISO 8601 in UTC sorts as text. Files of the original library do not say; they come first, in the order of their names.
+    return ("" if manifest is None else manifest.created_at, str(found.path))
