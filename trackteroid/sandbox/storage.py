@@ -74,7 +74,11 @@ class Storage:
             self._connection = sqlite3.connect(
                 ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
             )
-            self._prepare(now)
+            try:
+                self._prepare(now)
+            except BaseException:
+                self._connection.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise SandboxStartError(f"Cannot use {path} as a data file: {error}.") from error
 
