@@ -65,13 +65,11 @@ def _criteria(schema: Schema, entity_type: EntityType, operation: Operation) -> 
         # In a pattern one backslash does for both: the quotes and the wildcards.
         pattern = re.sub(r'([\\"%_])', r"\\\1", term)
         yield _any(entity_type, names, f'like "%{pattern}%"')
-    context_id = operation.get("context_id")
-    if context_id is not None:
+    if operation.get("context_id") is not None:
+        context_id = text_of(operation, "context_id")
         places = _available(schema, entity_type, _PLACES.get(entity_type.table, ("context_id", "project_id")))
         # What hangs below nothing is not in any context.
-        yield _any(
-            entity_type, places or [entity_type.primary_key[0]], f"is {_quoted(str(context_id) if places else '')}"
-        )
+        yield _any(entity_type, places or [entity_type.primary_key[0]], f"is {_quoted(context_id if places else '')}")
     object_types = _texts(operation, "object_type_ids")
     if object_types:
         listed = ", ".join(map(_quoted, object_types))
@@ -80,9 +78,9 @@ def _criteria(schema: Schema, entity_type: EntityType, operation: Operation) -> 
 
 def _texts(operation: Operation, name: str) -> list[str]:
     value = operation.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list):
         raise MalformedRequestError(f'"{name}" must be a list of texts.')
-    return value
+    return [text_of({"action": "search", name: each}, name) for each in value]
 
 
 def _available(schema: Schema, entity_type: EntityType, paths: Iterable[str]) -> list[str]:

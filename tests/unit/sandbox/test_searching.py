@@ -87,7 +87,10 @@ def test_what_has_no_name_cannot_be_searched(found: Ask) -> None:
         found("Appointment", "x")
 
 
-@pytest.mark.parametrize("data", [{"terms": "x"}, {"terms": [1]}, {"object_type_ids": "x"}])
-def test_lists_must_be_lists_of_texts(found: Ask, data: dict[str, Any]) -> None:
-    with pytest.raises(MalformedRequestError, match="must be a list of texts"):
+@pytest.mark.parametrize(
+    "data",
+    [{"terms": "x"}, {"terms": [1]}, {"terms": ["\ud800"]}, {"object_type_ids": "x"}, {"context_id": {}}],
+)
+def test_texts_must_be_texts(found: Ask, data: dict[str, Any]) -> None:
+    with pytest.raises(MalformedRequestError):
         found("Shot", **data)
