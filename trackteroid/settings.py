@@ -53,6 +53,16 @@ def _flag(text: str) -> bool:
     raise ValueError("must be one of 1, 0, true, false, yes, no, on, off")
 
 
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        lowered = text.strip().lower()
+        if lowered not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return lowered
+
+    return parse
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
@@ -108,6 +118,27 @@ class Settings:
         24 * 3600.0,
         _positive,
         "How long a commit waits for something missing that no known recording creates.",
+    )
+    concurrency: int = _variable(
+        "TRACKTEROID_CONCURRENCY", 16, _count, "Commits that are sent to one ftrack server at a time, over all workers."
+    )
+    probe_seconds: float = _variable(
+        "TRACKTEROID_PROBE_SECONDS",
+        15.0,
+        _positive,
+        "While the trouble is around us, one commit is tried in so many seconds.",
+    )
+    breaker_streak: int = _variable(
+        "TRACKTEROID_BREAKER_STREAK",
+        10,
+        _count,
+        "So many commits in a row with the same error count as trouble around us.",
+    )
+    version_policy: str = _variable(
+        "TRACKTEROID_VERSION_POLICY",
+        "fail",
+        _one_of("fail", "next"),
+        "What becomes of a version whose wanted number is taken when it is committed: `fail` or `next`.",
     )
     max_claims: int = _variable(
         "TRACKTEROID_MAX_CLAIMS",

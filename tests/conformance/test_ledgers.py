@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conformance.breaker_suite import BreakerSuite
 from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT
 from tests.conformance.order_suite import OrderSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
 from trackteroid.commits.commit import CommitFacts
-from trackteroid.commits.ledger import Doubt, Ledger
+from trackteroid.commits.ledger import Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.redis_client import connect
 from trackteroid.commits.redis_ledger import RedisLedger
@@ -20,17 +21,17 @@ from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.errors import LedgerUnavailableError
 
 
-class TestMemoryLedger(OrderSuite):
-    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
-        return MemoryLedger(server_url, policy=POLICY, clock=clock)
+class TestMemoryLedger(OrderSuite, BreakerSuite):
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
+        return MemoryLedger(server_url, policy=policy, clock=clock)
 
 
-class TestRedisLedgerOnFakeredis(OrderSuite):
+class TestRedisLedgerOnFakeredis(OrderSuite, BreakerSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = fake_redis()
 
-    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
-        return RedisLedger(self.client, server_url, policy=POLICY, clock=clock)
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
+        return RedisLedger(self.client, server_url, policy=policy, clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,14 @@ def real_server() -> Iterator[EmbeddedRedis]:
         yield server
 
 
-class TestRedisLedgerOnARealServer(OrderSuite):
+class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = connect(request.getfixturevalue("real_server").url)
         self.client.flushall()
         request.addfinalizer(self.client.close)
 
-    def make_ledger(self, clock: FakeClock, server_url: str = SERVER) -> Ledger:
-        return RedisLedger(self.client, server_url, policy=POLICY, clock=clock)
+    def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
+        return RedisLedger(self.client, server_url, policy=policy, clock=clock)
 
     def test_without_a_given_clock_the_servers_decides(self) -> None:
         ledger = RedisLedger(self.client, SERVER, policy=POLICY)

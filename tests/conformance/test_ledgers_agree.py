@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, SERVER, TRANSIENT
+from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, SERVER, UNKNOWN
 from tests.conformance.order_suite import MISSING
 from tests.support.clock import FakeClock
 from tests.support.redis import fake_redis
@@ -19,6 +20,7 @@ from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerError
 
 STEPS = 150
+NUMBERS = replace(POLICY, probe_seconds=7.0, streak=3, concurrency=4)
 ENTITIES = ("e1", "e2", "e3")
 
 
@@ -27,8 +29,8 @@ class History:
         self.chance = random.Random(seed)
         self.clock = FakeClock()
         self.ledgers: tuple[Ledger, Ledger] = (
-            MemoryLedger(SERVER, policy=POLICY, clock=self.clock),
-            RedisLedger(fake_redis(), SERVER, policy=POLICY, clock=self.clock),
+            MemoryLedger(SERVER, policy=NUMBERS, clock=self.clock),
+            RedisLedger(fake_redis(), SERVER, policy=NUMBERS, clock=self.clock),
         )
         self.names: list[str] = []
         self.claims: list[tuple[Claim, Claim]] = []
@@ -70,7 +72,7 @@ class History:
         if first is None or second is None:
             assert first is second, self.log
         else:
-            assert (first.commit, first.token, first.overtaken) == (second.commit, second.token, second.overtaken)
+            assert replace(first, payload=None) == replace(second, payload=None)
             self.claims.append((first, second))
 
     def verdict(self) -> None:
@@ -83,18 +85,20 @@ class History:
         sent = self.chance.random() < 0.5
         self.log.append(f"{kind} {pair[0].commit.id} {sent}")
         ends: list[bool] = []
+        answers: list[object] = []
+        signature = self.chance.choice(("", "s1", "s2"))
         for ledger, claim in zip(self.ledgers, pair, strict=True):
             try:
                 if sent:
                     ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=30.0)
                 if kind == "complete":
-                    ledger.complete(claim, result={})
+                    answers.append(ledger.complete(claim, result={}))
                 elif kind == "retry":
-                    ledger.retry(claim, delay=10.0, error=TRANSIENT, doubt=Doubt.RUNNING)
+                    ledger.retry(claim, delay=10.0, error=UNKNOWN, doubt=Doubt.RUNNING, signature=signature)
                 elif kind == "environment":
-                    ledger.retry(claim, delay=10.0, error=ENVIRONMENT, doubt=Doubt.SETTLED)
+                    answers.append(ledger.retry(claim, delay=10.0, error=ENVIRONMENT, doubt=Doubt.SETTLED, pause=5.0))
                 elif kind == "bury":
-                    ledger.bury(claim, error=PERMANENT)
+                    answers.append(ledger.bury(claim, error=PERMANENT, signature=signature))
                 elif kind == "wait":
                     ledger.wait(claim, delay=20.0, error=MISSING, doubt=Doubt.NONE)
                 elif kind == "hand_back":
@@ -103,6 +107,7 @@ class History:
             except LedgerError:
                 ends.append(False)
         assert len(set(ends)) == 1, self.log
+        assert len(set(answers)) <= 1, self.log
 
     def person(self) -> None:
         if not self.names:
@@ -124,6 +129,7 @@ class History:
     def compare(self) -> None:
         memory, redis = ([ledger.get(name) for name in self.names] for ledger in self.ledgers)
         assert memory == redis, "\n".join(self.log)
+        assert self.ledgers[0].breaker() == self.ledgers[1].breaker(), "\n".join(self.log)
         assert self.ledgers[0].sweep() == self.ledgers[1].sweep(), "\n".join(self.log)
 
     def finish(self) -> None:

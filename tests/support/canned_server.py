@@ -25,6 +25,7 @@ SCHEMAS: list[dict[str, Any]] = [
             "version": {"type": "integer"},
             "is_published": {"type": "boolean"},
             "task": {"$ref": "Task"},
+            "asset_id": {"type": "string"},
         },
     },
     {
@@ -44,6 +45,9 @@ SCHEMAS: list[dict[str, Any]] = [
     },
 ]
 
+_NUMBERS = re.compile(
+    r"select .* from AssetVersion where asset_id in \((?P<assets>.*)\) and version in \((?P<numbers>.*)\)$"
+)
 _QUESTION = re.compile(r"select (?P<names>.+) from (?P<type>\w+) where id in \((?P<ids>.*)\)$")
 
 
@@ -112,7 +116,7 @@ class CannedServer:
             if identity in self.rows:
                 raise refusal("IntegrityError", f"Duplicate entry {key}")
             row = dict(item["entity_data"])
-            if entity_type == "AssetVersion":
+            if entity_type == "AssetVersion" and "version" not in row:
                 row["version"] = 1 + sum(1 for kind, _ in self.rows if kind == "AssetVersion")
             self.rows[identity] = row
             return {"action": "create", "data": dict(row)}
@@ -125,6 +129,16 @@ class CannedServer:
         return {"action": "update", "data": dict(self.rows[identity])}
 
     def _answer(self, expression: str) -> dict[str, Any]:
+        numbers = _NUMBERS.match(expression)
+        if numbers is not None:
+            assets = re.findall(r'"([^"]*)"', numbers["assets"])
+            wanted = [int(number) for number in numbers["numbers"].split(", ")]
+            found = [
+                {"__entity_type__": "AssetVersion", "id": key, "version": row["version"], "asset_id": row["asset_id"]}
+                for (kind, key), row in self.rows.items()
+                if kind == "AssetVersion" and row.get("asset_id") in assets and row.get("version") in wanted
+            ]
+            return {"action": "query", "data": found, "metadata": {"next": {"offset": None}}}
         match = _QUESTION.match(expression)
         assert match is not None, expression
         ids = re.findall(r'"([^"]*)"', match["ids"])

@@ -21,7 +21,7 @@ from trackteroid.errors import (
     SessionClosedError,
 )
 
-__all__ = ["TABLE", "Row", "Verdict", "VerdictKind", "classify"]
+__all__ = ["TABLE", "Row", "Verdict", "VerdictKind", "classify", "signature"]
 
 
 class VerdictKind(str, Enum):
@@ -254,6 +254,15 @@ def classify(error: BaseException) -> Verdict:
         reason=f"{name}: {_sentence(str(error) or name)} This is not a failure we know; it is tried a few times.",
         doubt=Doubt.SETTLED,
     )
+
+
+# What differs between two refusals of the same kind: quoted names, ids, numbers.
+_PARTICULAR = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{20,}\b|\d+")
+
+
+def signature(verdict: Verdict) -> str:
+    """Return a text that is the same for two failures that differ only in names, ids and numbers."""
+    return f"{verdict.error_class}: {_PARTICULAR.sub('*', verdict.server_text or '')[:200]}"
 
 
 _NAMES = {"connection": "ConnectionError", "timeout": "Timeout", "not_json": "NoJSON", "http": "HTTPError"}

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from trackteroid.commits.classification import Verdict, VerdictKind, classify
+from trackteroid.commits.classification import Verdict, VerdictKind, classify, signature
 from trackteroid.commits.lease import LeaseKeeper
-from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.ledger import Burial, Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.retrying import Decision, RetryPolicy, decide
@@ -44,6 +44,11 @@ __all__ = ["CommitResult", "Committer", "CommitterPolicy", "Outcome", "commit_no
 
 logger = logging.getLogger(__name__)
 
+#: Nobody else is kept away for longer than this because one answer asked for it, seconds.
+LONGEST_PAUSE = 3600.0
+#: A connection older than this is made anew before a verdict that is for good, seconds.
+STALE_SESSION = 60.0
+
 Observer = Callable[[str, Claim], None]
 
 
@@ -56,6 +61,7 @@ class CommitterPolicy:
         request_timeout: How long a request may take, if the lease allows.
         payload_limit: Largest stored recording, compressed bytes.
         server_aliases: `alias=url` pairs of URLs that mean the same server.
+        version_policy: `fail` or `next`: what becomes of a wanted version number that is taken.
         retry: When to try again.
     """
 
@@ -63,6 +69,7 @@ class CommitterPolicy:
     request_timeout: float = 60.0
     payload_limit: int = 8 * 1024 * 1024
     server_aliases: tuple[str, ...] = ()
+    version_policy: str = "fail"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     @classmethod
@@ -73,6 +80,7 @@ class CommitterPolicy:
             request_timeout=settings.request_timeout,
             payload_limit=settings.payload_limit,
             server_aliases=settings.server_aliases,
+            version_policy=settings.version_policy,
             retry=RetryPolicy(
                 base=settings.retry_base_seconds,
                 cap=settings.retry_cap_seconds,
@@ -189,6 +197,8 @@ class _Attempt:
         self._work: Work | None = None
         # Whether this attempt's request has left: from then on a failure of ours proves nothing.
         self._sent = False
+        # What the last try ended with.
+        self._error: Exception | None = None
 
     def run(self) -> Outcome:
         commit_id = self._claim.commit.id
@@ -217,6 +227,25 @@ class _Attempt:
             raise
 
     def _try(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        if self._claim.probe:
+            # A rotated key, an address that has moved: an old connection would find the trouble where there is none any more.
+            self._server.discard()
+        found = self._try_once(lease)
+        if (
+            isinstance(found, Verdict)
+            and found.kind is VerdictKind.PERMANENT
+            and found.doubt is Doubt.NONE
+            and self._work is not None
+            and self._server.is_older_than(STALE_SESSION)
+        ):
+            # Before a verdict that is for good: rights, schema and login as they are now, not as they were this morning.
+            self._server.discard()
+            self._sent = False
+            found = self._try_once(lease)
+        return found
+
+    def _try_once(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        self._error = None
         try:
             return self._commit(lease)
         except LedgerError as error:
@@ -224,6 +253,7 @@ class _Attempt:
                 return classify(error)
             raise
         except Exception as error:
+            self._error = error
             return self._judge(error)
 
     def _commit(self, lease: LeaseKeeper) -> CommitResult | Verdict:
@@ -242,6 +272,9 @@ class _Attempt:
         if not work.to_send:
             return work.result([])
         work.validate()
+        work.examine(version_policy=self._policy.version_policy)
+        if not work.to_send:
+            return work.result([])
         self._step("before_sent")
         deadline = lease.send_within(self._request_seconds())
         self._step("sent")
@@ -312,7 +345,10 @@ class _Attempt:
     def _record(self, found: CommitResult | Verdict) -> Outcome:
         commit_id = self._claim.commit.id
         if isinstance(found, CommitResult):
-            self._ledger.complete(self._claim, result=found.as_dict())
+            if self._ledger.complete(self._claim, result=found.as_dict()):
+                logger.warning(
+                    "Commits go on: %s works again.", self._ledger.server_url, extra={"action": "breaker_closed"}
+                )
             logger.info(
                 "Committed %s.",
                 commit_id,
@@ -323,7 +359,11 @@ class _Attempt:
         error = decision.error
         details = {"commit_id": commit_id, "verdict": error.kind, "error_class": error.error_class}
         if decision.delay is None:
-            self._ledger.bury(self._claim, error=error, doubt=found.doubt)
+            burial = self._ledger.bury(self._claim, error=error, doubt=found.doubt, signature=self._signature(found))
+            if burial is not Burial.DEAD:
+                if burial is Burial.OPENED:
+                    self._alert(error.message)
+                return Outcome(commit_id=commit_id, state=CommitState.RETRYING, message=error.message)
             logger.error("Gave up %s: %s", commit_id, error.message, extra={"action": "dead", **details})
             return Outcome(commit_id=commit_id, state=CommitState.DEAD, message=error.message)
         if found.kind is VerdictKind.MISSING_REFERENCE:
@@ -332,7 +372,15 @@ class _Attempt:
                 "Waits for what it refers to: %s: %s", commit_id, error.message, extra={"action": "waiting", **details}
             )
             return Outcome(commit_id=commit_id, state=CommitState.WAITING, message=error.message)
-        self._ledger.retry(self._claim, delay=decision.delay, error=error, doubt=found.doubt)
+        if self._ledger.retry(
+            self._claim,
+            delay=decision.delay,
+            error=error,
+            doubt=found.doubt,
+            signature=self._signature(found),
+            pause=min(found.retry_after or 0.0, LONGEST_PAUSE),
+        ):
+            self._alert(error.message)
         logger.warning(
             "Will try %s again in %.1f s: %s",
             commit_id,
@@ -341,6 +389,19 @@ class _Attempt:
             extra={"action": "retrying", "delay": decision.delay, **details},
         )
         return Outcome(commit_id=commit_id, state=CommitState.RETRYING, message=error.message)
+
+    def _signature(self, verdict: Verdict) -> str:
+        # Only what the server says may be the surroundings' fault; a damaged recording is its own.
+        told = isinstance(self._error, ServerCallError) and verdict.kind in (VerdictKind.PERMANENT, VerdictKind.UNKNOWN)
+        return signature(verdict) if told else ""
+
+    def _alert(self, reason: str) -> None:
+        logger.error(
+            "Commits to %s stop until a probe succeeds: %s",
+            self._ledger.server_url,
+            reason,
+            extra={"action": "breaker_opened", "server_url": self._ledger.server_url},
+        )
 
     def _request_seconds(self) -> float:
         # The margin covers the way of our mark to the ledger and the end of the request at its time-out.
@@ -387,6 +448,7 @@ def commit_now(server: Server, recording: Recording) -> CommitResult:
         return work.result([])
     if work.partly_created():
         work.reconcile()
+    work.examine()
     try:
         return work.send(timeout=None)
     except ServerCallError as error:

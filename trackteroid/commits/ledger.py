@@ -25,6 +25,8 @@ from trackteroid.commits.state import CommitState
 
 __all__ = [
     "REAP_LIMIT",
+    "Breaker",
+    "Burial",
     "Claim",
     "Doubt",
     "Enqueued",
@@ -48,11 +50,27 @@ class LedgerPolicy:
         max_claims: Claims without a verdict after which a commit is put aside as poison.
         retention_seconds: How long the row of a committed recording is kept.
         tombstone_seconds: How long it is remembered that a recording was committed.
+        concurrency: Commits that are tried at a time, over all workers; 0: as many as there are workers.
+        probe_seconds: While the breaker is open one commit is tried in so many seconds.
+        streak: So many commits in a row with the same error open the breaker.
     """
 
     max_claims: int = 5
     retention_seconds: float = 14 * 86400.0
     tombstone_seconds: float = 400 * 86400.0
+    concurrency: int = 0
+    probe_seconds: float = 15.0
+    streak: int = 10
+
+
+class Burial(str, Enum):
+    """What became of a commit that was to be buried."""
+
+    DEAD = "dead"
+    #: The breaker is open for this error.
+    SPARED = "spared"
+    #: The breaker has opened for this error.
+    OPENED = "opened"
 
 
 class Doubt(str, Enum):
@@ -89,6 +107,7 @@ class Claim:
         payload: The compressed recording; None if Redis has lost it.
         token: Fencing token; grows with each claim of the commit.
         now: The ledger's clock at the claim.
+        probe: Whether the breaker is open and this is to find out whether the trouble is over.
         overtaken: (entity, attribute) whose committed value was recorded later than this one's: not to be written any more.
     """
 
@@ -97,6 +116,26 @@ class Claim:
     token: int
     now: float
     overtaken: frozenset[tuple[str, str]] = frozenset()
+    probe: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Breaker:
+    """Why commits are not tried although they are due.
+
+    Attributes:
+        open_since: Since when the breaker is open; None if it is closed.
+        kind: `environment` (a fault of the workers' surroundings) or `streak` (the same error on many commits in a row).
+        error: That fault.
+        probe_at: From when on one commit is tried.
+        paused_until: The server asked everybody to wait until then; None if it did not.
+    """
+
+    open_since: float | None = None
+    kind: str = ""
+    error: CommitError | None = None
+    probe_at: float | None = None
+    paused_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +144,7 @@ class Sweep:
 
     Attributes:
         reaped: Expired leases put back (or put aside as poison).
-        due: Commits that a worker could claim now.
+        due: Commits that workers could claim now: none while the breaker is open, unless it is time for a probe.
     """
 
     reaped: int
@@ -146,7 +185,11 @@ class Ledger(Protocol):
         """
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
-        """Put back up to `REAP_LIMIT` expired leases, then give the longest due commit to `owner`; None if none is due."""
+        """Put back up to `REAP_LIMIT` expired leases, then give the longest due commit to `owner`.
+
+        None if none is due, as many are being tried as may be, the server asked to wait, or the breaker is open. While it is open
+        one claim is let through in `LedgerPolicy.probe_seconds`, with `Claim.probe` set.
+        """
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """Hold the commit for `lease_seconds` from now."""
@@ -154,13 +197,34 @@ class Ledger(Protocol):
     def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
         """Note that the request leaves now and is given up after `request_seconds`; renews the lease in the same step."""
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
-        """It is on the server: keep the result and a tombstone, drop the payload."""
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
+        """It is on the server: keep the result and a tombstone, drop the payload. Whether that has closed the breaker."""
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+    def retry(
+        self,
+        claim: Claim,
+        *,
+        delay: float,
+        error: CommitError,
+        doubt: Doubt,
+        signature: str = "",
+        pause: float = 0.0,
+    ) -> bool:
         """Due again in `delay` seconds, or when a request that may be running has met its deadline.
 
-        Counts an unknown failure if that is the error's kind; an environment failure starts the horizon anew.
+        Counts an unknown failure if that is the error's kind. An environment failure opens the breaker; its claim does not count
+        and the horizon starts anew.
+
+        Args:
+            claim: The hold.
+            delay: Seconds.
+            error: Why.
+            doubt: Whether the request may have been applied.
+            signature: What makes this error the same as another commit's; empty: nothing does.
+            pause: Seconds for which nobody may claim anything, because the server asked for it.
+
+        Returns:
+            Whether that has opened the breaker.
         """
 
     def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
@@ -170,8 +234,12 @@ class Ledger(Protocol):
         accepted, but tries again after `delay` seconds in case somebody else creates it.
         """
 
-    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
-        """Dead, with its reason."""
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE, signature: str = "") -> Burial:
+        """Dead, with its reason; unless the same error (`signature`) has hit many commits in a row, which opens the breaker.
+
+        Then it is due again when the breaker closes, and so are those that died of that error right before it. If another commit
+        passes, the next such verdict stands.
+        """
 
     def hand_back(self, claim: Claim) -> None:
         """Hand the commit back without a verdict; this claim does not count."""
@@ -237,11 +305,14 @@ class Ledger(Protocol):
         Args:
             states: Which.
             limit: How many at most.
-            before: Only what comes after this (`created_at`, `id`) in that order: those of the last commit of a page give the next.
+            before: Only what comes after this (`created_at`, `id`) in that order; the last commit of a page gives the next page.
         """
 
     def counts(self) -> dict[CommitState, int]:
         """Return how many commits are in each state."""
+
+    def breaker(self) -> Breaker:
+        """Return why commits are not tried although they are due."""
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove up to `limit` rows whose retention time is over; return how many."""

@@ -11,6 +11,8 @@ from typing import Any
 from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts, Waiting
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
+    Breaker,
+    Burial,
     Claim,
     Doubt,
     Enqueued,
@@ -20,6 +22,7 @@ from trackteroid.commits.ledger import (
     poison_error,
     worker_lost_error,
 )
+from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
 from trackteroid.commits.order import Order
 from trackteroid.commits.state import DUE_STATES, CommitState
@@ -51,6 +54,8 @@ class MemoryLedger:
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
         self._tombstones: dict[str, _Tombstone] = {}
+        self._breaker = MemoryBreaker(self._policy)
+        self._open_seconds: dict[str, float] = {}
         self._order = MemoryOrder(self._rows, self._ended)
 
     @property
@@ -103,18 +108,20 @@ class MemoryLedger:
         with self._lock:
             now = self._clock()
             self._reap(now, REAP_LIMIT)
+            free, probe = self._room(now)
             due = [row for row in self._rows.values() if self._is_due(row, now)]
-            if not due:
+            if free < 1 or not due:
                 return None
             row = min(due, key=lambda commit: (commit.due_at or 0.0, commit.id))
             token = self._tokens[row.id] = self._tokens.get(row.id, 0) + 1
+            if probe:
+                self._breaker.probing(now)
             row = self._store(
-                row,
+                self._with_horizons(row, now),
                 now,
                 state=CommitState.COMMITTING,
                 attempts=row.attempts + 1,
                 undecided_claims=row.undecided_claims + 1,
-                trying_since=now if row.trying_since is None else row.trying_since,
                 owner=owner,
                 lease_expires_at=now + lease_seconds,
                 due_at=None,
@@ -126,6 +133,7 @@ class MemoryLedger:
                 token=token,
                 now=now,
                 overtaken=self._order.overtaken(row),
+                probe=probe,
             )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -140,7 +148,7 @@ class MemoryLedger:
             row = self._held(claim)
             self._rows[row.id] = replace(row, lease_expires_at=now + lease_seconds, sent_until=now + request_seconds)
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
         with self._lock:
             now = self._clock()
             row = self._held(claim)
@@ -160,23 +168,41 @@ class MemoryLedger:
             )
             self._order.note_written(row)
             self._finish(row, now, CommitState.COMMITTED)
+            return self._breaker.close(now)
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
+    def retry(
+        self,
+        claim: Claim,
+        *,
+        delay: float,
+        error: CommitError,
+        doubt: Doubt,
+        signature: str = "",
+        pause: float = 0.0,
+    ) -> bool:
         with self._lock:
             now = self._clock()
             row = self._doubted(self._held(claim), now, doubt)
             changes: dict[str, Any] = {"error": error, "undecided_claims": 0}
-            if error.kind == "unknown":
-                changes["unknown_failures"] = row.unknown_failures + 1
+            spared, opened = self._same_error(row, signature, error, now)
             if error.kind == "environment":
-                changes["trying_since"] = None
+                opened = self._breaker.open("environment", error, now)
+                changes.update(_uncounted(row))
+            elif spared or self._breaker.is_open:
+                changes.update(_uncounted(row))
+            elif error.kind == "unknown":
+                changes["unknown_failures"] = row.unknown_failures + 1
+            self._breaker.pause(pause, now)
             self._schedule(row, now, CommitState.RETRYING, now + delay, changes)
+            return opened
 
     def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
         with self._lock:
             now = self._clock()
             row = self._doubted(self._held(claim), now, doubt)
             row = replace(row, error=error, undecided_claims=0)
+            # An answer about this commit: whatever was wrong around us is over.
+            self._breaker.close(now)
             self._order.missing.add(row.id)
             found = self._order.blocker(row)
             if found is not None:
@@ -186,10 +212,16 @@ class MemoryLedger:
             waiting = Waiting(kind="missing", commit_id=None, subject="")
             self._schedule(row, now, CommitState.WAITING, now + delay, {"waiting": waiting, "waiting_since": since})
 
-    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE, signature: str = "") -> Burial:
         with self._lock:
             now = self._clock()
-            self._bury(self._doubted(self._held(claim), now, doubt), now, error)
+            row = self._doubted(self._held(claim), now, doubt)
+            spared, opened = self._same_error(row, signature, error, now)
+            if not spared:
+                self._bury(row, now, error)
+                return Burial.DEAD
+            self._schedule(row, now, CommitState.RETRYING, now, {"error": error, **_uncounted(row)})
+            return Burial.OPENED if opened else Burial.SPARED
 
     def hand_back(self, claim: Claim) -> None:
         with self._lock:
@@ -233,6 +265,7 @@ class MemoryLedger:
             if commit_id not in self._payloads:
                 raise LedgerError(obstacle("retry", commit_id, "gone"))
             self._order.missing.discard(commit_id)
+            self._breaker.forget(commit_id)
             row = replace(row, undecided_claims=0, unknown_failures=0, trying_since=None, waiting_since=None)
             self._line_up(_acted(row, "retry", actor, now), now)
             self._wake(commit_id, now)
@@ -242,7 +275,12 @@ class MemoryLedger:
         with self._lock:
             now = self._clock()
             reaped = self._reap(now, limit)
-            return Sweep(reaped=reaped, due=sum(1 for row in self._rows.values() if self._is_due(row, now)))
+            due = sum(1 for row in self._rows.values() if self._is_due(row, now))
+            return Sweep(reaped=reaped, due=int(min(self._room(now)[0], due)))
+
+    def breaker(self) -> Breaker:
+        with self._lock:
+            return self._breaker.state(self._clock())
 
     def get(self, commit_id: str) -> Commit:
         with self._lock:
@@ -319,7 +357,34 @@ class MemoryLedger:
         self._expiry[row.id] = now + self._policy.retention_seconds
         self._tombstones[row.id] = _Tombstone(row.digest, state, now, now + self._policy.tombstone_seconds)
         self._order.forget(row.id)
+        self._breaker.forget(row.id)
+        self._open_seconds.pop(row.id, None)
         self._wake(row.id, now)
+
+    # The breaker
+
+    def _room(self, now: float) -> tuple[float, bool]:
+        active = sum(1 for row in self._rows.values() if row.state is CommitState.COMMITTING)
+        return self._breaker.room(active, now)
+
+    def _with_horizons(self, row: Commit, now: float) -> Commit:
+        # Their clocks stand still while the breaker is open.
+        total = self._breaker.open_seconds(now)
+        shift = total - self._open_seconds.get(row.id, total)
+        self._open_seconds[row.id] = total
+        return replace(
+            row,
+            trying_since=now if row.trying_since is None else row.trying_since + shift,
+            waiting_since=None if row.waiting_since is None else row.waiting_since + shift,
+        )
+
+    def _same_error(self, row: Commit, signature: str, error: CommitError, now: float) -> tuple[bool, bool]:
+        spared, others, opened = self._breaker.same_error(row.id, signature, error, now)
+        for other in others:
+            if other in self._rows and self._rows[other].state is CommitState.DEAD:
+                self._line_up(replace(self._rows[other], trying_since=None), now)
+                self._wake(other, now)
+        return spared, opened
 
     # Order
 
@@ -413,3 +478,8 @@ class MemoryLedger:
 
 def _acted(row: Commit, name: str, actor: str | None, now: float) -> Commit:
     return replace(row, actions=(*row.actions, Action(name=name, actor=actor or None, at=now)))
+
+
+def _uncounted(row: Commit) -> dict[str, Any]:
+    # Not the commit's own fault: the claim does not count, and the horizon counts from the next one.
+    return {"attempts": row.attempts - 1, "undecided_claims": 0, "trying_since": None}

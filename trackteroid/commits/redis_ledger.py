@@ -17,7 +17,17 @@ import redis
 from redis.commands.core import Script
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
-from trackteroid.commits.ledger import REAP_LIMIT, Claim, Doubt, Enqueued, LedgerPolicy, Sweep, obstacle
+from trackteroid.commits.ledger import (
+    REAP_LIMIT,
+    Breaker,
+    Burial,
+    Claim,
+    Doubt,
+    Enqueued,
+    LedgerPolicy,
+    Sweep,
+    obstacle,
+)
 from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.state import CommitState
@@ -103,10 +113,18 @@ class RedisLedger:
         return Enqueued(commit_id=commit_id, state=CommitState(detail.decode()), known=outcome == b"known")
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
-        answer = self._run("claim", owner, lease_seconds, self._policy.max_claims, REAP_LIMIT)
+        answer = self._run(
+            "claim",
+            owner,
+            lease_seconds,
+            self._policy.max_claims,
+            REAP_LIMIT,
+            self._policy.concurrency,
+            self._policy.probe_seconds,
+        )
         if answer is None:
             return None
-        now, commit_id, token, payload, row, overtaken = answer
+        now, commit_id, token, payload, row, overtaken, probe = answer
         names = [name.decode() for name in overtaken]
         return Claim(
             commit=self._commit(commit_id, row),
@@ -114,6 +132,7 @@ class RedisLedger:
             token=int(token),
             now=float(now),
             overtaken=frozenset(zip(names[::2], names[1::2], strict=True)),
+            probe=bool(probe),
         )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -122,19 +141,32 @@ class RedisLedger:
     def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
         self._as_holder("mark_sent", claim, lease_seconds, request_seconds)
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> None:
+    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
         policy = self._policy
         text = json.dumps(dict(result))
-        self._as_holder("complete", claim, text, policy.retention_seconds, policy.tombstone_seconds)
+        return self._as_holder("complete", claim, text, policy.retention_seconds, policy.tombstone_seconds) == 2
 
-    def retry(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
-        self._as_holder("retry", claim, delay, error.to_json(), error.kind, doubt.value)
+    def retry(
+        self,
+        claim: Claim,
+        *,
+        delay: float,
+        error: CommitError,
+        doubt: Doubt,
+        signature: str = "",
+        pause: float = 0.0,
+    ) -> bool:
+        text, policy = error.to_json(), self._policy
+        facts = (delay, text, error.kind, doubt.value, signature, policy.streak, policy.probe_seconds, pause)
+        return self._as_holder("retry", claim, *facts) == 2
 
     def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
         self._as_holder("wait", claim, delay, error.to_json(), doubt.value)
 
-    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE) -> None:
-        self._as_holder("bury", claim, error.to_json(), doubt.value)
+    def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE, signature: str = "") -> Burial:
+        policy = self._policy
+        facts = (error.to_json(), doubt.value, signature, policy.streak, policy.probe_seconds)
+        return {1: Burial.DEAD, 2: Burial.SPARED, 3: Burial.OPENED}[self._as_holder("bury", claim, *facts)]
 
     def hand_back(self, claim: Claim) -> None:
         self._as_holder("hand_back", claim)
@@ -150,7 +182,7 @@ class RedisLedger:
         return self._as_person("retry", "retry_dead", commit_id, actor)
 
     def sweep(self, *, limit: int = 100) -> Sweep:
-        reaped, due = self._run("sweep", limit, self._policy.max_claims)
+        reaped, due = self._run("sweep", limit, self._policy.max_claims, self._policy.concurrency)
         return Sweep(reaped=int(reaped), due=int(due))
 
     def get(self, commit_id: str) -> Commit:
@@ -203,6 +235,16 @@ class RedisLedger:
                 pipeline.zcard(f"{self._prefix}state:{state.value}")
             return dict(zip(CommitState, (int(number) for number in pipeline.execute()), strict=True))
 
+    def breaker(self) -> Breaker:
+        since, kind, reason, probe_at, pause = self._run("breaker")
+        return Breaker(
+            open_since=_moment(since),
+            kind=(kind or b"").decode(),
+            error=CommitError.from_json(reason.decode()) if reason else None,
+            probe_at=_moment(probe_at),
+            paused_until=_moment(pause),
+        )
+
     def purge(self, *, limit: int = 1000) -> int:
         return int(self._run("purge", limit))
 
@@ -214,9 +256,11 @@ class RedisLedger:
         with ledger_errors(self._address):
             return script(keys=[self._prefix], args=[now, *arguments])
 
-    def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> None:
-        if not self._run(name, claim.commit.id, claim.token, *arguments):
+    def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> int:
+        answer = int(self._run(name, claim.commit.id, claim.token, *arguments))
+        if not answer:
             raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
+        return answer
 
     def _as_person(
         self, action: str, script: str, commit_id: str, actor: str | None, *arguments: str | float
@@ -235,3 +279,7 @@ class RedisLedger:
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+
+
+def _moment(text: bytes | None) -> float | None:
+    return None if text is None else float(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -36,18 +37,32 @@ class WarmServer:
     Args:
         open_server: Makes a connection.
         close_server: Closes one; its failures are logged.
+        monotonic: Clock.
     """
 
-    def __init__(self, open_server: Callable[[], Server], close_server: Callable[[Any], object] | None = None) -> None:
+    def __init__(
+        self,
+        open_server: Callable[[], Server],
+        close_server: Callable[[Any], object] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open = open_server
         self._close = close_server
+        self._monotonic = monotonic
+        self._opened_at = 0.0
         self._server: Server | None = None
 
     def get(self) -> Server:
         """Return the connection; whatever making it raises is raised."""
         if self._server is None:
             self._server = self._open()
+            self._opened_at = self._monotonic()
         return self._server
+
+    def is_older_than(self, seconds: float) -> bool:
+        """Whether there is a connection, made more than so many seconds ago."""
+        return self._server is not None and self._monotonic() - self._opened_at > seconds
 
     def discard(self) -> None:
         """Close the connection; the next `get` makes another."""

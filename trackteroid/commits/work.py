@@ -15,6 +15,7 @@ from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.server import Server
 from trackteroid.commits.validation import validate
+from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
 from trackteroid.errors import ServerCallError
 from trackteroid.operations.operation import key_text, resolve_textual_references
 from trackteroid.operations.recording import Recording
@@ -56,6 +57,24 @@ class Work:
             self.batch = list(self._without(self.batch, overtaken))
         self._found: Found = {}
         self._plan = Plan(send=self.batch)
+
+    def examine(self, *, version_policy: str = "fail") -> None:
+        """Ask the server what only it knows before `to_send` may leave; one request, or none if there is nothing to ask.
+
+        Args:
+            version_policy: `fail` or `next`: what becomes of a wanted version number that is taken.
+
+        Raises:
+            RecordingRefusedError: A wanted version number is taken, and the policy is `fail`.
+            ServerCallError: The server did not say.
+        """
+        wanted = wanted_versions(self.batch, self.to_send)
+        if not wanted:
+            return
+        question = {"action": "query", "expression": version_question(wanted)}
+        (answer,) = self._server.exchange([question], timeout=self._timeout)
+        self._plan.send, notes = settle_versions(self.to_send, wanted, answer["data"], policy=version_policy)
+        self._plan.notes.extend(notes)
 
     @property
     def to_send(self) -> list[Payload]:

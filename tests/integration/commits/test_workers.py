@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.integration.commits.conftest import Witness
 from tests.support.processes import ManagedProcess, wait_until
+from tests.support.recordings import create, recorded, update
 from tests.support.sandbox import SandboxProcess
 from tests.support.workers import beat_process, service_environment, worker_process
 from trackteroid.commits.commit import Commit
@@ -183,17 +185,28 @@ def test_revoked_credentials_kill_nothing(
 ) -> None:
     sandbox.faults([{"kind": "reject_credentials"}])
     recordings = [witness.publish() for _ in range(3)]
-    for recording in recordings:
+    others = [
+        recorded(
+            update("Task", witness.task["id"], f"description{suffix}"[:11], f"note {suffix}"),
+            recording_id=str(uuid4()),
+            server_url=ledger.server_url,
+        )
+        for suffix in range(20)
+    ]
+    for recording in (*recordings, *others):
         enqueue(recording, settings=settings)
-    wait_until(
-        # The others wait for the first, as all are versions of one asset.
-        lambda: ledger.get(recordings[0].recording_id).attempts >= 2,
-        what="two attempts",
-    )
+    wait_until(lambda: ledger.breaker().open_since is not None, what="the breaker to open")
+    rejected = len(sandbox.requests())
+    time.sleep(2)
+    # A probe in half a second, and nothing else.
+    assert len(sandbox.requests()) - rejected <= 20
     assert ledger.counts()[CommitState.DEAD] == 0
+    assert all(commit.attempts <= 1 for commit in ledger.list(limit=100))
     sandbox.clear_faults()
+    for recording in (*recordings, *others):
+        assert finished(ledger, recording).attempts == 1
+    assert ledger.breaker().open_since is None
     for recording in recordings:
-        finished(ledger, recording)
         witness.assert_published_once(recording)
 
 
@@ -268,3 +281,22 @@ def test_what_was_accepted_survives_a_crash_of_redis(
         finished(ledger, recording, seconds=30)
         assert worker.running
     witness.assert_published_once(recording)
+
+
+def test_a_wanted_version_number_that_is_taken_is_refused_by_name(
+    worker: ManagedProcess, ledger: RedisLedger, settings: Settings, witness: Witness
+) -> None:
+    asset = {"__entity_type__": "Asset", "id": witness.session.query('Asset where name is "bc0010_comp"').one()["id"]}
+    row = witness.rows(f'select id, version from AssetVersion where asset_id is "{asset["id"]}"')[0]
+    key = str(uuid4())
+    recording = recorded(
+        create("AssetVersion", key, version=row["version"]),
+        update("AssetVersion", key, "asset", asset),
+        recording_id=str(uuid4()),
+        server_url=ledger.server_url,
+    )
+    enqueue(recording, settings=settings)
+    wait_until(lambda: ledger.get(recording.recording_id).state is CommitState.DEAD, what="the verdict")
+    error = ledger.get(recording.recording_id).error
+    assert error is not None and f"is AssetVersion {row['id']} by now" in error.message
+    assert witness.rows(f'select id from AssetVersion where id is "{key}"') == []

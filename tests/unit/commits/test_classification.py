@@ -6,7 +6,7 @@ import ftrack_api.exception
 import pytest
 import requests
 
-from trackteroid.commits.classification import TABLE, VerdictKind, classify
+from trackteroid.commits.classification import TABLE, VerdictKind, classify, signature
 from trackteroid.commits.ledger import Doubt
 from trackteroid.errors import (
     LedgerDataError,
@@ -142,3 +142,15 @@ def test_a_soft_time_limit_is_tried_again_but_only_when_the_request_is_over() ->
 
     verdict = classify(SoftTimeLimitExceeded())
     assert (verdict.kind, verdict.doubt) == (VerdictKind.TRANSIENT, Doubt.RUNNING)
+
+
+def test_refusals_that_differ_in_names_ids_and_numbers_are_the_same() -> None:
+    one = classify(
+        refused("PermissionError", 'No access to Task "bc0010" (0d3f6c1e-1111-2222-3333-444455556666), rule 7')
+    )
+    two = classify(
+        refused("PermissionError", 'No access to Task "bc0020" (77aa6c1e-1111-2222-3333-444455556666), rule 12')
+    )
+    assert signature(one) == signature(two)
+    assert signature(one) != signature(classify(refused("PermissionError", "Another thing")))
+    assert signature(one) != signature(classify(refused("ValidationError", one.server_text or "")))

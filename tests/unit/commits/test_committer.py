@@ -441,3 +441,150 @@ def test_an_older_value_that_comes_late_is_dropped_and_listed(stage: Stage) -> N
     assert (skipped.key, skipped.attribute, skipped.reason, skipped.wanted) == ("t1", "bid", "superseded", 3)
     assert stage.server.rows["Task", "t1"] == {"__entity_type__": "Task", "bid": 7, "name": "x"}
     assert "superseded" in outcome.result.notes[0]
+
+
+def wanted(key: str, number: int, **more: Any) -> Any:
+    return create("AssetVersion", key, asset_id="a1", version=number, **more)
+
+
+def test_a_wanted_number_that_is_free_is_used(stage: Stage) -> None:
+    stage.server.rows["AssetVersion", "old"] = {"asset_id": "a1", "version": 4}
+    stage.server.rows["AssetVersion", "other"] = {"asset_id": "a2", "version": 7}
+    stage.enqueue(wanted("v1", 7))
+    outcome = stage.attempt()
+    assert outcome.result is not None
+    assert (outcome.result.versions, stage.server.queries) == ({"v1": 7}, 1)
+
+
+def test_a_wanted_number_that_is_taken_sends_nothing_and_names_the_holder(stage: Stage) -> None:
+    stage.server.rows["AssetVersion", "other"] = {"asset_id": "a1", "version": 7}
+    stage.enqueue(wanted("v1", 7), create("Component", "c1"))
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.DEAD
+    assert "version 7 of the asset a1 is AssetVersion other by now" in outcome.message
+    assert stage.server.writes == []
+
+
+@pytest.mark.parametrize("how", ["in the create", "by an update"])
+def test_a_wanted_number_that_is_taken_may_give_way(stage: Stage, how: str) -> None:
+    stage.server.rows["AssetVersion", "other"] = {"asset_id": "a1", "version": 7}
+    if how == "in the create":
+        stage.enqueue(wanted("v1", 7))
+    else:
+        stage.enqueue(
+            create("AssetVersion", "v1", asset_id="a1"),
+            create("Component", "c1"),
+            update("AssetVersion", "v1", "version", 7),
+        )
+    committer = stage.make_committer(stage.server, policy=CommitterPolicy(version_policy="next"))
+    outcome = committer.commit_next()
+    assert outcome is not None and outcome.result is not None
+    assert outcome.result.versions == {"v1": 2}
+    assert "got the next number, as version 7" in outcome.result.notes[0]
+
+
+def test_two_versions_of_one_recording_cannot_have_one_number(stage: Stage) -> None:
+    stage.enqueue(wanted("v1", 7), wanted("v2", 7))
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.DEAD
+    assert "is AssetVersion v1 by now" in outcome.message
+
+
+def test_a_wanted_number_that_is_its_own_is_no_clash(stage: Stage) -> None:
+    stage.enqueue(wanted("v1", 7), create("Component", "c1"))
+    stage.server.after.append(LOST_REPLY)
+    stage.attempt()
+    stage.clock.advance(100.0)
+    outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    assert outcome.result is not None and outcome.result.versions == {"v1": 7}
+
+
+def test_versions_of_one_asset_follow_each_other_although_the_first_fails(stage: Stage) -> None:
+    for number in (1, 2, 3):
+        stage.enqueue(create("AssetVersion", f"v{number}", asset_id="a1"), recording_id=f"rec-{number}")
+    stage.server.before.append(REFUSED)
+    assert [outcome.commit_id for outcome in stage.committer.drain()] == ["rec-1"]
+    stage.clock.advance(5.0)
+    outcomes = stage.committer.drain()
+    assert [(o.commit_id, o.result and dict(o.result.versions)) for o in outcomes] == [
+        ("rec-1", {"v1": 1}),
+        ("rec-2", {"v2": 2}),
+        ("rec-3", {"v3": 3}),
+    ]
+
+
+def test_rejected_credentials_under_many_queued_commits_cost_them_nothing(stage: Stage) -> None:
+    for number in range(50):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    for _ in range(5):
+        stage.server.before.append(refusal("InvalidCredentialsError", status=401))
+        assert [outcome.state for outcome in stage.committer.drain()] == [CommitState.RETRYING]
+        stage.clock.advance(60.0)
+    assert stage.ledger.counts()[CommitState.DEAD] == 0
+    while stage.committer.drain(limit=100, seconds=1e9):
+        stage.clock.advance(60.0)
+    commits = stage.ledger.list([CommitState.COMMITTED], limit=100)
+    assert {commit.attempts for commit in commits} == {1}
+    assert len(commits) == 50
+
+
+def test_one_refusal_of_everything_kills_nothing(stage: Stage) -> None:
+    for number in range(30):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    stage.server.before += [refusal("PermissionError", f"Not for x{n}, number {n}", status=403) for n in range(20)]
+    for _ in range(20):
+        stage.committer.drain(limit=100, seconds=1e9)
+        stage.clock.advance(60.0)
+    assert stage.ledger.counts()[CommitState.COMMITTED] == 30
+
+
+def test_a_probe_has_a_connection_of_its_own(stage: Stage) -> None:
+    opened: list[CannedServer] = []
+
+    def open_server() -> CannedServer:
+        opened.append(stage.server)
+        return stage.server
+
+    stage.committer = stage.make_committer(WarmServer(open_server, monotonic=stage.clock))
+    other = stage.make_committer(stage.server)
+    for number in range(3):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    stage.attempt()
+    stage.server.before.append(refusal("InvalidCredentialsError", status=401))
+    other.commit_next()
+    stage.clock.advance(60.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert len(opened) == 2
+
+
+def test_an_old_connection_is_made_anew_before_a_verdict_for_good(stage: Stage) -> None:
+    opened: list[CannedServer] = []
+
+    def open_server() -> CannedServer:
+        opened.append(stage.server)
+        return stage.server
+
+    stage.committer = stage.make_committer(WarmServer(open_server, monotonic=stage.clock))
+    stage.enqueue(create("AssetVersion", "x1"), recording_id="rec-0")
+    stage.attempt()
+    stage.clock.advance(61.0)
+    stage.enqueue(*PUBLISH)
+    stage.server.before.append(refusal("PermissionError", status=403))
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert len(opened) == 2
+    stage.enqueue(create("AssetVersion", "x2"), recording_id="rec-2")
+    stage.server.before.append(refusal("PermissionError", status=403))
+    assert stage.attempt().state is CommitState.DEAD
+    assert len(opened) == 2
+
+
+def test_what_ftrack_asks_to_wait_is_waited_by_everybody(stage: Stage) -> None:
+    for number in range(2):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    stage.server.before.append(ServerCallError("Busy", kind="http", status=429, retry_after=77.0, maybe_applied=False))
+    assert len(stage.committer.drain()) == 1
+    stage.clock.advance(76.0)
+    assert stage.committer.drain() == []
+    stage.clock.advance(1.0)
+    assert len(stage.committer.drain()) == 2

@@ -1,4 +1,4 @@
--- owner, lease seconds, most claims, reap limit -> {now, id, token, payload, row, overtaken} or nil
+-- owner, lease seconds, most claims, reap limit, most at a time, probe seconds -> {now, id, token, payload, row, overtaken, probe} or nil
 -- overtaken: entity, attribute, ... whose committed value was recorded later than this one's.
 also_when_full()
 local function overtaken(id)
@@ -16,7 +16,18 @@ local function overtaken(id)
   return found
 end
 
+
+-- The clocks of the horizons stand still while the breaker is open.
+local function horizons(id)
+  local total, facts = open_seconds(), redis.call('HMGET', row(id), 'trying_since', 'waiting_since', 'open_seconds')
+  local shift = total - tonumber(facts[3] or total)
+  redis.call('HSET', row(id), 'open_seconds', stamp(total), 'trying_since', stamp(tonumber(facts[1] or now) + (facts[1] and shift or 0)))
+  if facts[2] then redis.call('HSET', row(id), 'waiting_since', stamp(tonumber(facts[2]) + shift)) end
+end
+
 reap(tonumber(ARGV[5]), tonumber(ARGV[4]))
+local free, probe = room(ARGV[6])
+if free < 1 then return false end
 while true do
   local id = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, 1)[1]
   if not id then return false end
@@ -27,12 +38,13 @@ while true do
     move(id, 'committing')
     redis.call('HINCRBY', row(id), 'attempts', 1)
     redis.call('HINCRBY', row(id), 'undecided_claims', 1)
-    redis.call('HSETNX', row(id), 'trying_since', stamp(now))
+    if probe then redis.call('HSET', B, 'probe_at', stamp(now + tonumber(ARGV[7]))) end
+    horizons(id)
     local expires = stamp(now + tonumber(ARGV[3]))
     redis.call('HSET', row(id), 'owner', ARGV[2], 'lease_expires_at', expires)
     redis.call('HDEL', row(id), 'due_at')
     redis.call('ZADD', P .. 'leases', expires, id)
     local token = redis.call('HINCRBY', row(id), 'token', 1)
-    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id)), overtaken(id)}
+    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id)), overtaken(id), probe and 1 or 0}
   end
 end

@@ -1,11 +1,11 @@
--- id, token, result, retention seconds, tombstone seconds -> 1, or 0 if the lease is lost
+-- id, token, result, retention seconds, tombstone seconds -> 0 if the lease is lost, 1, or 2 if that closes the breaker
 also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 let_go(id)
 move(id, 'committed')
 redis.call('HSET', row(id), 'result', ARGV[4], 'committed_at', stamp(now), 'undecided_claims', '0')
-redis.call('HDEL', row(id), 'missing', 'waiting_since')
+redis.call('HDEL', row(id), 'missing', 'waiting_since', 'suspected')
 redis.call('HDEL', row(id), 'error', 'due_at', 'uncertain_until')
 local recorded = redis.call('HMGET', row(id), 'recorded_at', 'created_at')
 recorded = recorded[1] or recorded[2]
@@ -19,4 +19,4 @@ for _, w in ipairs(keys_of(id).w) do
   end
 end
 finish(id, 'committed', ARGV[5], ARGV[6])
-return 1
+return close_breaker() and 2 or 1

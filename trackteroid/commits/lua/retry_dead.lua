@@ -6,7 +6,7 @@ if state ~= 'dead' then return state end
 if redis.call('EXISTS', P .. 'p:' .. id) == 0 then return 'gone' end
 acted(id, 'retry', ARGV[3])
 redis.call('HSET', row(id), 'undecided_claims', '0', 'unknown_failures', '0')
-redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'missing')
+redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'missing', 'suspected')
 line_up(id, keys_of(id))
 settle(id, now)
 wake(id)

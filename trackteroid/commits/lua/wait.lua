@@ -4,6 +4,8 @@ local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 doubted(id, ARGV[6])
 redis.call('HSET', row(id), 'error', ARGV[5], 'undecided_claims', '0', 'missing', '1')
+-- An answer about this commit: whatever was wrong around us is over.
+close_breaker()
 local keys = keys_of(id)
 local found = blocker(id, keys)
 if found then
