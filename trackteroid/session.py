@@ -22,27 +22,26 @@ import ftrack_api.exception
 import ftrack_api.operation
 import ftrack_api.query
 
-from trackteroid.cache.query_cache import QueryCache, open_query_cache
 from trackteroid.cache.reused_results import ReusedResults, Sharing
-from trackteroid.commits.servers import normalise_server_url, refuse_other_server
-from trackteroid.committing import Commits
 from trackteroid.connection.exchange import exchange
 from trackteroid.connection.gate import Gate, LazyConnection, connect
 from trackteroid.connection.retirement import RetiredConnection, retire
 from trackteroid.connection.succession import Predecessor
 from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError, TrackteroidError
-from trackteroid.loading.loader import Loader
-from trackteroid.loading.local_values import LocalValues
-from trackteroid.loading.populating import questions
 from trackteroid.relationships import SchemaIndex, schema_index
-from trackteroid.settings import Settings
 
+# What is only needed once something is asked of a server is imported there: importing this module must not cost more
+# than the client does.
 if TYPE_CHECKING:
+    from trackteroid.cache.query_cache import QueryCache
     from trackteroid.commits.enqueued_block import EnqueuedBlock
+    from trackteroid.committing import Commits
     from trackteroid.entities.collection import EntityCollection
     from trackteroid.entities.empty import EmptyCollection
     from trackteroid.entities.entity import EntityType
     from trackteroid.entities.relationships_parser import RelationshipsParser
+    from trackteroid.loading.loader import Loader
+    from trackteroid.loading.local_values import LocalValues
     from trackteroid.operations.recorder import Recorder
 
 __all__ = ["SESSION", "Session"]
@@ -136,6 +135,10 @@ class Session(ftrack_api.Session):
         return session
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        from trackteroid.committing import Commits
+        from trackteroid.loading.loader import Loader
+        from trackteroid.loading.local_values import LocalValues
+
         arguments = _bind(args, kwargs)
         self._reused_results.enabled = bool(arguments.pop("reuse_query_results", self._reused_results.enabled))
         self._cache_namespace = arguments.pop("cache_namespace", None)
@@ -461,7 +464,9 @@ class Session(ftrack_api.Session):
             ftrack_api.exception.ServerError: The server refused the batch; nothing stays pending.
         """
         from trackteroid.commits.committer import commit_now
+        from trackteroid.commits.servers import refuse_other_server
         from trackteroid.operations.recording import read_recording
+        from trackteroid.settings import Settings
 
         recording = read_recording(path)
         target = self.__dict__.get("_server_url") or os.environ.get("FTRACK_SERVER")
@@ -538,6 +543,8 @@ class Session(ftrack_api.Session):
             entities: One entity, or a list, tuple or query result of them, of one type. New ones are left out.
             projections: The attributes, as between `select` and `from` of a query.
         """
+        from trackteroid.loading.populating import questions
+
         if not isinstance(entities, (list, tuple, ftrack_api.query.QueryResult)):
             entities = [entities]
         for question in questions(self, entities, projections):
@@ -607,6 +614,10 @@ class Session(ftrack_api.Session):
         """The query-result cache that this session shares with others (design: query cache)."""
         cache: QueryCache | None = self.__dict__["_query_cache"]
         if cache is None:
+            from trackteroid.cache.query_cache import open_query_cache
+            from trackteroid.commits.servers import normalise_server_url
+            from trackteroid.settings import Settings
+
             with self._connection_lock:
                 settings = Settings.from_environment()
                 cache = open_query_cache(
