@@ -19,6 +19,7 @@ from trackteroid.commits.handle import CommitHandle, CommitLink
 from trackteroid.commits.ledger import Enqueued, Ledger, LedgerPolicy
 from trackteroid.commits.payload import compress
 from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.signing import seal
 from trackteroid.commits.spool import SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.submission import facts_of, submit
@@ -76,6 +77,9 @@ def ledger_policy(settings: Settings) -> LedgerPolicy:
         max_claims=settings.max_claims,
         retention_seconds=settings.retention_seconds,
         tombstone_seconds=settings.tombstone_seconds,
+        concurrency=settings.concurrency,
+        probe_seconds=settings.probe_seconds,
+        streak=settings.breaker_streak,
     )
 
 
@@ -166,13 +170,13 @@ def enqueue(
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
     if ledger is not None:
-        accepted = submit(ledger, recording, _packed(recording, settings), recovered=recovered)
+        accepted = submit(ledger, recording, _packed(recording, ledger.server_url, settings), recovered=recovered)
         return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
     if recovered:
         raise BadInputError("enqueue(recovered=True) needs the ledger to enqueue to.")
     url = recording.server_url or server_url or os.environ.get("FTRACK_SERVER", "")
     url = normalise_server_url(url, settings.server_aliases)
-    payload = _packed(recording, settings)
+    payload = _packed(recording, url, settings)
     started = time.monotonic()
     try:
         _refuse_hanging(settings, started)
@@ -185,8 +189,9 @@ def enqueue(
     return _accepted(accepted, settings, sender, _kept_ledger(settings, url))
 
 
-def _packed(recording: Recording, settings: Settings) -> bytes:
-    return compress(recording.to_payload(), limit=settings.payload_limit)
+def _packed(recording: Recording, server_url: str, settings: Settings) -> bytes:
+    payload = compress(recording.to_payload(), limit=settings.payload_limit)
+    return seal(payload, keys=settings.signing_keys, commit_id=recording.recording_id, server_url=server_url)
 
 
 def _hand_over(recording: Recording, payload: bytes, server_url: str, settings: Settings) -> Enqueued:
