@@ -12,7 +12,7 @@ from functools import lru_cache
 from trackteroid.sandbox.schema import Kind, Schema
 from trackteroid.sandbox.storage import Storage, quoted
 
-__all__ = ["OWNERS", "masked_columns", "view_name", "view_statements"]
+__all__ = ["OWNERS", "masked_columns", "owner_tables", "view_name", "view_statements"]
 
 # The column holds the id of anything that something can hang on.
 _ANY = "anything"
@@ -94,6 +94,12 @@ _REFERRED_TO = tuple(
         if table != _FILED
     )
 )
+
+
+def owner_tables(table: str, column: str) -> tuple[str, ...]:
+    """The tables in one of which the row is that this column of `OWNERS` names."""
+    word = OWNERS[table][column]
+    return tuple("Component" if name == _FILED else name for name in _GROUPS.get(word, (word,)))
 
 
 def view_name(table: str) -> str:

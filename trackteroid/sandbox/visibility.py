@@ -17,7 +17,7 @@ from trackteroid.sandbox.errors import PermissionDeniedError
 from trackteroid.sandbox.hidden_rows import OWNERS, masked_columns, view_name, view_statements
 from trackteroid.sandbox.storage import SEQUENCE, Storage, quoted
 
-__all__ = ["EVERYTHING", "Sight", "hidden_projects", "sight_of"]
+__all__ = ["EVERYTHING", "Sight", "hidden_projects", "sight_of", "sight_without"]
 
 _PRIVATE = 'SELECT "id" FROM "Context" WHERE "is_private" = 1'
 _SEES_ALL = 'SELECT 1 FROM "UserSecurityRole" WHERE "user_id" = ? AND "is_all_open_projects" = 1 LIMIT 1'
@@ -33,9 +33,13 @@ WHERE a."ancestor_id" = ?
 _READS = re.compile(r'\b(FROM|JOIN) "(\w+)"')
 
 
-def hidden_projects(storage: Storage, user_id: str) -> frozenset[str]:
-    """Ids, in lower case, of the projects that a user may not see. The storage's lock must be held."""
-    private = _ids(storage, _PRIVATE)
+def hidden_projects(storage: Storage, user_id: str, removed: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Ids, in lower case, of the projects that a user may not see. The storage's lock must be held.
+
+    Args:
+        removed: Private projects that were there a moment ago; with them went the roles that gave access to them.
+    """
+    private = _ids(storage, _PRIVATE) | removed
     if not private or storage.column(_SEES_ALL, (user_id,)):
         return frozenset()
     hidden = private - _ids(storage, _MAY_SEE, user_id)
@@ -48,7 +52,11 @@ def _ids(storage: Storage, sql: str, *parameters: str) -> frozenset[str]:
 
 def sight_of(storage: Storage, user_id: str) -> Sight:
     """What a user sees. The storage's lock must be held from here until the request is answered."""
-    hidden = hidden_projects(storage, user_id)
+    return sight_without(storage, hidden_projects(storage, user_id))
+
+
+def sight_without(storage: Storage, hidden: frozenset[str]) -> Sight:
+    """What is seen by those who may not see these projects (ids in lower case); as for `sight_of`."""
     if not hidden:
         return EVERYTHING
     if not storage.column("SELECT 1 FROM temp.sqlite_master WHERE name = 'hidden project'"):

@@ -679,12 +679,12 @@ def test_a_disconnect_packet_ends_the_connection(new_socket: NewSocket) -> None:
 def test_a_closed_connection_leaves_nothing_behind(new_hub: NewHub, server: SandboxServer) -> None:
     hub = new_hub()
     listen(hub, "topic=ftrack.update")
-    assert server.events._hub.watches_updates
+    assert server.events._hub.watchers
 
     # No good-bye: subscribers must go with the connection.
     hub.disconnect(unsubscribe=False)
 
-    wait_until(lambda: not server.events._hub.watches_updates, what="the end of the subscription")
+    wait_until(lambda: not server.events._hub.watchers, what="the end of the subscription")
     wait_until(lambda: not server.events._connections, what="the end of the connection")
 
 
@@ -698,7 +698,7 @@ def test_a_broken_connection_is_made_again_with_all_subscriptions(new_hub: NewHu
     loop.call_soon_threadsafe(server.events._connections[first]._abort)
 
     def again() -> bool:
-        return first not in server.events._connections and server.events._hub.watches_updates
+        return first not in server.events._connections and bool(server.events._hub.watchers)
 
     wait_until(again, what="the second connection")
     data = {"name": "after"}
@@ -723,3 +723,44 @@ def test_a_server_stops_at_once_although_clients_are_connected() -> None:
         assert socket.recv() == ""
         socket.recv()
     socket.shutdown()
+
+
+def test_what_happens_in_a_private_project_is_told_to_those_who_see_it(
+    new_hub: NewHub, server: SandboxServer, session: Any
+) -> None:
+    anna, ben, all_seeing = (
+        new_hub(api_user="anna", api_key="anna-key"),
+        new_hub(api_user="ben", api_key="ben-key"),
+        new_hub(),
+    )
+    inboxes = [(hub, listen(hub, "topic=ftrack.update")) for hub in (anna, ben, all_seeing)]
+    secret = session.query('Shot where name is "tz010"').one()
+    known = session.query('Shot where name is "sp010"').one()
+    secret["description"], known["description"] = "secret", "known"
+    session.create("TypedContextLink", {"from": secret, "to": known})
+    thumbnail = session.create("FileComponent", {"name": "thumbnail"})
+    secret["thumbnail_id"] = thumbnail["id"]
+    session.commit()
+
+    def told(number: int) -> list[dict[str, set[str]]]:
+        result = []
+        for hub, inbox in inboxes:
+            ids: dict[str, set[str]] = {}
+            for each in inbox.wait(hub, number)[number - 1]["data"]["entities"]:
+                ids.setdefault(each["entity_type"], set()).add(each["entityId"])
+            result.append(ids)
+        return result
+
+    for_anna, for_ben, for_all = told(1)
+    assert for_anna == {"Shot": {known["id"]}}
+    assert for_ben == for_all
+    assert set(for_ben) == {"Shot", "TypedContextLink", "FileComponent"}
+    assert for_ben["Shot"] == {secret["id"], known["id"]}
+
+    # Deleted things are gone when it is told: what they hung below must still be known.
+    session.delete(session.query('Project where name is "teaser"').one())
+    known["description"] = "well known"
+    session.commit()
+    for_anna, _, for_all = told(2)
+    assert for_anna == {"Shot": {known["id"]}}
+    assert {"Project", "AssetVersion", "Note"} <= set(for_all)

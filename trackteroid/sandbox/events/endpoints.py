@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -26,6 +26,7 @@ from trackteroid.sandbox.events.hub import Hub, Routed
 from trackteroid.sandbox.events.packets import PacketCode, PacketError
 from trackteroid.sandbox.events.sessions import Sessions
 from trackteroid.sandbox.events.updates import update_event
+from trackteroid.sandbox.visibility import hidden_projects, sight_without
 
 __all__ = ["EventEndpoints", "EventLimits"]
 
@@ -125,21 +126,43 @@ class EventEndpoints:
         Must be called under the storage's lock: it reads what the request left behind, and events keep the order of the
         commits.
         """
-        if not self._hub.watches_updates or self._loop is None:
+        watchers = self._hub.watchers
+        if not watchers or self._loop is None:
             return
         try:
-            event = update_event(self._api.storage, committed, event_id=_new_id(), server_id=self._id)
+            events = list(self._update_events(committed, watchers))
         except Exception:
             # The request has been committed: its answer must not become an error by what we do afterwards.
             _LOG.exception("An update event could not be made")
             return
-        if event is not None:
+        for event, users in events:
             # The loop may end at any time, and whoever listened with it.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._publish, event)
+                self._loop.call_soon_threadsafe(self._publish, event, users)
 
-    def _publish(self, event: Mapping[str, object]) -> None:
-        self._deliver(self._hub.route(event))
+    def _update_events(
+        self, committed: Committed, watchers: frozenset[str]
+    ) -> Iterator[tuple[Mapping[str, object], frozenset[str]]]:
+        """One event for all who see the same, with the users who get it."""
+        storage, event_id = self._api.storage, _new_id()
+        removed = frozenset(
+            str(each.key[0]).lower()
+            for each in committed.changes
+            if each.action == "remove"
+            and each.entity_type.name == "Project"
+            and each.columns.get("is_private", (0,))[0]
+        )
+        groups: dict[frozenset[str], list[str]] = {}
+        for user_id in watchers:
+            groups.setdefault(hidden_projects(storage, user_id, removed), []).append(user_id)
+        for hidden, users in groups.items():
+            sight = sight_without(storage, hidden)
+            event = update_event(storage, committed, event_id=event_id, server_id=self._id, sight=sight)
+            if event is not None:
+                yield event, frozenset(users)
+
+    def _publish(self, event: Mapping[str, object], users: frozenset[str]) -> None:
+        self._deliver(self._hub.route(event, users))
 
     def _deliver(self, routed: Routed) -> None:
         if not routed.recipients:

@@ -1,12 +1,12 @@
 """Routing of events between connections: who subscribed to what, and who gets an event (specification 7.4).
 
 Connections are names here; sending is somebody else's business. Not safe for use from several threads at once, except
-`watches_updates`.
+`watchers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +57,11 @@ class Hub:
         new_id: Makes ids for events that come without one.
 
     Attributes:
-        watches_updates: Whether anybody might want an `ftrack.update` event; may be read from any thread.
+        watchers: Ids of the users who might want an `ftrack.update` event; may be read from any thread.
     """
 
     def __init__(self, *, new_id: Callable[[], str]) -> None:
-        self.watches_updates = False
+        self.watchers: frozenset[str] = frozenset()
         self._new_id = new_id
         self._connections: dict[str, _Connection] = {}
 
@@ -87,8 +87,12 @@ class Hub:
             return Routed(self._unsubscribe(sender, event.get("data")))
         return self.route(self._prepared(event, sender.caller))
 
-    def route(self, event: Mapping[str, Any]) -> Routed:
-        """Find who gets an event: connections with a subscriber that listens to it and is meant by its target."""
+    def route(self, event: Mapping[str, Any], users: Container[str] | None = None) -> Routed:
+        """Find who gets an event: connections with a subscriber that listens to it and is meant by its target.
+
+        Args:
+            users: Ids of the only users whom it may be told; all if not given.
+        """
         try:
             target = _target(event.get("target"))
         except ExpressionError as error:
@@ -96,7 +100,8 @@ class Hub:
         recipients = tuple(
             name
             for name, connection in self._connections.items()
-            if any(_wants(each, event, target) for each in connection.subscriptions.values())
+            if (users is None or connection.caller.user_id in users)
+            and any(_wants(each, event, target) for each in connection.subscriptions.values())
         )
         return Routed(event=event, recipients=recipients)
 
@@ -124,10 +129,10 @@ class Hub:
         return None
 
     def _look_for_watchers(self) -> None:
-        self.watches_updates = any(
-            each.watches_updates
+        self.watchers = frozenset(
+            connection.caller.user_id
             for connection in self._connections.values()
-            for each in connection.subscriptions.values()
+            if any(each.watches_updates for each in connection.subscriptions.values())
         )
 
     def _prepared(self, event: Mapping[str, Any], caller: Caller) -> dict[str, Any]:

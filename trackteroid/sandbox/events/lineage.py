@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from trackteroid.sandbox.changes import Change, Changes, StoredRow
+from trackteroid.sandbox.hidden_rows import OWNERS, owner_tables
 from trackteroid.sandbox.schema import EntityType, Schema
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored
+from trackteroid.sandbox.visibility import Sight
 
 __all__ = ["Lineage", "entity_id", "event_type", "parent_columns"]
 
@@ -46,6 +48,8 @@ _PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "TypedContextLink": (("to_id", "Context"),),
     "UserSecurityRoleProject": (("project_id", "Context"),),
 }
+# Number of a row that is gone.
+_REMOVED = 0
 # Families that are one table on a real server, whatever the concrete type.
 _SHARED_NAMES = {"Component": "component", "StatusChange": "trac"}
 
@@ -74,6 +78,7 @@ class Lineage:
     """
 
     def __init__(self, storage: Storage, changes: Iterable[Change]) -> None:
+        self._storage = storage
         self._reader = Changes(storage)
         self._schema = storage.schema
         self._known: dict[tuple[str, str], StoredRow | None] = {}
@@ -81,8 +86,7 @@ class Lineage:
             place = (change.entity_type.table, entity_id(change.key).lower())
             if change.action == "remove":
                 values = {name: old for name, (old, _) in change.columns.items()}
-                # Nobody writes to a row that is gone: its number doesn't matter.
-                self._known[place] = StoredRow(change.entity_type, 0, values)
+                self._known[place] = StoredRow(change.entity_type, _REMOVED, values)
             elif change.action == "add":
                 self._known.pop(place, None)
 
@@ -111,6 +115,30 @@ class Lineage:
             table, identifier = self._parent(current)
             yield current, identifier
             current = None if table is None else self.row(table, identifier)
+
+    def is_seen(self, row: StoredRow, sight: Sight) -> bool:
+        """Whether a user sees a row, or would see it if it hadn't just been removed."""
+        if row.sequence != _REMOVED:
+            return row.sequence in sight.seen(self._storage, row.entity_type.table, [row.sequence])
+        return not self._hangs_below(row, sight.hidden)
+
+    def _hangs_below(self, row: StoredRow, projects: frozenset[str]) -> bool:
+        """Whether anything that the row belongs to is in one of these projects (ids in lower case)."""
+        waiting, seen = [row], set()
+        while waiting:
+            current = waiting.pop()
+            table = current.entity_type.table
+            if (place := (table, entity_id(current.key).lower())) in seen:
+                continue
+            seen.add(place)
+            if table == "Context" and str(current.values.get("project_id")).lower() in projects:
+                return True
+            for column in OWNERS.get(table, ()):
+                identifier = current.values.get(column)
+                if identifier is not None:
+                    found = (self.row(each, identifier) for each in owner_tables(table, column))
+                    waiting += [each for each in found if each is not None]
+        return False
 
     def _parent(self, row: StoredRow) -> tuple[str | None, Stored]:
         for column, table in _PARENTS.get(row.entity_type.table, ()):

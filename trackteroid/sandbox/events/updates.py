@@ -18,6 +18,7 @@ from trackteroid.sandbox.events.lineage import Lineage, entity_id, event_type, p
 from trackteroid.sandbox.schema import EntityType, Kind
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored, to_wire
+from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
 __all__ = ["update_event"]
 
@@ -38,23 +39,26 @@ class _Net:
     custom: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
 
-def update_event(storage: Storage, committed: Committed, *, event_id: str, server_id: str) -> dict[str, Any] | None:
+def update_event(
+    storage: Storage, committed: Committed, *, event_id: str, server_id: str, sight: Sight = EVERYTHING
+) -> dict[str, Any] | None:
     """Describe a commit.
 
     Args:
         storage: The data after the commit; its lock must be held.
         event_id: Id of the event.
         server_id: Id of this server as the event's source.
+        sight: What those see who will get it.
 
     Returns:
-        The event; None if nothing that clients know of was changed in the end.
+        The event; None if nothing that these clients know of was changed in the end.
     """
     lineage = Lineage(storage, committed.changes)
     nets = _net_changes(each for each in committed.changes if not each.entity_type.hidden)
     entities = [
         entity
         for net in _with_custom_attributes(nets, lineage)
-        if (entity := _entity(net, lineage)) is not None and (entity["keys"] or entity["action"] != "update")
+        if (entity := _entity(net, lineage, sight)) is not None and (entity["keys"] or entity["action"] != "update")
     ]
     if not entities:
         return None
@@ -170,9 +174,9 @@ def _attribute_text(stored: Stored) -> str | None:
 # What the event says of one row
 
 
-def _entity(net: _Net, lineage: Lineage) -> dict[str, Any] | None:
+def _entity(net: _Net, lineage: Lineage, sight: Sight) -> dict[str, Any] | None:
     row = lineage.by_key(net.entity_type, net.key)
-    if row is None:
+    if row is None or (sight.hidden and not lineage.is_seen(row, sight)):
         return None
     changes: dict[str, dict[str, Any]] = {}
     for name, (old, new) in net.columns.items():

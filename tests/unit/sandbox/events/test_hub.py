@@ -206,21 +206,21 @@ def test_a_subscription_may_name_the_added_id(hub: Hub) -> None:
 
 def test_update_events_are_wanted_while_somebody_might_listen(hub: Hub) -> None:
     subscribe(hub, "ann", "topic=ftrack.meta.reply", {"id": "hub"})
-    assert not hub.watches_updates
+    assert not hub.watchers
 
     subscribe(hub, "ann", "topic=ftrack.update and source.user.username=me", {"id": "updates"})
-    assert hub.watches_updates
+    assert hub.watchers
     unsubscribe(hub, "ann", "updates")
-    assert not hub.watches_updates
+    assert not hub.watchers
 
     subscribe(hub, "ben", "topic=*")
-    assert hub.watches_updates
+    assert hub.watchers
     subscribe(hub, "ben", "topic=news")
-    assert not hub.watches_updates
+    assert not hub.watchers
 
     subscribe(hub, "ben", "topic=*")
     hub.disconnect("ben")
-    assert not hub.watches_updates
+    assert not hub.watchers
 
 
 @settings(max_examples=200)
