@@ -17,6 +17,7 @@ __all__ = [
     "LedgerDataError",
     "LedgerError",
     "LedgerUnavailableError",
+    "PolicyError",
     "QuerySyntaxError",
     "RecordingChangedError",
     "RecordingError",
@@ -53,6 +54,10 @@ class SettingsError(TrackteroidError, ValueError):
 
 class ConfigurationError(TrackteroidError, RuntimeError):
     """The user's configuration file cannot be used."""
+
+
+class PolicyError(TrackteroidError, RuntimeError):
+    """A rule of the studio about what may be committed fails."""
 
 
 class BadInputError(TrackteroidError, ValueError):

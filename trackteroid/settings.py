@@ -67,9 +67,20 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
-def _variable(name: str, default: Any, parse: Callable[[str], Any], description: str) -> Any:
-    metadata = {"variable": name, "parse": parse, "description": description}
-    return dataclass_field(default=default, metadata=metadata)
+def _secrets(text: str) -> tuple[str, ...]:
+    words = _words(text)
+    if any(len(word) < _SHORTEST_SECRET for word in words):
+        raise ValueError(f"each key must have {_SHORTEST_SECRET} characters or more")
+    return words
+
+
+# Less can be guessed.
+_SHORTEST_SECRET = 16
+
+
+def _variable(name: str, default: Any, parse: Callable[[str], Any], description: str, *, secret: bool = False) -> Any:
+    metadata = {"variable": name, "parse": parse, "description": description, "secret": secret}
+    return dataclass_field(default=default, metadata=metadata, repr=not secret)
 
 
 def _without_password(text: str) -> str:
@@ -176,6 +187,13 @@ class Settings:
     payload_limit: int = _variable(
         "TRACKTEROID_PAYLOAD_LIMIT", 8 * 1024 * 1024, _count, "Largest recording that is taken, compressed."
     )
+    signing_keys: tuple[str, ...] = _variable(
+        "TRACKTEROID_SIGNING_KEY",
+        (),
+        _secrets,
+        "Secret with which clients sign recordings; workers that have it refuse the rest. Several, by commas: the first signs.",
+        secret=True,
+    )
     spool_folder: str | None = _variable(
         "TRACKTEROID_SPOOL",
         None,
@@ -236,7 +254,7 @@ class Settings:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as error:
-                shown = _without_password(text)
+                shown = "(not shown)" if item.metadata["secret"] else _without_password(text)
                 raise SettingsError(f"{variable}={shown!r} cannot be used: {error}.") from error
         return cls(**values)
 

@@ -14,6 +14,7 @@ from enum import Enum
 from trackteroid.commits.commit import CommitError
 from trackteroid.commits.ledger import Doubt
 from trackteroid.errors import (
+    ConfigurationError,
     LedgerDataError,
     RecordingError,
     RecordingRefusedError,
@@ -236,6 +237,9 @@ def classify(error: BaseException) -> Verdict:
             error_class=name,
             reason=f"{_sentence(str(error))} Enqueue the original file again or record again.",
         )
+    if isinstance(error, ConfigurationError):
+        # The studio's file, not this commit: nothing can be committed before somebody has corrected it.
+        return Verdict(kind=VerdictKind.ENVIRONMENT, error_class=name, reason=_sentence(str(error)))
     if isinstance(error, SessionClosedError):
         return Verdict(
             kind=VerdictKind.TRANSIENT, error_class=name, reason=f"{_sentence(str(error))} It is tried again."

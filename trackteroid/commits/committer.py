@@ -21,11 +21,13 @@ from trackteroid.commits.classification import Verdict, VerdictKind, classify, s
 from trackteroid.commits.lease import LeaseKeeper
 from trackteroid.commits.ledger import Burial, Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
+from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.retrying import Decision, RetryPolicy, decide
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.server import Server, WarmServer
 from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.signing import unseal_checked
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.work import Work
 from trackteroid.errors import (
@@ -61,6 +63,7 @@ class CommitterPolicy:
         request_timeout: How long a request may take, if the lease allows.
         payload_limit: Largest stored recording, compressed bytes.
         server_aliases: `alias=url` pairs of URLs that mean the same server.
+        signing_keys: If there are any, only recordings signed with one of them are committed.
         version_policy: `fail` or `next`: what becomes of a wanted version number that is taken.
         retry: When to try again.
     """
@@ -69,6 +72,7 @@ class CommitterPolicy:
     request_timeout: float = 60.0
     payload_limit: int = 8 * 1024 * 1024
     server_aliases: tuple[str, ...] = ()
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
     version_policy: str = "fail"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -80,6 +84,7 @@ class CommitterPolicy:
             request_timeout=settings.request_timeout,
             payload_limit=settings.payload_limit,
             server_aliases=settings.server_aliases,
+            signing_keys=settings.signing_keys,
             version_policy=settings.version_policy,
             retry=RetryPolicy(
                 base=settings.retry_base_seconds,
@@ -264,6 +269,7 @@ class _Attempt:
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
+        refuse_forbidden(recording, session=server)
         work = self._work = Work(
             server, schemas, recording, timeout=self._request_seconds(), overtaken=self._claim.overtaken
         )
@@ -292,6 +298,12 @@ class _Attempt:
         payload = self._claim.payload
         if payload is None:
             raise LedgerDataError("The ledger has lost the recording of this commit (does its Redis evict?).")
+        payload = unseal_checked(
+            payload,
+            keys=self._policy.signing_keys,
+            commit_id=self._claim.commit.id,
+            server_url=self._ledger.server_url,
+        )
         recording = Recording.from_payload(decompress(payload, limit=self._policy.payload_limit))
         if recording.server_url is not None:
             recorded = normalise_server_url(recording.server_url, self._policy.server_aliases)

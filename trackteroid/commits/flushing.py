@@ -10,6 +10,7 @@ from typing import Any
 
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.payload import decompress
+from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording
 from trackteroid.commits.submission import submit
 from trackteroid.errors import (
@@ -127,7 +128,9 @@ class _Flush:
         item = self._spool.read(entry)
         if self._redis_url is not None and item.redis_url != self._redis_url:
             return "elsewhere"
-        recording = Recording.from_payload(decompress(item.payload, limit=self._payload_limit))
+        # Whether it is signed, and well, is for the worker to judge.
+        payload, _ = unseal(item.payload)
+        recording = Recording.from_payload(decompress(payload, limit=self._payload_limit))
         _check(item, recording)
         ledger = self._ledgers.get(item.server_url)
         if ledger is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpoolLimits
 from trackteroid.errors import RecordingNotFoundError, TrackteroidError
 from trackteroid.operations.recording import Recording, read_recording
@@ -80,7 +81,8 @@ def _read(path: Path, settings: Settings, server_url: str | None) -> Found:
         facts = path.stat()
         spool = Spool(path.parent, limits=SpoolLimits(item_bytes=settings.payload_limit))
         item = spool.read(Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
-        recording = Recording.from_payload(decompress(item.payload, limit=settings.payload_limit))
+        payload, _ = unseal(item.payload)
+        recording = Recording.from_payload(decompress(payload, limit=settings.payload_limit))
         return Found(path=path, recording=recording, server_url=item.server_url)
     recording = read_recording(path)
     url = recording.server_url or server_url

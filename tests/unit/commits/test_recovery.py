@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.support.canned_server import SERVER_URL, CannedServer
 from tests.support.clock import FakeClock
 from tests.support.recordings import create, delete, recorded, update
-from tests.unit.commits.test_committer import POLICY, SERVER_URL, CannedServer
+from tests.unit.commits.test_committer import POLICY
 from trackteroid.commits.committer import Committer
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.memory_ledger import MemoryLedger
