@@ -77,6 +77,9 @@ def ledger_policy(settings: Settings) -> LedgerPolicy:
         max_claims=settings.max_claims,
         retention_seconds=settings.retention_seconds,
         tombstone_seconds=settings.tombstone_seconds,
+        concurrency=settings.concurrency,
+        probe_seconds=settings.probe_seconds,
+        streak=settings.breaker_streak,
     )
 
 
