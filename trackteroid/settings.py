@@ -145,6 +145,13 @@ class Settings:
         _count,
         "So many commits in a row with the same error count as trouble around us.",
     )
+    conflict_policy: tuple[str, ...] = _variable(
+        "TRACKTEROID_CONFLICT_POLICY",
+        ("status=skip",),
+        _words,
+        "Comma-separated `attribute=choice` or `Type.attribute=choice`: what becomes of a value that somebody changed since it was "
+        "recorded: `overwrite` (all others), `skip` or `fail`.",
+    )
     version_policy: str = _variable(
         "TRACKTEROID_VERSION_POLICY",
         "fail",

@@ -41,7 +41,13 @@ SCHEMAS: list[dict[str, Any]] = [
     {
         "id": "Task",
         "primary_key": ["id"],
-        "properties": {"id": {"type": "string"}, "bid": {"type": "number"}, "name": {"type": "string"}},
+        "properties": {
+            "id": {"type": "string"},
+            "bid": {"type": "number"},
+            "status_id": {"type": "string"},
+            "lists": {"type": "array", "items": {"$ref": "Component"}},
+            "name": {"type": "string"},
+        },
     },
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trackteroid.operations.manifest import Base, Manifest
+from trackteroid.operations.manifest import Base, Delta, Manifest
 from trackteroid.operations.operation import (
     CreateOperation,
     DeleteOperation,
@@ -37,6 +37,7 @@ def recorded(
     recording_id: str = "rec-1",
     server_url: str | None = "https://studio.example",
     bases: Sequence[tuple[str, str, str, Any]] = (),
+    deltas: Sequence[Delta] = (),
     created_at: str = "2026-01-01T00:00:00+00:00",
 ) -> Recording:
     """Return a recording; `bases`: (entity type, id, attribute, value)."""
@@ -47,6 +48,7 @@ def recorded(
         user="anna",
         host="node7",
         server_url=server_url,
+        deltas=tuple(deltas),
         bases=tuple(
             Base(entity=key_text(kind, [key]), attribute=name, known=True, value=value)
             for kind, key, name, value in bases

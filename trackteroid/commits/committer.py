@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from trackteroid.commits.classification import Verdict, VerdictKind, classify, signature
+from trackteroid.commits.conflicts import ConflictPolicy
 from trackteroid.commits.lease import LeaseKeeper
 from trackteroid.commits.ledger import Burial, Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
@@ -65,6 +66,7 @@ class CommitterPolicy:
         server_aliases: `alias=url` pairs of URLs that mean the same server.
         signing_keys: If there are any, only recordings signed with one of them are committed.
         version_policy: `fail` or `next`: what becomes of a wanted version number that is taken.
+        conflict_policy: What becomes of values that somebody changed since they were recorded.
         retry: When to try again.
     """
 
@@ -74,6 +76,7 @@ class CommitterPolicy:
     server_aliases: tuple[str, ...] = ()
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
     version_policy: str = "fail"
+    conflict_policy: ConflictPolicy = field(default_factory=ConflictPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     @classmethod
@@ -86,6 +89,7 @@ class CommitterPolicy:
             server_aliases=settings.server_aliases,
             signing_keys=settings.signing_keys,
             version_policy=settings.version_policy,
+            conflict_policy=ConflictPolicy.from_words(settings.conflict_policy),
             retry=RetryPolicy(
                 base=settings.retry_base_seconds,
                 cap=settings.retry_cap_seconds,
@@ -278,7 +282,7 @@ class _Attempt:
         if not work.to_send:
             return work.result([])
         work.validate()
-        work.examine(version_policy=self._policy.version_policy)
+        work.examine(version_policy=self._policy.version_policy, conflict_policy=self._policy.conflict_policy)
         if not work.to_send:
             return work.result([])
         self._step("before_sent")

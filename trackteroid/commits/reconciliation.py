@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from trackteroid.commits.batch import Payload
+from trackteroid.commits.members import Deltas, merge_members
 from trackteroid.commits.schemas import Schemas
 
 __all__ = ["UNKNOWN_BASE", "Found", "Plan", "plan_remaining", "questions", "read_answers"]
@@ -100,7 +101,9 @@ def read_answers(asked: Sequence[Question], answers: Sequence[Any], schemas: Sch
     return found
 
 
-def plan_remaining(batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf) -> Plan:
+def plan_remaining(
+    batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf, deltas: Deltas | None = None
+) -> Plan:
     """Return what is left to do of a batch that may have been applied wholly, half-way or not at all.
 
     Args:
@@ -108,12 +111,16 @@ def plan_remaining(batch: Sequence[Payload], found: Found, schemas: Schemas, bas
         found: What is there now; from `read_answers`.
         schemas: For comparing values.
         base_of: What the server had when it was recorded.
+        deltas: What the recording does to collections.
     """
-    return _Planner(batch, found, schemas, base_of).plan()
+    return _Planner(batch, found, schemas, base_of, deltas or {}).plan()
 
 
 class _Planner:
-    def __init__(self, batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf) -> None:
+    def __init__(
+        self, batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf, deltas: Deltas
+    ) -> None:
+        self._deltas = deltas
         self._batch = batch
         self._found = found
         self._schemas = schemas
@@ -176,6 +183,12 @@ class _Planner:
 
     def _is_left(self, place: int, identity: tuple[str, Key], attribute: str, target: Any, row: Any) -> bool:
         entity_type, key = identity
+        delta = self._deltas.get((entity_type, key, attribute))
+        if delta is not None:
+            # Applied once more it would take back what a person did to the collection since.
+            return not self._was_applied(place) and (
+                merge_members(row.get(attribute), target, delta, self._schemas) is not None
+            )
         current = self._schemas.comparable(entity_type, attribute, row.get(attribute))
         if current == self._schemas.comparable(entity_type, attribute, target):
             return False

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Set
 from typing import Any
 
 from trackteroid.commits.batch import Payload, build_batch
+from trackteroid.commits.conflicts import ConflictPolicy, resolve, to_look_at
 from trackteroid.commits.order import column, entity_name
 from trackteroid.commits.reconciliation import UNKNOWN_BASE, Found, Plan, plan_remaining, questions, read_answers
 from trackteroid.commits.result import CommitResult, Skipped, result_of
@@ -17,7 +18,14 @@ from trackteroid.commits.server import Server
 from trackteroid.commits.validation import validate
 from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
 from trackteroid.errors import ServerCallError
-from trackteroid.operations.operation import key_text, resolve_textual_references
+from trackteroid.operations.effects import identity_of
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import (
+    CreateOperation,
+    key_text,
+    parse_key_text,
+    resolve_textual_references,
+)
 from trackteroid.operations.recording import Recording
 
 __all__ = ["Work"]
@@ -52,29 +60,52 @@ class Work:
         self._bases = {
             (base.entity, base.attribute): base.value for base in (manifest.bases if manifest else ()) if base.known
         }
+        self._deltas = _deltas_of(manifest.deltas if manifest else ())
+        self._created = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
         self._skipped: list[Skipped] = []
         if overtaken:
             self.batch = list(self._without(self.batch, overtaken))
         self._found: Found = {}
         self._plan = Plan(send=self.batch)
 
-    def examine(self, *, version_policy: str = "fail") -> None:
+    def examine(self, *, version_policy: str = "fail", conflict_policy: ConflictPolicy | None = None) -> None:
         """Ask the server what only it knows before `to_send` may leave; one request, or none if there is nothing to ask.
 
         Args:
             version_policy: `fail` or `next`: what becomes of a wanted version number that is taken.
+            conflict_policy: What becomes of values that somebody changed since they were recorded; None: they are overwritten.
 
         Raises:
-            RecordingRefusedError: A wanted version number is taken, and the policy is `fail`.
+            RecordingRefusedError: A wanted version number is taken or a value was changed, and the policy for that is `fail`.
             ServerCallError: The server did not say.
         """
+        policy = conflict_policy or ConflictPolicy({})
         wanted = wanted_versions(self.batch, self.to_send)
-        if not wanted:
+        looked_at = to_look_at(self.to_send, self._is_created, policy, self._deltas)
+        asked = questions(looked_at, self._schemas)
+        expressions = [question.expression for question in asked]
+        if wanted:
+            expressions.append(version_question(wanted))
+        if not expressions:
             return
-        question = {"action": "query", "expression": version_question(wanted)}
-        (answer,) = self._server.exchange([question], timeout=self._timeout)
-        self._plan.send, notes = settle_versions(self.to_send, wanted, answer["data"], policy=version_policy)
-        self._plan.notes.extend(notes)
+        batch = [{"action": "query", "expression": expression} for expression in expressions]
+        answers = self._server.exchange(batch, timeout=self._timeout)
+        if wanted:
+            self._plan.send, notes = settle_versions(self.to_send, wanted, answers[-1]["data"], policy=version_policy)
+            self._plan.notes.extend(notes)
+        if looked_at:
+            found = read_answers(asked, answers[: len(asked)], self._schemas)
+            resolved = resolve(
+                self.to_send,
+                looked_at,
+                found,
+                self._schemas,
+                base_of=self._base_of,
+                policy=policy,
+                deltas=self._deltas,
+            )
+            self._plan.send = resolved.send
+            self._skipped.extend(resolved.skipped)
 
     @property
     def to_send(self) -> list[Payload]:
@@ -89,7 +120,7 @@ class Work:
         """
         asked = questions(self.batch, self._schemas)
         self._ask(asked)
-        self._plan = plan_remaining(self.batch, self._found, self._schemas, self._base_of)
+        self._plan = plan_remaining(self.batch, self._found, self._schemas, self._base_of, self._deltas)
 
     def all_created(self) -> bool:
         """Whether the batch creates something, and all of it exists: it was applied, for a batch is applied as a whole.
@@ -141,6 +172,9 @@ class Work:
             return False
         return any(payload["action"] == "create" for payload in self.to_send)
 
+    def _is_created(self, payload: Payload) -> bool:
+        return (payload["entity_type"], tuple(map(str, payload["entity_key"]))) in self._created
+
     def _without(self, batch: Iterable[Payload], overtaken: Set[tuple[str, str]]) -> Iterable[Payload]:
         for payload in batch:
             if payload["action"] == "update":
@@ -172,3 +206,13 @@ class Work:
 
     def _base_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Any:
         return self._bases.get((key_text(entity_type, key), attribute), UNKNOWN_BASE)
+
+
+def _deltas_of(deltas: Iterable[Delta]) -> dict[tuple[str, tuple[str, ...], str], Delta]:
+    found = {}
+    for delta in deltas:
+        parsed = parse_key_text(delta.entity)
+        if parsed is not None:
+            entity_type, key = parsed
+            found[entity_type, key, delta.attribute] = delta
+    return found

@@ -12,6 +12,7 @@ from tests.support.clock import FakeClock
 from tests.support.recordings import create, delete, recorded, update
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
+from trackteroid.commits.conflicts import ConflictPolicy
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.ledger import Claim, LedgerPolicy
 from trackteroid.commits.memory_ledger import MemoryLedger
@@ -19,6 +20,8 @@ from trackteroid.commits.retrying import RetryPolicy
 from trackteroid.commits.server import WarmServer
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import ServerCallError
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import key_text
 from trackteroid.operations.recording import Recording
 from trackteroid.settings import Settings
 
@@ -588,3 +591,135 @@ def test_what_ftrack_asks_to_wait_is_waited_by_everybody(stage: Stage) -> None:
     assert stage.committer.drain() == []
     stage.clock.advance(1.0)
     assert len(stage.committer.drain()) == 2
+
+
+STATUS = ("Task", "t1", "status_id", "ready")
+
+
+def conflicting(stage: Stage, now: str, choice: str | None = None, **facts: Any) -> Outcome:
+    """The task's status was "ready" when "done" was recorded; `now` it is something else."""
+    stage.server.rows["Task", "t1"]["status_id"] = now
+    facts.setdefault("bases", [STATUS])
+    stage.enqueue(create("AssetVersion", "v1"), update("Task", "t1", "status_id", "done"), **facts)
+    policy = CommitterPolicy() if choice is None else CommitterPolicy(conflict_policy=ConflictPolicy({"*": choice}))
+    outcome = stage.make_committer(stage.server, policy=policy).commit_next()
+    assert outcome is not None
+    return outcome
+
+
+def status(stage: Stage) -> Any:
+    return stage.server.rows["Task", "t1"]["status_id"]
+
+
+def test_a_status_that_somebody_changed_since_stays_and_that_is_said(stage: Stage) -> None:
+    outcome = conflicting(stage, "approved")
+    assert (outcome.state, status(stage)) == (CommitState.COMMITTED, "approved")
+    assert outcome.result is not None
+    (skipped,) = outcome.result.skipped
+    assert skipped.as_dict() == {
+        "entity_type": "Task",
+        "key": "t1",
+        "attribute": "status_id",
+        "reason": "conflict",
+        "wanted": "done",
+        "base": "ready",
+        "current": "approved",
+    }
+    assert outcome.result.created == {"AssetVersion": ["v1"]}
+    assert stage.commit().result == outcome.result.as_dict()
+
+
+def test_a_status_that_is_as_it_was_or_as_it_should_be_is_no_conflict(stage: Stage) -> None:
+    outcome = conflicting(stage, "ready")
+    assert outcome.result is not None and not outcome.result.skipped
+    assert status(stage) == "done"
+    stage.enqueue(update("Task", "t1", "status_id", "done"), recording_id="rec-2", bases=[STATUS])
+    outcome = stage.attempt()
+    assert outcome.result is not None and not outcome.result.skipped
+
+
+def test_a_conflict_may_be_overwritten_without_asking(stage: Stage) -> None:
+    outcome = conflicting(stage, "approved", "overwrite")
+    assert (status(stage), stage.server.queries) == ("done", 0)
+    assert outcome.result is not None and not outcome.result.skipped
+
+
+def test_a_conflict_may_be_fatal_and_says_everything_about_it(stage: Stage) -> None:
+    outcome = conflicting(stage, "approved", "fail")
+    assert (outcome.state, stage.server.writes) == (CommitState.DEAD, [])
+    assert "Task t1.status_id was 'ready', is 'approved' and should become 'done'" in outcome.message
+
+
+def test_without_a_base_the_value_is_written_and_reported_as_unchecked(stage: Stage) -> None:
+    outcome = conflicting(stage, "approved", bases=[])
+    assert status(stage) == "done"
+    assert outcome.result is not None
+    assert [skipped.reason for skipped in outcome.result.skipped] == ["unchecked"]
+
+
+def test_a_recording_of_nothing_but_a_conflict_sends_nothing(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"]["status_id"] = "approved"
+    stage.enqueue(update("Task", "t1", "status_id", "done"), bases=[STATUS])
+    outcome = stage.attempt()
+    assert (outcome.state, stage.server.writes) == (CommitState.COMMITTED, [])
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_lost_reply_of_a_status_change_is_no_conflict_with_itself(stage: Stage, applied: bool) -> None:
+    stage.server.rows["Task", "t1"]["status_id"] = "ready"
+    stage.enqueue(update("Task", "t1", "status_id", "done"), bases=[STATUS])
+    (stage.server.after if applied else stage.server.before).append(LOST_REPLY)
+    stage.attempt()
+    stage.clock.advance(100.0)
+    outcome = stage.attempt()
+    assert status(stage) == "done"
+    assert outcome.result is not None and not outcome.result.skipped
+
+
+def listed(*names: str) -> list[dict[str, str]]:
+    return [{"__entity_type__": "Component", "id": name} for name in names]
+
+
+def appending(name: str, *before: str) -> Recording:
+    operation = update("Task", "t1", "lists", listed(*before, name))
+    delta = Delta(entity=key_text("Task", ["t1"]), attribute="lists", added=(key_text("Component", [name]),))
+    return recorded(operation, recording_id=f"rec-{name}", deltas=[delta])
+
+
+def members(stage: Stage) -> list[str]:
+    return [item["id"] for item in stage.server.rows["Task", "t1"]["lists"]]
+
+
+def test_two_recordings_that_append_to_one_list_do_not_undo_each_other(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"]["lists"] = listed("a")
+    for name in ("b", "c"):
+        stage.accept(appending(name, "a"))
+    stage.server.rows["Task", "t1"]["lists"] = listed("a", "person")
+    assert len(stage.committer.drain()) == 2
+    assert members(stage) == ["a", "person", "b", "c"]
+
+
+def test_what_is_in_the_list_already_is_not_sent(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"]["lists"] = listed("a", "b")
+    stage.accept(appending("b", "a"))
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.writes == []
+
+
+def test_what_a_recording_removed_is_removed_from_who_is_there_now(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"]["lists"] = listed("a", "b", "person")
+    delta = Delta(entity=key_text("Task", ["t1"]), attribute="lists", removed=(key_text("Component", ["a"]),))
+    stage.accept(recorded(update("Task", "t1", "lists", listed("b")), deltas=[delta]))
+    stage.attempt()
+    assert members(stage) == ["b", "person"]
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_lost_reply_of_an_append_is_looked_into(stage: Stage, applied: bool) -> None:
+    stage.server.rows["Task", "t1"]["lists"] = listed("a")
+    stage.accept(appending("b", "a"))
+    (stage.server.after if applied else stage.server.before).append(LOST_REPLY)
+    stage.attempt()
+    stage.clock.advance(100.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert (members(stage), len(stage.server.writes)) == (["a", "b"], 1 if applied else 2)
