@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trackteroid.cli.exit_codes import ExitCode
-from trackteroid.cli.output import print_json, print_line, print_table
+from trackteroid.cli.output import message, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from trackteroid.operations.operation import Operation
@@ -25,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="show what a recording would do")
     show.add_argument("file", metavar="FILE")
     show.add_argument("--json", action="store_true", help='print {"manifest": ..., "operations": [...]}')
+    show.add_argument("--names", action="store_true", help="names instead of ids, asked from ftrack if it is at hand")
     show.set_defaults(run=_show)
     commit = commands.add_parser("commit", help="commit a recording at once, without a queue")
     commit.add_argument("file", metavar="FILE")
@@ -51,7 +53,7 @@ def _show(options: argparse.Namespace) -> int:
         return ExitCode.OK
     print_table(
         ["#", "operation", "entity", "what"],
-        operation_rows(recording.operations),
+        operation_rows(recording.operations, _names(recording) if options.names else {}),
         title=_title(recording),
     )
     return ExitCode.OK
@@ -70,38 +72,67 @@ def _title(recording: Recording) -> str:
     return ", ".join(parts)
 
 
-def operation_rows(operations: tuple[Operation, ...]) -> list[list[str]]:
-    """Return one row per operation: number, kind, entity, and what it sets."""
+def _names(recording: Recording) -> dict[str, str]:
+    """Return id to name, as far as the recording and the server say; without a server says so and goes on."""
+    from trackteroid.cli.names import names_in, names_on_server
+
+    names = names_in(recording)
+    try:
+        from trackteroid.session import Session
+
+        with Session(server_url=recording.server_url) as session:
+            names.update(
+                names_on_server(recording, session.schemas, lambda text: session.query(text).all(), known=names)
+            )
+    except Exception as error:
+        # Whatever is missing (settings, network, rights): the recording is shown all the same.
+        message(f"only names from the recording itself: {type(error).__name__}: {' '.join(str(error).split())}")
+    return names
+
+
+def operation_rows(operations: tuple[Operation, ...], names: Mapping[str, str] | None = None) -> list[list[str]]:
+    """Return one row per operation: number, kind, entity, and what it sets.
+
+    Args:
+        operations: Which.
+        names: Id to name, shown in its place.
+    """
     from trackteroid.operations.operation import CreateOperation, UpdateOperation
 
+    names = names or {}
     rows = []
     for number, operation in enumerate(operations, 1):
-        entity = f"{operation.entity_type} {', '.join(map(str, operation.entity_key.values()))}"
+        entity = f"{operation.entity_type} {_key(operation.entity_key.values(), names)}"
         if isinstance(operation, CreateOperation):
             what = ", ".join(
-                f"{name}={_text(value)}"
+                f"{name}={_text(value, names)}"
                 for name, value in operation.entity_data.items()
                 if name not in operation.entity_key
             )
             rows.append([str(number), "create", entity, what])
         elif isinstance(operation, UpdateOperation):
-            what = f"{operation.attribute_name}: {_text(operation.old_value)} -> {_text(operation.new_value)}"
+            old, new = _text(operation.old_value, names), _text(operation.new_value, names)
+            what = f"{operation.attribute_name}: {old} -> {new}"
             rows.append([str(number), "update", entity, what])
         else:
             rows.append([str(number), "delete", entity, ""])
     return rows
 
 
-def _text(value: Any) -> str:
+def _key(parts: Iterable[Any], names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(str(part), str(part)) for part in parts)
+
+
+def _text(value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, dict) and "__entity_type__" in value:
-        key = ", ".join(str(part) for name, part in value.items() if name != "__entity_type__")
-        return f"{value['__entity_type__']} {key}"
+        parts = (part for name, part in value.items() if name != "__entity_type__")
+        return f"{value['__entity_type__']} {_key(parts, names)}"
     if isinstance(value, dict) and "__type__" in value:
         return str(value.get("value"))
     if isinstance(value, list):
-        text = f"[{', '.join(_text(item) for item in value)}]"
+        text = f"[{', '.join(_text(item, names) for item in value)}]"
     elif isinstance(value, str | int | float | bool) or value is None:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(names.get(value, value) if isinstance(value, str) else value, ensure_ascii=False)
     else:
         text = str(getattr(value, "value", value))
     return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"

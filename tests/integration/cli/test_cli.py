@@ -82,6 +82,20 @@ def test_a_recording_is_shown_as_a_table_and_as_json(recording: Path, env: dict[
     assert data["manifest"]["labels"] == {"farm_job": "4711"}
 
 
+def test_references_are_shown_as_names_where_a_server_is_at_hand(recording: Path, env: dict[str, str]) -> None:
+    plain = trackteroid("recording", "show", str(recording), env=env)
+    assert "bc0040_comp" not in plain.stdout.split("\n", 1)[1]
+    named = trackteroid("recording", "show", "--names", str(recording), env=env)
+    assert (named.returncode, named.stderr) == (0, "")
+    assert "Asset bc0040_comp" in named.stdout
+    assert "Task compositing" in named.stdout
+    for environment in ({}, {**env, "FTRACK_API_KEY": "wrong"}):
+        without = trackteroid("recording", "show", "--names", str(recording), env=environment)
+        assert without.returncode == 0
+        assert "AssetVersion" in without.stdout
+        assert len(without.stderr.splitlines()) == 1
+
+
 def test_a_recording_is_committed_at_once_and_only_once(recording: Path, env: dict[str, str]) -> None:
     first = trackteroid("recording", "commit", str(recording), env=env)
     assert (first.returncode, first.stderr) == (0, "")
