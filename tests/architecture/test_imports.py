@@ -50,8 +50,8 @@ def test_every_public_name_can_be_had_offline_and_brings_neither_celery_nor_redi
 
 def test_the_farm_commands_need_neither_celery_nor_the_ftrack_client() -> None:
     source = """
-import trackteroid.cli.main, trackteroid.cli.enqueue
-import trackteroid.commits.enqueueing, trackteroid.operations.recording
+import trackteroid.cli.main, trackteroid.cli.enqueue, trackteroid.cli.spool, trackteroid.cli.recover
+import trackteroid.commits.enqueueing, trackteroid.operations.recording, trackteroid.commits.recovering
 """
     assert not {"celery", "kombu", "ftrack_api"} & loaded_by(source)
 
