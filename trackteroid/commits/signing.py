@@ -73,8 +73,8 @@ def unseal_checked(stored: bytes, *, keys: tuple[str, ...], commit_id: str, serv
         return payload
     if signature is None:
         raise SignatureRefusedError(
-            "The recording is not signed, and these workers commit only signed ones: set TRACKTEROID_SIGNING_KEY where recordings "
-            "are enqueued, and record again."
+            "The recording is not signed, and these workers commit only signed ones: set TRACKTEROID_SIGNING_KEY where "
+            "recordings are enqueued, and record again."
         )
     if not verify(payload, signature, keys=keys, commit_id=commit_id, server_url=server_url):
         raise SignatureRefusedError(
