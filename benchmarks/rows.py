@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ftrack_api
 
+from benchmarks.collection_rows import collection_rows
 from benchmarks.loading_rows import loading_rows
 from benchmarks.measure import Row, process_seconds, seconds
 from benchmarks.sandbox_rows import sandbox_rows
@@ -39,6 +40,7 @@ def rows() -> Iterator[Row]:
             yield commit_file(many)
             yield shared_hit()
             yield from loading_rows()
+            yield from collection_rows()
     yield from sandbox_rows()
 
 

@@ -418,6 +418,12 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     def _several(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E]:
         return _made(view or self._view, by_key)
 
+    def _reordered(self, entities: Sequence[Any]) -> EntityCollection[E]:
+        collection: EntityCollection[E] = _new(EntityCollection)
+        _set_view(collection, self._view)
+        _set_entities(collection, tuple(entities))
+        return collection
+
     def _subset(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E] | EmptyCollection[E]:
         view = view or self._view
         if by_key:
@@ -438,8 +444,8 @@ _set_by_key = EntityCollection.__dict__["_by_key"].__set__
 _set_query = EntityCollection.__dict__["_query"].__set__
 _new = EntityCollection.__new__
 
-# Slots that collections of one entity, of which loops make thousands, are made without: read before they are set, they
-# are None.
+# Slots that many collections are made without, above all those of one entity, of which loops make thousands: read before
+# they are set, they are None.
 _LATER = frozenset({"_by_key", "_query"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trackteroid.entities.context import Context, View
@@ -70,4 +70,8 @@ class Members(Container, Generic[E]):
 
     def _several(self, by_key: Mapping[Any, Any], view: View | None = None) -> EntityCollection[E]:
         """Return a collection of entities of which there is at least one."""
+        raise NotImplementedError
+
+    def _reordered(self, entities: Sequence[Any]) -> EntityCollection[E]:
+        """Return a collection of the same entities in another order."""
         raise NotImplementedError

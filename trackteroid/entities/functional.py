@@ -75,12 +75,14 @@ class FunctionalMethods(Members[E]):
         Equal ones keep their order.
         """
         keys = [comparable(function(item)) for item in self]
-        present = [position for position, key in enumerate(keys) if key is not None]
-        absent = [position for position, key in enumerate(keys) if key is None]
-        present.sort(key=keys.__getitem__, reverse=reverse)
-        keyed = list(self._keyed().items())
-        ordered = [*present, *absent] if reverse else [*absent, *present]
-        return self._several(dict([keyed[position] for position in ordered]))
+        positions: list[int] = list(range(len(keys)))
+        absent: list[int] = []
+        if None in keys:
+            absent = [position for position in positions if keys[position] is None]
+            positions = [position for position in positions if keys[position] is not None]
+        positions.sort(key=keys.__getitem__, reverse=reverse)
+        ordered = [*positions, *absent] if reverse else [*absent, *positions]
+        return self._reordered([self._entities[position] for position in ordered])
 
     def max(self, function: Callable[[EntityCollection[E]], Any]) -> EntityCollection[E]:
         """Return the entity for which the function returns most; of equal ones the last."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ftrack_api.exception
 
 from trackteroid import configuration
-from trackteroid.entities.collection import EmptyCollection, EntityCollection, collect
-from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import Entity, EntityType
 from trackteroid.entities.values import NOT_SET, items, read
 from trackteroid.errors import UsageError
@@ -20,6 +18,12 @@ from trackteroid.query.projections import Projection, check_projections, project
 from trackteroid.query.schemas import SCHEMA
 from trackteroid.query.scope import Scope
 from trackteroid.session import SESSION
+
+# Collections are what results are made of; whoever only writes queries down does without.
+if TYPE_CHECKING:
+    from trackteroid.entities.collection import EntityCollection
+    from trackteroid.entities.context import Context
+    from trackteroid.entities.empty import EmptyCollection
 
 __all__ = ["Query"]
 
@@ -183,6 +187,8 @@ class Query(Generic[E]):
             ftrack_api.exception.NoResultFoundError: There is none.
             ftrack_api.exception.MultipleResultsFoundError: There are several.
         """
+        from trackteroid.entities.empty import EmptyCollection
+
         found = self._ask(check_projections(projections), 2, 0, ORDERS[0], None, warn=False)
         if isinstance(found, EmptyCollection):
             raise ftrack_api.exception.NoResultFoundError(f"Nothing was found by: {self._for_message()}")
@@ -214,6 +220,8 @@ class Query(Generic[E]):
     def _linked(
         self, links: str, end: str, target: Any, projections: Any
     ) -> EntityCollection[Any] | EmptyCollection[Any]:
+        from trackteroid.entities.empty import EmptyCollection
+
         if target is not None and not isinstance(target, EntityType):
             target, projections = None, target
         wanted: Any = target or self._entity_class
@@ -247,6 +255,9 @@ class Query(Generic[E]):
     # Asking
 
     def _context(self) -> Context:
+        from trackteroid.entities.collection import collect
+        from trackteroid.entities.context import Context
+
         return Context(
             self.session, self.schema, self.session.schema_index, self.session.generation, _make_query, collect
         )
@@ -286,7 +297,7 @@ class Query(Generic[E]):
         if not found and warn:
             log.warning('Nothing was found by query: "%s"', text)
         keys = [(name, resolved)]
-        if isinstance(collection, EntityCollection):
+        if found:
             keys += [(name, key_text) for key_text in self._id_texts(collection, projections)]
         self.session.reused_results.put(keys, collection)
         return collection
@@ -302,6 +313,10 @@ class Query(Generic[E]):
     def _collection(
         self, found: Sequence[Any], projections: Collection[Projection]
     ) -> EntityCollection[E] | EmptyCollection[E]:
+        from trackteroid.entities.collection import collect
+        from trackteroid.entities.context import View
+        from trackteroid.entities.empty import EmptyCollection
+
         context = self._context()
         if not found:
             return EmptyCollection(self.entity_type, context=context)
@@ -309,7 +324,9 @@ class Query(Generic[E]):
         asked.projections = [*self.projections, *projections]
         return collect(View(self._entity_class, context), found, asked)
 
-    def _id_texts(self, collection: EntityCollection[E], projections: Collection[Projection]) -> Iterator[str]:
+    def _id_texts(
+        self, collection: EntityCollection[E] | EmptyCollection[E], projections: Collection[Projection]
+    ) -> Iterator[str]:
         """Yield the texts of queries by id that this result answers too."""
         scope = self._scope()
         where = where_text([Criterion("by_id", values=tuple(collection.keys()))], scope)
