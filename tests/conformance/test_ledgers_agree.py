@@ -59,11 +59,12 @@ class History:
             recorded_at=self.clock.now - self.chance.randrange(100),
         )
         hold = self.chance.random() < 0.1
+        priority = self.chance.choice((0, 0, 0, 5, -5))
         facts = CommitFacts(operations=1, user=self.chance.choice("ab"))
         self.names.append(name)
         self.log.append(f"enqueue {name} {hold} {order}")
         for ledger in self.ledgers:
-            ledger.enqueue(name, digest="d", payload=b"p", facts=facts, hold=hold, order=order)
+            ledger.enqueue(name, digest="d", payload=b"p", facts=facts, hold=hold, order=order, priority=priority)
 
     def claim(self) -> None:
         found = [ledger.claim("w", lease_seconds=LEASE) for ledger in self.ledgers]

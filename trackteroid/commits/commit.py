@@ -89,6 +89,11 @@ class CommitFacts:
     labels: Mapping[str, Any] = field(default_factory=dict)
     recovered: bool = False
 
+    @property
+    def flow(self) -> str:
+        """What one user does on one show. Flows take turns, so that one's flood does not starve the others."""
+        return f"{self.context.get('project') or ''}\n{self.user or ''}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
         return {
@@ -210,6 +215,7 @@ class Commit:
         error: Why the last attempt failed.
         result: What committing brought: created ids, version numbers, notes.
         actions: What people did to it, oldest first.
+        priority: Higher ones are committed first.
         waiting: Why it is waiting; None in other states.
         waiting_since: When it was first refused because something it refers to was missing; that horizon counts from here.
     """
@@ -235,6 +241,7 @@ class Commit:
     error: CommitError | None = None
     result: Mapping[str, Any] | None = None
     actions: tuple[Action, ...] = ()
+    priority: int = 0
     waiting: Waiting | None = None
     waiting_since: float | None = None
 
@@ -244,6 +251,7 @@ class Commit:
             "id": self.id,
             "state": self.state.value,
             "attempts": self.attempts,
+            "priority": self.priority,
             "error": None if self.error is None else self.error.as_dict(),
             "created_at": self.created_at,
             "updated_at": self.updated_at,
@@ -298,6 +306,7 @@ class Commit:
                 uncertain_until=moment("uncertain_until"),
                 error=CommitError.from_json(fields["error"]) if fields.get("error") else None,
                 result=json.loads(fields["result"]) if fields.get("result") else None,
+                priority=int(fields.get("priority", "0")),
                 waiting=_waiting(fields),
                 waiting_since=moment("waiting_since"),
                 actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),

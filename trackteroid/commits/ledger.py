@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.order import Order
 from trackteroid.commits.state import CommitState
+from trackteroid.errors import BadInputError
 
 __all__ = [
     "REAP_LIMIT",
@@ -33,6 +34,7 @@ __all__ = [
     "Ledger",
     "LedgerPolicy",
     "Sweep",
+    "check_priority",
     "obstacle",
     "poison_error",
     "worker_lost_error",
@@ -168,6 +170,7 @@ class Ledger(Protocol):
         hold: bool = False,
         actor: str | None = None,
         order: Order | None = None,
+        priority: int = 0,
     ) -> Enqueued:
         """Accept a recording; the second time (row or tombstone) nothing changes.
 
@@ -179,13 +182,16 @@ class Ledger(Protocol):
             hold: Known from now on, but not committed before somebody releases it.
             actor: Who holds it.
             order: What it has to do with others (`order.order_of`); None: nothing.
+            priority: Higher ones are committed first, between -100 and 100.
 
         Raises:
             RecordingChangedError: The id is known with another digest.
         """
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
-        """Put back up to `REAP_LIMIT` expired leases, then give the longest due commit to `owner`.
+        """Put back up to `REAP_LIMIT` expired leases, then give a due commit to `owner`.
+
+        One of the highest priority; among those flows (`CommitFacts.flow`) take turns; of a flow the longest due one.
 
         None if none is due, as many are being tried as may be, the server asked to wait, or the breaker is open. While it is open
         one claim is let through in `LedgerPolicy.probe_seconds`, with `Claim.probe` set.
@@ -316,6 +322,17 @@ class Ledger(Protocol):
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove up to `limit` rows whose retention time is over; return how many."""
+
+
+def check_priority(priority: int) -> int:
+    """Return `priority`.
+
+    Raises:
+        BadInputError: It is not between -100 and 100.
+    """
+    if not -100 <= priority <= 100:
+        raise BadInputError(f"The priority must be between -100 and 100, not {priority}.")
+    return priority
 
 
 def obstacle(action: str, commit_id: str, state: str) -> str:

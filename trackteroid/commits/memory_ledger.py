@@ -18,14 +18,16 @@ from trackteroid.commits.ledger import (
     Enqueued,
     LedgerPolicy,
     Sweep,
+    check_priority,
     obstacle,
     poison_error,
     worker_lost_error,
 )
 from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
+from trackteroid.commits.memory_queue import MemoryQueue
 from trackteroid.commits.order import Order
-from trackteroid.commits.state import DUE_STATES, CommitState
+from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
 __all__ = ["MemoryLedger"]
@@ -54,6 +56,7 @@ class MemoryLedger:
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
         self._tombstones: dict[str, _Tombstone] = {}
+        self._queue = MemoryQueue()
         self._breaker = MemoryBreaker(self._policy)
         self._open_seconds: dict[str, float] = {}
         self._order = MemoryOrder(self._rows, self._ended)
@@ -72,7 +75,9 @@ class MemoryLedger:
         hold: bool = False,
         actor: str | None = None,
         order: Order | None = None,
+        priority: int = 0,
     ) -> Enqueued:
+        check_priority(priority)
         with self._lock:
             now = self._clock()
             known = self._rows.get(commit_id)
@@ -94,6 +99,7 @@ class MemoryLedger:
                 created_at=now,
                 updated_at=now,
                 payload_size=len(payload),
+                priority=priority,
                 actions=(Action(name="hold", actor=actor or None, at=now),) if hold else (),
             )
             self._payloads[commit_id] = payload
@@ -109,10 +115,10 @@ class MemoryLedger:
             now = self._clock()
             self._reap(now, REAP_LIMIT)
             free, probe = self._room(now)
-            due = [row for row in self._rows.values() if self._is_due(row, now)]
-            if free < 1 or not due:
+            found = self._queue.take(now) if free >= 1 else None
+            if found is None:
                 return None
-            row = min(due, key=lambda commit: (commit.due_at or 0.0, commit.id))
+            row = self._rows[found]
             token = self._tokens[row.id] = self._tokens.get(row.id, 0) + 1
             if probe:
                 self._breaker.probing(now)
@@ -252,6 +258,7 @@ class MemoryLedger:
             if commit_id not in self._rows or row.state in (CommitState.COMMITTING, CommitState.COMMITTED):
                 raise LedgerError(obstacle("cancel", commit_id, row.state.value))
             row = _acted(row, "cancel", actor, now)
+            self._queue.remove(commit_id)
             row = self._store(row, now, state=CommitState.CANCELLED, due_at=None, waiting=None)
             self._finish(row, now, CommitState.CANCELLED)
             return row
@@ -275,8 +282,7 @@ class MemoryLedger:
         with self._lock:
             now = self._clock()
             reaped = self._reap(now, limit)
-            due = sum(1 for row in self._rows.values() if self._is_due(row, now))
-            return Sweep(reaped=reaped, due=int(min(self._room(now)[0], due)))
+            return Sweep(reaped=reaped, due=int(min(self._room(now)[0], self._queue.due(now))))
 
     def breaker(self) -> Breaker:
         with self._lock:
@@ -337,10 +343,6 @@ class MemoryLedger:
             return len(expired)
 
     # What the transitions share
-
-    @staticmethod
-    def _is_due(row: Commit, now: float) -> bool:
-        return row.state in DUE_STATES and row.due_at is not None and row.due_at <= now
 
     def _tombstone(self, commit_id: str, now: float) -> _Tombstone | None:
         tombstone = self._tombstones.get(commit_id)
@@ -409,6 +411,7 @@ class MemoryLedger:
 
     def _park(self, row: Commit, now: float, found: Waiting) -> None:
         free = self._without_lease(row)
+        self._queue.remove(row.id)
         self._store(free, now, state=CommitState.WAITING, due_at=None, waiting=found, waiting_since=None)
         if not self._order.waits_for(found.commit_id, row.id):
             return
@@ -454,6 +457,7 @@ class MemoryLedger:
     def _schedule(self, row: Commit, now: float, state: CommitState, at: float, changes: Mapping[str, Any]) -> Commit:
         free = self._without_lease(row)
         due = max(at, free.uncertain_until or 0.0)
+        self._queue.put(row.id, priority=row.priority, flow=row.facts.flow, due_at=due, now=now)
         return self._store(free, now, state=state, due_at=due, **changes)
 
     def _bury(self, row: Commit, now: float, error: CommitError) -> None:

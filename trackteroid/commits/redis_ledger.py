@@ -26,6 +26,7 @@ from trackteroid.commits.ledger import (
     Enqueued,
     LedgerPolicy,
     Sweep,
+    check_priority,
     obstacle,
 )
 from trackteroid.commits.order import Order
@@ -93,6 +94,7 @@ class RedisLedger:
         hold: bool = False,
         actor: str | None = None,
         order: Order | None = None,
+        priority: int = 0,
     ) -> Enqueued:
         order = order or Order()
         outcome, detail = self._run(
@@ -105,6 +107,8 @@ class RedisLedger:
             actor or "",
             order.to_json(),
             "" if order.recorded_at is None else repr(order.recorded_at),
+            check_priority(priority),
+            facts.flow,
         )
         if outcome == b"changed":
             raise RecordingChangedError(

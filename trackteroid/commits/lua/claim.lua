@@ -29,9 +29,8 @@ reap(tonumber(ARGV[5]), tonumber(ARGV[4]))
 local free, probe = room(ARGV[6])
 if free < 1 then return false end
 while true do
-  local id = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, 1)[1]
+  local id = take()
   if not id then return false end
-  redis.call('ZREM', P .. 'due', id)
   -- An index entry without its row can only come from outside (somebody deleted keys): drop it and look on.
   if redis.call('EXISTS', row(id)) == 1 then
     no_longer_waiting(id)

@@ -1,4 +1,4 @@
--- id, digest, facts, payload, hold ('1' or ''), actor, keys, recorded at -> {'new'|'known'|'changed', state or digest}
+-- id, digest, facts, payload, hold ('1' or ''), actor, keys, recorded at, priority, flow -> {'new'|'known'|'changed', state or digest}
 local id, digest, facts, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local known = redis.call('HMGET', row(id), 'digest', 'state')
 if not known[1] then
@@ -14,6 +14,7 @@ local keys = NO_KEYS
 redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'payload_size', #payload,
   'created_at', stamp(now), 'updated_at', stamp(now))
 redis.call('SET', P .. 'p:' .. id, payload)
+redis.call('HSET', row(id), 'priority', ARGV[10], 'flow', ARGV[11])
 if ARGV[9] ~= '' then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
 if ARGV[8] ~= '' then
   redis.call('SET', P .. 'o:' .. id, ARGV[8])
