@@ -37,10 +37,20 @@ class Finding:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument(
+        "--probe",
+        metavar="PROJECT",
+        help="instead, run experiments on this empty test project that show whether commits can be repeated safely",
+    )
+    parser.add_argument("--force", action="store_true", help="with --probe: although there is something in the project")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.probe is not None:
+        from trackteroid.cli.probe import probe
+
+        return probe(options.probe, force=options.force, as_json=options.json)
     findings = list(_examine())
     if options.json:
         print_json([asdict(finding) for finding in findings])
