@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.support.processes import wait_until
+from tests.support.processes import REPOSITORY, wait_until
 from trackteroid.sandbox.faults import KINDS
 from trackteroid.sandbox.server import SandboxServer
 
@@ -42,6 +42,11 @@ def order(server: SandboxServer, *faults: dict[str, Any]) -> None:
 def test_each_kind_has_a_test_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f'"{kind}"' not in source] == []
+
+
+def test_each_kind_is_documented() -> None:
+    page = (REPOSITORY / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in page] == []
 
 
 def test_latency_delays_what_is_asked_for(server: SandboxServer) -> None:

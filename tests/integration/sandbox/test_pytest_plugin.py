@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.docs.examples import python_examples
+from tests.support.processes import REPOSITORY
 from tests.support.schema_lists import studio_list
 
 pytest_plugins = ["pytester"]
@@ -107,6 +109,13 @@ def test_a_missing_extra_is_one_line(studio: pytest.Pytester) -> None:
     result = studio.runpytest_subprocess("-q", *ONLY_OURS, "-p", "no:faulthandler")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ftrack_sandbox needs uvicorn: pip install 'trackteroid[[]sandbox]'*"])
+
+
+def test_the_documentations_example_passes(studio: pytest.Pytester) -> None:
+    examples = python_examples(REPOSITORY / "docs" / "sandbox.md")
+    (source,) = (example.source for example in examples if "def test_" in example.source)
+    studio.makepyfile(source)
+    studio.runpytest_subprocess("-q", *ONLY_OURS).assert_outcomes(passed=source.count("def test_"))
 
 
 def test_pytest_finds_the_plugin_by_itself(pytester: pytest.Pytester) -> None:
