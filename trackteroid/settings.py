@@ -149,8 +149,8 @@ class Settings:
         "TRACKTEROID_CONFLICT_POLICY",
         ("status=skip",),
         _words,
-        "Comma-separated `attribute=choice` or `Type.attribute=choice`: what becomes of a value that somebody changed since it was "
-        "recorded: `overwrite` (all others), `skip` or `fail`.",
+        "Comma-separated `attribute=choice` or `Type.attribute=choice`: what becomes of a value that somebody changed since it "
+        "was recorded: `overwrite` (all others), `skip` or `fail`.",
     )
     version_policy: str = _variable(
         "TRACKTEROID_VERSION_POLICY",
