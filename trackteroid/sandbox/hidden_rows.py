@@ -182,12 +182,13 @@ _BY_VERSION = _is_hidden("AssetVersion", 'e."version_id"')
 
 
 def _hidden_picture() -> str:
-    """A thumbnail or attachment, which has no version, is hidden if only hidden things show it."""
+    """A thumbnail or attachment, which belongs to nothing else, is hidden if only hidden things show it."""
     elsewhere = (
         f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id")'
         for table, column in (("Resource", "thumbnail_id"), ("SettingComponent", "component_id"))
     )
-    return f'(e."version_id" IS NULL AND {_shown_by("")} AND NOT {_any_of([_shown_by("NOT "), *elsewhere])})'
+    loose = 'e."version_id" IS NULL AND e."container_id" IS NULL'
+    return f"({loose} AND {_shown_by('')} AND NOT {_any_of([_shown_by('NOT '), *elsewhere])})"
 
 
 def _shown_by(word: str) -> str:

@@ -36,6 +36,7 @@ def add_people(api: Api) -> None:
     """The user who sees less than others, and what everybody sees."""
     world = _World("common")
     world.add("User", OUTSIDER, username=OUTSIDER, is_active=True)
+    world.add("NoteLabel", "label", name="label")
     world.add("ListCategory", "category", name="category")
     world.add("Scope", "scope", name="scope")
     world.add("UserSecurityRole", "role", user_id=_api_user(api))
@@ -161,6 +162,7 @@ def _talk(world: _World) -> None:
         world.add("Note", label, content=world("content"), parent_id=world(owner), parent_type=owner_type)
     world.add("Note", "reply", content=world("reply"), in_reply_to_id=world("shot-note"))
     world.add("Note", "second-reply", content=world("second reply"), in_reply_to_id=world("reply"))
+    world.add("NoteLabelLink", note_id=world("reply"), label_id="common-label")
     world.add("Recipient", note_id=world("reply"), resource_id="common-outsider")
     world.add("FileComponent", "attachment", name=world("attachment"))
     world.add("NoteComponent", note_id=world("second-reply"), component_id=world("attachment"))
@@ -222,6 +224,15 @@ def _custom(world: _World) -> None:
             value=world("value"),
         )
     world.add(
+        "CustomAttributeLinkConfiguration",
+        "links",
+        key=world("links"),
+        entity_type="show",
+        entity_type_to="task",
+        config="{}",
+        project_id=world("project"),
+    )
+    world.add(
         "ContextCustomAttributeLink",
         "custom-link",
         configuration_id="common-links",
@@ -259,27 +270,61 @@ def crossing_rows(*, seen: bool) -> Operations:
     # A picture without a version is seen by those who see anything that shows it.
     world.add("NoteComponent", note_id="open-shot-note", component_id="common-picture")
     if seen:
-        world.add("TypedContextLink", "link", from_id="open-task", to_id="closed-task")
-        world.add("AssetVersionLink", "version-link", from_id="closed-version-1", to_id="open-version-1")
-        world.add("ListObject", "listed", list_id="open-contexts", entity_id="closed-task")
-        world.add("ListObject", "listed-back", list_id="closed-contexts", entity_id="open-task")
-        world.add("ReviewSessionObject", "object", review_session_id="crossing-session", version_id="closed-version-1")
-        world.add("NoteComponent", note_id="open-shot-note", component_id="closed-frame")
-        world.add("NoteComponent", note_id="closed-shot-note", component_id="common-picture")
-        world.add("Note", "note", content="below a link", parent_id="crossing-link")
-        world.add("Metadata", parent_id="crossing-note", parent_type="Note", key="k", value="closed")
-        world.add("Timer", "timer", user_id="common-outsider", context_id="closed-task")
+        _add_between(world)
+    else:
+        # Nothing hidden in it.
+        world.add("Event", id=12, project_id="open-project", parent_id="open-shot", action="told")
+    return world.operations
+
+
+def _add_between(world: _World) -> None:
+    """Rows of which one end is hidden, each end once."""
+    for number, (one, other) in enumerate((("open", "closed"), ("closed", "open"))):
+        world.add("TypedContextLink", f"link-{number}", from_id=f"{one}-task", to_id=f"{other}-task")
+        world.add("AssetVersionLink", f"versions-{number}", from_id=f"{one}-version-1", to_id=f"{other}-version-1")
+        world.add("ListObject", f"listed-{number}", list_id=f"{one}-contexts", entity_id=f"{other}-task")
+        world.add(
+            "ReviewSessionObject",
+            f"object-{number}",
+            review_session_id=f"{one}-session",
+            version_id=f"{other}-version-1",
+        )
+        world.add(
+            "ReviewSessionObjectStatus",
+            f"status-{number}",
+            review_session_object_id=f"{one}-object",
+            review_session_invitee_id=f"{other}-invitee",
+        )
+        world.add("NoteComponent", note_id=f"{one}-shot-note", component_id=f"{other}-frame")
         world.add(
             "ContextCustomAttributeLink",
-            "custom-link",
+            f"custom-link-{number}",
             configuration_id="common-links",
-            from_id="open-task",
-            to_id="closed-task",
+            from_id=f"{one}-task",
+            to_id=f"{other}-task",
+            from_entity_type="Task",
+            to_entity_type="Task",
         )
         world.add(
             "CustomAttributeValue",
-            configuration_id="closed-own-configuration",
-            entity_id="open-shot",
-            value="closed",
+            configuration_id=f"{one}-own-configuration",
+            entity_id=f"{other}-shot",
+            value="crossing",
         )
-    return world.operations
+        world.add("Event", id=10 + number, project_id=f"{one}-project", parent_id=f"{other}-shot")
+    world.add("Event", id=12, project_id="open-project", parent_id="open-shot", action="told")
+    world.add("Feed", "feed-0", social_id=12, owner_id="closed-shot")
+    world.add("Feed", "feed-1", social_id=2, owner_id="open-shot")
+    world.add("NoteComponent", note_id="closed-shot-note", component_id="common-picture")
+    world.add("Note", "note", content="below a link", parent_id="crossing-link-0")
+    world.add("Metadata", parent_id="crossing-note", parent_type="Note", key="k", value="crossing")
+    world.add("Timer", "timer", user_id="common-outsider", context_id="closed-task")
+    world.add(
+        "ContextCustomAttributeLink",
+        "custom-link-2",
+        configuration_id="closed-links",
+        from_id="open-task",
+        to_id="open-other-task",
+        from_entity_type="Task",
+        to_entity_type="Task",
+    )
