@@ -35,9 +35,7 @@ from trackteroid.sandbox.syntax import (
 from trackteroid.sandbox.visibility import sight_of
 
 SCHEMA = load_schema()
-# Types of which there are no rows behave like the others that share their table.
-WITHOUT_ROWS = {"Milestone", "AssetBuild", "Sequence", "Episode", "Folder"}
-TYPES = sorted(each.name for each in SCHEMA.types.values() if not each.hidden and each.name not in WITHOUT_ROWS)
+TYPES = sorted(each.name for each in SCHEMA.types.values() if not each.hidden)
 KEY = "outsider-key"
 
 
@@ -139,7 +137,9 @@ def find(
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_projection_shows_the_same_as_without_the_private_project(whole_world: Api, part: Api, name: str) -> None:
-    projections = [path(*names) for names in paths(SCHEMA.type(name), 3)]
+    # Where no row is seen, nothing can be seen through one.
+    length = 3 if find(whole_world, name) else 1
+    projections = [path(*names) for names in paths(SCHEMA.type(name), length)]
     seen = find(whole_world, name, projections)
     assert "closed" not in json.dumps(seen)
     assert seen == find(part, name, projections)
@@ -167,7 +167,7 @@ def criteria(entity_type: EntityType) -> Iterator[tuple[Criterion, tuple[OrderKe
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_criterion_finds_the_same_as_without_the_private_project(whole_world: Api, part: Api, name: str) -> None:
-    for criterion, order in criteria(SCHEMA.type(name)):
+    for criterion, order in criteria(SCHEMA.type(name)) if find(part, name) else ():
         asked = {"criterion": criterion, "order": order}
         assert find(whole_world, name, **asked) == find(part, name, **asked), criterion
 
