@@ -15,6 +15,8 @@ from ftrack_api.symbol import NOT_SET
 
 __all__ = ["NOT_SET", "identity", "is_new", "items", "mapping", "read", "read_all", "stored", "unique"]
 
+# How the server names the column behind a reference.
+_KEY_SUFFIX = "_id"
 _STORAGE = "_ftrack_attribute_storage"
 _NO_STORAGE: dict[str, Any] = {}
 _UNSET = {"local": NOT_SET, "remote": NOT_SET}
@@ -30,7 +32,10 @@ def stored(entity: Any, name: str) -> Any:
 
 
 def read(entity: Any, name: str) -> Any:
-    """Return an attribute's value: as it is stored, else what the client fetches if `auto_populate` is on."""
+    """Return an attribute's value: as it is stored, else what follows from others or the client fetches.
+
+    The client fetches if `auto_populate` is on. The id of a reference that is stored follows from it.
+    """
     # As `stored`, without the call: this is what loops over collections spend their time on.
     try:
         cell = entity._ftrack_attribute_storage[name]
@@ -39,9 +44,22 @@ def read(entity: Any, name: str) -> Any:
     value = cell["local"]
     if value is NOT_SET:
         value = cell["remote"]
-        if value is NOT_SET and entity.session.auto_populate and entity.__class__.attributes.get(name) is not None:
-            return entity[name]
+        if value is NOT_SET:
+            return _otherwise(entity, name)
     return value
+
+
+def _otherwise(entity: Any, name: str) -> Any:
+    """Return the value of an attribute that is not stored, `NOT_SET` if it is not to be had."""
+    if name.endswith(_KEY_SUFFIX):
+        # `parent_id` where `parent` is at hand: the server's answer to a create holds what was sent, nothing else.
+        referred = stored(entity, name.removesuffix(_KEY_SUFFIX))
+        names = getattr(referred, "primary_key_attributes", None)
+        if names is not None and len(names) == 1:
+            return stored(referred, names[0])
+    if entity.session.auto_populate and entity.__class__.attributes.get(name) is not None:
+        return entity[name]
+    return NOT_SET
 
 
 def is_new(entity: Any) -> bool:
