@@ -219,7 +219,10 @@ class Session(ftrack_api.Session):
         return bool(self.__dict__.get("_closed", False))
 
     def reset(self) -> None:
-        """Reset the session as the client does, and forget reused results."""
+        """Reset the session as the client does, and forget reused results.
+
+        In a `deferred_operations` block what was recorded until then is dropped too (the client warns of it).
+        """
         self._reused_results.clear()
         self.remembered.clear()
         super().reset()
@@ -457,10 +460,12 @@ class Session(ftrack_api.Session):
 
         Args:
             path: A recording of any flavour.
-            **overrides: Constructor arguments for the new connection.
+            **overrides: Constructor arguments for the new connection. With `server_url` a recording of another server is
+                accepted too.
 
         Raises:
-            RecordingError: There is no recording at `path`, or it cannot be read; the session is as it was.
+            RecordingError: There is no recording at `path`, it cannot be read, or it was recorded against another server;
+                the session is as it was.
             ftrack_api.exception.ServerError: The server refused the batch; nothing stays pending.
         """
         from trackteroid.commits.committer import commit_now

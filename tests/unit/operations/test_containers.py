@@ -330,7 +330,7 @@ def test_a_failure_at_the_last_step_leaves_the_old_file_and_no_rest(
     def fails(temporary: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing, "_replace", fails)
+    monkeypatch.setattr(writing, "replace_file", fails)
     with pytest.raises(RecordingError, match="No space left on device"):
         write_container(path, {b"new": b"1"}, None)
     assert path.read_bytes() == before
