@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak" tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" tests
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -34,7 +34,7 @@ check: $(INSTALLED)
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 soak: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 1800 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m soak --timeout 1800 tests
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

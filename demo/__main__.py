@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.services import LEASE_SECONDS, Services, wait_for
+from demo.turns import turn
 
 WIDTH = 100
 
@@ -243,6 +244,18 @@ def main() -> int:
     # Both explicitly: a shell that starts the demo in the background has it ignore Ctrl-C.
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
+    try:
+        with turn(
+            lambda: print("Another run of the mission's example is under way here; waiting for it ...", flush=True)
+        ):
+            return play()
+    except KeyboardInterrupt:
+        print("\nInterrupted; stopping what was started.", flush=True)
+        return 130
+
+
+def play() -> int:
+    """Show all steps and return the exit status; whatever was started is stopped, also on Ctrl-C."""
     started = time.monotonic()
     services = Services()
     demo = Demo(services)
@@ -260,9 +273,6 @@ def main() -> int:
         held = demo.summary()
         demo.say(f"    {time.monotonic() - started:.0f} s in all.")
         return 0 if held else 1
-    except KeyboardInterrupt:
-        demo.say("\nInterrupted; stopping what was started.")
-        return 130
     except (RuntimeError, TimeoutError) as error:
         demo.say(f"\nFAIL  {error}")
         for name in ("sandbox", "worker", "beat"):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.support.processes import REPOSITORY, ManagedProcess, wait_until
 
-# It runs the mission's example, which writes to a fixed path.
-pytestmark = [pytest.mark.xdist_group("mission"), pytest.mark.timeout(180)]
+# The demo waits for its turn (demo/turns.py): the mission's example writes to a fixed path.
+pytestmark = pytest.mark.timeout(400)
 
 
 def clean_environment() -> dict[str, str]:
@@ -27,14 +27,13 @@ def group_members(group: int) -> list[str]:
 
 
 def test_every_expectation_of_the_demo_holds_in_under_two_minutes() -> None:
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "demo"],
         cwd=REPOSITORY,
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=380,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
@@ -48,14 +47,14 @@ def test_every_expectation_of_the_demo_holds_in_under_two_minutes() -> None:
         "(e)",
         "(f)",
     ]
-    assert time.monotonic() - started < 120
+    assert int(re.findall(r"^ +(\d+) s in all\.$", done.stdout, re.MULTILINE)[-1]) < 120
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_stops_everything_it_started(number: int) -> None:
     demo = ManagedProcess([sys.executable, "-m", "demo"], name="demo")
     try:
-        wait_until(lambda: "Ready after" in demo.output or not demo.running, seconds=60, what="the demo's services")
+        wait_until(lambda: "Ready after" in demo.output or not demo.running, seconds=300, what="the demo's services")
         # Its children have sessions of their own, and know each other by the demo's temporary folder.
         children = subprocess.run(
             ["ps", "--ppid", str(demo.pid), "-o", "pid="], capture_output=True, text=True, timeout=30, check=False

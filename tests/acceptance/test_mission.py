@@ -11,22 +11,24 @@ from pathlib import Path
 import ftrack_api
 import pytest
 
+from demo.turns import turn
 from tests.support.sandbox import SandboxProcess
 from tests.support.shared import shared_file
 
 EXAMPLES = Path(__file__).parents[2] / "demo" / "mission"
 RECORDED = Path("/tmp/recorded_operations.dbm")
 
-# Both write to and read from the path that the mission names.
-pytestmark = pytest.mark.xdist_group("mission")
+# For the turn of another run: all write to and read from the path that the mission names.
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[SandboxProcess]:
-    RECORDED.unlink(missing_ok=True)
-    with SandboxProcess(seed="demo") as server:
-        yield server
-    RECORDED.unlink(missing_ok=True)
+    with turn():
+        RECORDED.unlink(missing_ok=True)
+        with SandboxProcess(seed="demo") as server:
+            yield server
+        RECORDED.unlink(missing_ok=True)
 
 
 def run_example(name: str, server: SandboxProcess) -> str:
