@@ -9,6 +9,7 @@ import pytest
 from tests.support.clock import FakeClock
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.ledger import Claim, Doubt, Ledger, LedgerPolicy
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -437,6 +438,16 @@ class LedgerSuite:
         assert self.ledger.release("a").state is CommitState.COMMITTING
         self.ledger.complete(claim, result={})
         assert self.ledger.release("a").state is CommitState.COMMITTED
+
+    def test_the_facts_of_the_first_release_reach_the_worker(self) -> None:
+        self.hold()
+        facts = ReleaseFacts(released_at="2026-03-01T12:00:00+00:00", outputs={"c": {"size": 3}}, gaps=("Größe",))
+        assert self.ledger.release("a", facts=facts).release == facts
+        assert self.ledger.release("a", facts=ReleaseFacts(released_by="somebody else")).release == facts
+        assert self.claim().commit.release == facts
+        assert self.ledger.get("a").as_dict()["release"]["outputs"] == {"c": {"size": 3}}
+        self.hold("b")
+        assert self.ledger.release("b").release is None
 
     def test_what_has_ended_badly_is_not_released(self) -> None:
         self.hold()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerDataError
 
@@ -218,6 +219,7 @@ class Commit:
         priority: Higher ones are committed first.
         waiting: Why it is waiting; None in other states.
         waiting_since: When it was first refused because something it refers to was missing; that horizon counts from here.
+        release: What its release added to the recording; None if it was never held.
     """
 
     id: str
@@ -244,6 +246,7 @@ class Commit:
     priority: int = 0
     waiting: Waiting | None = None
     waiting_since: float | None = None
+    release: ReleaseFacts | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the commit as plain JSON values, without what only workers need."""
@@ -265,6 +268,7 @@ class Commit:
             "result": None if self.result is None else dict(self.result),
             "waiting": None if self.waiting is None else self.waiting.as_dict(),
             "actions": [action.as_dict() for action in self.actions],
+            "release": None if self.release is None else self.release.as_dict(),
         }
 
     @classmethod
@@ -309,6 +313,7 @@ class Commit:
                 priority=int(fields.get("priority", "0")),
                 waiting=_waiting(fields),
                 waiting_since=moment("waiting_since"),
+                release=ReleaseFacts.from_json(fields["release"]) if fields.get("release") else None,
                 actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),
             )
         except (KeyError, TypeError, ValueError) as error:

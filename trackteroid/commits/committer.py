@@ -275,7 +275,12 @@ class _Attempt:
             return self._no_server(error)
         refuse_forbidden(recording, session=server)
         work = self._work = Work(
-            server, schemas, recording, timeout=self._request_seconds(), overtaken=self._claim.overtaken
+            server,
+            schemas,
+            recording,
+            timeout=self._request_seconds(),
+            overtaken=self._claim.overtaken,
+            release=self._claim.commit.release,
         )
         if self._claim.commit.uncertain_until is not None or self._claim.commit.facts.recovered:
             work.reconcile()

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.order import Order
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import BadInputError
 
@@ -250,12 +251,13 @@ class Ledger(Protocol):
     def hand_back(self, claim: Claim) -> None:
         """Hand the commit back without a verdict; this claim does not count."""
 
-    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
+    def release(self, commit_id: str, *, actor: str | None = None, facts: ReleaseFacts | None = None) -> Commit:
         """Queue a held commit. One that was released before is returned as it is.
 
         Args:
             commit_id: Which.
             actor: Who wants it; noted with the time.
+            facts: What the worker merges into the recording; those of the first release count.
 
         Raises:
             UnknownCommitError: There is none of this id.

@@ -27,6 +27,7 @@ from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
 from trackteroid.commits.memory_queue import MemoryQueue
 from trackteroid.commits.order import Order
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -237,7 +238,7 @@ class MemoryLedger:
             changes = {"attempts": attempts, "undecided_claims": max(row.undecided_claims - 1, 0)}
             self._schedule(row, now, CommitState.RETRYING if attempts else CommitState.QUEUED, now, changes)
 
-    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
+    def release(self, commit_id: str, *, actor: str | None = None, facts: ReleaseFacts | None = None) -> Commit:
         with self._lock:
             now = self._clock()
             row = self.get(commit_id)
@@ -245,7 +246,7 @@ class MemoryLedger:
                 raise LedgerError(obstacle("release", commit_id, row.state.value))
             if row.state is not CommitState.HELD:
                 return row
-            self._line_up(_acted(row, "release", actor, now), now)
+            self._line_up(replace(_acted(row, "release", actor, now), release=facts), now)
             self._wake(commit_id, now)
             return self._rows[commit_id]
 

@@ -31,6 +31,7 @@ from trackteroid.commits.ledger import (
 )
 from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import ledger_errors
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -175,8 +176,8 @@ class RedisLedger:
     def hand_back(self, claim: Claim) -> None:
         self._as_holder("hand_back", claim)
 
-    def release(self, commit_id: str, *, actor: str | None = None) -> Commit:
-        return self._as_person("release", "release", commit_id, actor)
+    def release(self, commit_id: str, *, actor: str | None = None, facts: ReleaseFacts | None = None) -> Commit:
+        return self._as_person("release", "release", commit_id, actor, "" if facts is None else facts.to_json())
 
     def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
         policy = self._policy

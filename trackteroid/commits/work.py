@@ -12,6 +12,7 @@ from trackteroid.commits.batch import Payload, build_batch
 from trackteroid.commits.conflicts import ConflictPolicy, resolve, to_look_at
 from trackteroid.commits.order import column, entity_name
 from trackteroid.commits.reconciliation import UNKNOWN_BASE, Found, Plan, plan_remaining, questions, read_answers
+from trackteroid.commits.release_facts import ReleaseFacts, apply_facts
 from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.server import Server
@@ -40,6 +41,7 @@ class Work:
         recording: What was recorded.
         timeout: Seconds that a query may take.
         overtaken: (entity, attribute) as the ledger names them whose later value is there; not written any more.
+        release: What the release of a held recording added to it.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Work:
         *,
         timeout: float | None = None,
         overtaken: Set[tuple[str, str]] = frozenset(),
+        release: ReleaseFacts | None = None,
     ) -> None:
         self._server = server
         self._timeout = timeout
         self._schemas = schemas
         operations = resolve_textual_references(recording.operations, server.schemas)
+        if release is not None:
+            operations = apply_facts(operations, release)
         self.batch: list[Payload] = build_batch(operations, schemas)
         manifest = recording.manifest
         self._bases = {

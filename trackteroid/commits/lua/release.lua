@@ -1,4 +1,4 @@
--- id, actor -> 'ok', 'again', or what is in the way: 'unknown' or the state
+-- id, actor, facts -> 'ok', 'again', or what is in the way: 'unknown' or the state
 local id = ARGV[2]
 local state = redis.call('HGET', row(id), 'state')
 if not state then return 'unknown' end
@@ -7,6 +7,7 @@ if state ~= 'held' then
   return 'again'
 end
 acted(id, 'release', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', row(id), 'release', ARGV[4]) end
 line_up(id, keys_of(id))
 settle(id, now)
 wake(id)

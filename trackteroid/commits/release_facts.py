@@ -1,0 +1,146 @@
+"""What the release of a held recording knows and its operations do not: when it was published, and what the render made.
+
+The operations stay as they were recorded (their digest says so); these facts stand beside them in the ledger's row, and the
+worker merges both just before it makes its batch. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from trackteroid.errors import LedgerDataError
+from trackteroid.operations.effects import Identity, identity_of
+from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation
+
+__all__ = ["DATE_ATTRIBUTES", "METADATA_FACTS", "ReleaseFacts", "apply_facts"]
+
+#: Entity type to the attribute that the server fills with the time of the commit if a create leaves it out (source: spec
+#: ftrack-server 2.11). `created_at` is not among them: clients cannot write it.
+DATE_ATTRIBUTES: Mapping[str, str] = {
+    "AssetVersion": "date",
+    "AssetVersionList": "date",
+    "List": "date",
+    "Note": "date",
+    "TypedContextList": "date",
+}
+
+#: Facts about an output that become metadata of its component, and their keys there. `size` is an attribute of components.
+METADATA_FACTS: Mapping[str, str] = {"frames": "frames", "missing": "missing_frames"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseFacts:
+    """Facts that the release adds to a recording.
+
+    Attributes:
+        released_at: When, ISO 8601 in UTC; None: not to be written anywhere.
+        released_by: Who, as the tool says that did it.
+        outputs: Id of a created component to what was found of its files: `size` (bytes, a number), `frames` and `missing` (frame
+            ranges as text, `1001-1100`), and whatever else people want to see, which is kept but not written to ftrack.
+        gaps: Sentences about what was missing when it was released all the same.
+    """
+
+    released_at: str | None = None
+    released_by: str | None = None
+    outputs: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain JSON values."""
+        return {
+            "released_at": self.released_at,
+            "released_by": self.released_by,
+            "outputs": {component: dict(facts) for component, facts in self.outputs.items()},
+            "gaps": list(self.gaps),
+        }
+
+    def to_json(self) -> str:
+        """Return the text that the ledger stores."""
+        return json.dumps(self.as_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> ReleaseFacts:
+        """Return the facts stored as `text`; names that a newer release added are left out.
+
+        Raises:
+            LedgerDataError: They cannot be read.
+        """
+        try:
+            data = json.loads(text)
+            moment = data.get("released_at")
+            if moment is not None:
+                datetime.fromisoformat(moment)
+            return cls(
+                released_at=moment,
+                released_by=data.get("released_by"),
+                outputs={str(component): dict(facts) for component, facts in dict(data.get("outputs", {})).items()},
+                gaps=tuple(str(gap) for gap in data.get("gaps", ())),
+            )
+        except (AttributeError, TypeError, ValueError) as error:
+            raise LedgerDataError(f"The facts of a release cannot be read ({error}).") from error
+
+
+def apply_facts(operations: Sequence[Operation], facts: ReleaseFacts) -> tuple[Operation, ...]:
+    """Return the operations with the facts in the data of what they create. Linear in the operations.
+
+    Nothing that was recorded is overwritten: a date that the block set stays, and so does a size or metadata of a component.
+
+    Args:
+        operations: As recorded.
+        facts: The release's.
+    """
+    dated = set(_undated(operations)) if facts.released_at is not None else set()
+    if not dated and not facts.outputs:
+        return tuple(operations)
+    written = {
+        (identity_of(operation), operation.attribute_name)
+        for operation in operations
+        if isinstance(operation, UpdateOperation)
+    }
+    known = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
+    merged: list[Operation] = []
+    for operation in operations:
+        added: list[Operation] = []
+        if isinstance(operation, CreateOperation):
+            data = dict(operation.entity_data)
+            key = identity_of(operation)
+            if key in dated:
+                data[DATE_ATTRIBUTES[key[0]]] = {"__type__": "datetime", "value": facts.released_at}
+            found = facts.outputs.get(key[1][0]) if len(key[1]) == 1 else None
+            if found is not None:
+                if found.get("size") is not None and "size" not in data and (key, "size") not in written:
+                    data["size"] = found["size"]
+                added = [row for row in _metadata(key, found) if identity_of(row) not in known]
+            if data != operation.entity_data:
+                operation = replace(operation, entity_data=data)
+        merged += (operation, *added)
+    return tuple(merged)
+
+
+def _undated(operations: Iterable[Operation]) -> Iterator[Identity]:
+    lacking: dict[Identity, None] = {}
+    for operation in operations:
+        name = DATE_ATTRIBUTES.get(operation.entity_type)
+        if isinstance(operation, CreateOperation) and name is not None and name not in operation.entity_data:
+            lacking[identity_of(operation)] = None
+        elif isinstance(operation, UpdateOperation) and operation.attribute_name == name:
+            lacking.pop(identity_of(operation), None)
+    return iter(lacking)
+
+
+def _metadata(component: Identity, facts: Mapping[str, JSON]) -> Iterator[CreateOperation]:
+    """Yield the rows that the client would create for `component["metadata"][key] = value`."""
+    entity_type, (component_id,) = component
+    for fact, name in METADATA_FACTS.items():
+        if facts.get(fact) in (None, ""):
+            continue
+        key = {"parent_id": component_id, "key": name}
+        yield CreateOperation(
+            entity_type="Metadata",
+            entity_key=key,
+            entity_data={**key, "parent_type": entity_type, "value": str(facts[fact])},
+        )
