@@ -5,72 +5,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import os
-import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ftrack_api
-import ftrack_api.collection
-import ftrack_api.entity.factory
 import ftrack_api.exception
 import ftrack_api.operation
-import ftrack_api.query
 
-from trackteroid.cache.reused_results import ReusedResults, Sharing
-from trackteroid.connection.exchange import exchange
+from trackteroid.cache.reused_results import ReusedResults
+from trackteroid.connection.arguments import bind
 from trackteroid.connection.gate import Gate, LazyConnection, connect
-from trackteroid.connection.retirement import RetiredConnection, retire
-from trackteroid.connection.succession import Predecessor
-from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError, TrackteroidError
-from trackteroid.relationships import SchemaIndex, schema_index
+from trackteroid.connection.operation_stacks import OperationStacks
+from trackteroid.connection.reconnecting import reconnect
+from trackteroid.connection.retirement import RetiredConnection
+from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError
+from trackteroid.loading.fetching import Fetching
 
 # What is only needed once something is asked of a server is imported there: importing this module must not cost more
 # than the client does.
 if TYPE_CHECKING:
-    from trackteroid.cache.query_cache import QueryCache
     from trackteroid.commits.enqueued_block import EnqueuedBlock
     from trackteroid.committing import Commits
     from trackteroid.entities.collection import EntityCollection
     from trackteroid.entities.empty import EmptyCollection
     from trackteroid.entities.entity import EntityType
     from trackteroid.entities.relationships_parser import RelationshipsParser
-    from trackteroid.loading.loader import Loader
-    from trackteroid.loading.local_values import LocalValues
     from trackteroid.operations.recorder import Recorder
 
 __all__ = ["SESSION", "Session"]
-
-_logger = logging.getLogger("trackteroid.session")
-
-# The page size that the client uses (ftrack_api.session.Session.query).
-PAGE_SIZE = 500
-
-# The client's positional order; its type hints are ours to keep.
-_CLIENT_ARGUMENTS = (
-    "server_url",
-    "api_key",
-    "api_user",
-    "auto_populate",
-    "plugin_paths",
-    "cache",
-    "cache_key_maker",
-    "auto_connect_event_hub",
-    "schema_cache_path",
-    "plugin_arguments",
-    "timeout",
-    "cookies",
-    "headers",
-    "strict_api",
-)
-
-# The original library took its two flags first.
-_FLAG_ARGUMENTS = ("auto_populate", "auto_connect_event_hub")
 
 # What survives a reconnect: set when the object is made, never by the client's constructor.
 _OWN_STATE = (
@@ -87,7 +53,7 @@ _OWN_STATE = (
 )
 
 
-class Session(ftrack_api.Session):
+class Session(OperationStacks, Fetching):
     """A session with an ftrack server.
 
     Everything of `ftrack_api.Session` works as documented there; what differs are two defaults
@@ -106,17 +72,8 @@ class Session(ftrack_api.Session):
     """
 
     _gate: Gate
-    _blocks: threading.local
-    _open_blocks: int
-    _open_stacks: list[Any]
-    _reused_results: ReusedResults
-    _query_cache: QueryCache | None
     _arguments: dict[str, Any]
-    _cache_namespace: str | None
     _generation: int
-    _connection_lock: threading.RLock
-    _local_values: LocalValues
-    _loader: Loader
     _commits: Commits
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Session:
@@ -139,7 +96,7 @@ class Session(ftrack_api.Session):
         from trackteroid.loading.loader import Loader
         from trackteroid.loading.local_values import LocalValues
 
-        arguments = _bind(args, kwargs)
+        arguments = bind(args, kwargs)
         self._reused_results.enabled = bool(arguments.pop("reuse_query_results", self._reused_results.enabled))
         self._cache_namespace = arguments.pop("cache_namespace", None)
         arguments.setdefault("auto_populate", False)
@@ -164,16 +121,6 @@ class Session(ftrack_api.Session):
     def generation(self) -> int:
         """How many times this session has connected; 0 before the first time."""
         return self._generation
-
-    @property
-    def schema_index(self) -> SchemaIndex:
-        """The server's schema, indexed; shared by all sessions of one schema."""
-        return schema_index(self.schemas)
-
-    @property
-    def schema_hash(self) -> str:
-        """Digest of the server's schema."""
-        return self.schema_index.schema_hash
 
     @property
     def remembered(self) -> dict[Any, Any]:
@@ -247,9 +194,9 @@ class Session(ftrack_api.Session):
             raise BadInputError("reconnect() inside a deferred_operations block would lose what it recorded.")
         with self._connection_lock:
             if "_server_url" not in self.__dict__:
-                connect(self, **_bind((), overrides))
+                connect(self, **bind((), overrides))
                 return
-            self._reconnect({**self._current_arguments(), **_bind((), overrides)})
+            self._reconnect({**self._current_arguments(), **bind((), overrides)})
 
     def _current_arguments(self) -> dict[str, Any]:
         state = self.__dict__
@@ -263,128 +210,14 @@ class Session(ftrack_api.Session):
         }
 
     def _reconnect(self, arguments: dict[str, Any]) -> None:
-        before = dict(self.__dict__)
-        predecessor = Predecessor(before)
-        own_class = type(self)
-        gate = self._gate
-        with gate.lock:
-            # Other threads wait at the gate until the new connection stands.
-            gate.owner = threading.get_ident()
-            object.__setattr__(self, "__class__", _ReconnectingSession)
-            try:
-                for name in before.keys() - set(_OWN_STATE):
-                    del self.__dict__[name]
-                self.__dict__["_predecessor"] = predecessor
-                Session.__init__(self, **arguments)
-                del self.__dict__["_predecessor"]
-            except BaseException:
-                predecessor.restore()
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
-            finally:
-                object.__setattr__(self, "__class__", own_class)
-                gate.owner = None
-        if not predecessor.succeeded:
-            retire(before["types"].values(), RetiredConnection(before["_server_url"], before["_generation"]))
-        self._discard(before)
-
-    def _discard(self, before: Mapping[str, Any]) -> None:
-        """End what an earlier connection left behind; `before` is this object's former state."""
+        former_cache = self._query_cache
+        reconnect(self, lambda: Session.__init__(self, **arguments), meanwhile=_ReconnectingSession, kept=_OWN_STATE)
         self._reused_results.clear()
-        if before["_query_cache"] is not None:
-            before["_query_cache"].settle()
+        if former_cache is not None:
+            former_cache.settle()
         self.__dict__["_query_cache"] = None
-        _forget_memoised(self)
-        if before["_shared_operations"]:
-            self.logger.warning("Reconnected with pending operations not persisted.")
-        if before["_managed_request"] is not None:
-            before["_managed_request"].close()
-        with contextlib.suppress(ftrack_api.exception.EventHubConnectionError):
-            before["_event_hub"].disconnect()
-
-    def _read_schemas_from_cache(self, schema_cache_path: str) -> tuple[list[Any], str | None]:
-        # Without a word: the client logs at INFO level that the file does not exist yet, which would stand among the
-        # lines that a user's own logging shows (spec: library 0, lazy connection caveat).
-        if not os.path.exists(schema_cache_path):
-            return [], None
-        result: tuple[list[Any], str | None] = super()._read_schemas_from_cache(schema_cache_path)
-        return result
-
-    def _load_schemas(self, schema_cache_path: Any) -> Any:
-        predecessor = self.__dict__.get("_predecessor")
-        known = predecessor.schemas(self._server_information) if predecessor else None
-        return super()._load_schemas(schema_cache_path) if known is None else known
-
-    def _build_entity_type_classes(self, schemas: Any) -> dict[str, Any]:
-        predecessor = self.__dict__.get("_predecessor")
-        classes: dict[str, Any] | None = predecessor.entity_classes(schemas, self.event_hub) if predecessor else None
-        if classes is None:
-            classes = super()._build_entity_type_classes(schemas)
-        self._local_values.watch(classes.values())
-        return classes
-
-    def _write_schemas_to_cache(self, schemas: Any, schema_cache_path: str) -> None:
-        # The client writes in place: of many worker processes that start together, some would read half a file.
-        folder = os.path.dirname(schema_cache_path)
-        os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix="ftrack_api_schema_cache-", dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(schemas, file)
-        os.replace(temporary, schema_cache_path)
 
     # Operations
-
-    @property
-    def recorded_operations(self) -> Any:
-        """Pending operations: of the innermost deferred block in the thread that opened it, else of the session."""
-        stack = getattr(self._blocks, "stack", None)
-        return stack[-1] if stack else self.__dict__["_shared_operations"]
-
-    @recorded_operations.setter
-    def recorded_operations(self, operations: Any) -> None:
-        stack = getattr(self._blocks, "stack", None)
-        # The client's constructor sets the shared one, which may happen inside a block: the first use connects.
-        if stack and "_shared_operations" in self.__dict__:
-            stack[-1] = operations
-        else:
-            self.__dict__["_shared_operations"] = operations
-
-    @property
-    def hidden_operations(self) -> list[Any]:
-        """What this thread's innermost deferred block hides: pending operations of the session, then of outer blocks."""
-        shared = self.__dict__.get("_shared_operations")
-        stack = getattr(self._blocks, "stack", None) or []
-        return [*([] if shared is None else [shared]), *stack[:-1]]
-
-    @property
-    def in_deferred_block(self) -> bool:
-        """Whether this thread is inside a `deferred_operations` block of this session."""
-        return bool(getattr(self._blocks, "stack", None))
-
-    @property
-    def held_identities(self) -> set[tuple[str, tuple[str, ...]]]:
-        """Entities (type, key) that open deferred blocks of any thread created or changed: a commit leaves them alone."""
-        with self._connection_lock:
-            stacks = list(self._open_stacks)
-        return {identity for stack in stacks for identity in getattr(stack, "held", ())}
-
-    def push_operations(self, operations: Any) -> None:
-        """Let this thread record into `operations` (an `ftrack_api.operation.Operations`) until `pop_operations`."""
-        if not hasattr(self._blocks, "stack"):
-            self._blocks.stack = []
-        self._blocks.stack.append(operations)
-        with self._connection_lock:
-            self.__dict__["_open_blocks"] += 1
-            self._open_stacks.append(operations)
-
-    def pop_operations(self) -> Any:
-        """Return to what this thread recorded into before the last `push_operations`; returns that one's operations."""
-        operations = self._blocks.stack.pop()
-        with self._connection_lock:
-            self.__dict__["_open_blocks"] -= 1
-            self._open_stacks[:] = [stack for stack in self._open_stacks if stack is not operations]
-        return operations
 
     def commit(self) -> None:
         """Send all pending operations to the server in one batch.
@@ -491,177 +324,6 @@ class Session(ftrack_api.Session):
             if record.get("__entity_type__") in self.types:
                 self.merge(self.decode(json.dumps(record)))
 
-    # Calls
-
-    def call(self, data: Any) -> Any:
-        """As the client's; commits also tell the shared query cache what they change."""
-        with self._telling_cache(data):
-            return super().call(data)
-
-    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
-        """Send a batch of plain JSON operations and return the plain JSON results.
-
-        Args:
-            batch: Operations of ftrack's protocol, one object each.
-            timeout: Seconds for the whole exchange; default: the session's request timeout.
-
-        Raises:
-            ServerCallError: There is no usable result.
-        """
-        with self._telling_cache(batch):
-            return exchange(self._request, self._server_url, batch, timeout=timeout or self.request_timeout or 60.0)
-
-    @contextlib.contextmanager
-    def _telling_cache(self, batch: Any) -> Iterator[None]:
-        writes = [
-            item for item in batch if isinstance(item, Mapping) and item.get("action") in {"create", "update", "delete"}
-        ]
-        if not writes:
-            yield
-            return
-        try:
-            cache = self.query_cache
-        except TrackteroidError as error:
-            # A cache that cannot be used never breaks a commit.
-            _logger.warning("The query cache is not told of a commit: %s", error)
-            yield
-            return
-        with cache.writing(writes):
-            yield
-
-    def decode(self, string: str) -> Any:
-        """As the client's."""
-        return self._loader.decode(string, super().decode)
-
-    # Queries
-
-    def _query(self, expression: str) -> tuple[list[Any], Mapping[str, Any]]:
-        answer = self._loader.query(expression)
-        if answer is None:
-            answer = super()._query(expression)
-        return answer
-
-    def populate(self, entities: Any, projections: str) -> None:
-        """Fetch attributes of entities, as the client's; the ids of many are sent in chunks, each once.
-
-        Args:
-            entities: One entity, or a list, tuple or query result of them, of one type. New ones are left out.
-            projections: The attributes, as between `select` and `from` of a query.
-        """
-        from trackteroid.loading.populating import questions
-
-        if not isinstance(entities, (list, tuple, ftrack_api.query.QueryResult)):
-            entities = [entities]
-        for question in questions(self, entities, projections):
-            # All of the answer is asked for now; it is merged into the entities.
-            self.query(question).all()
-
-    def fetch_entities(
-        self,
-        expression: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        on_miss: Callable[[], None] | None = None,
-    ) -> list[Any]:
-        """Return the entities that a query finds, merged into this session.
-
-        Limit and offset are handed over separately because the client looks for the words anywhere in the text, values
-        included (defect D53).
-
-        Args:
-            expression: A query that starts with `select`, with its order but without limit and offset.
-            limit: Most entities to return; None: all.
-            offset: How many to skip.
-            on_miss: Called just before the server is asked; not called when the shared cache answers.
-
-        Raises:
-            ftrack_api.exception.ServerError: The server cannot answer the query.
-        """
-        sharing = self._reused_results.sharing
-        if sharing is not None:
-            rows = self.query_cache.rows(
-                expression,
-                limit,
-                offset,
-                lambda: self._ask_rows(expression, limit, offset, on_miss),
-                ttl=sharing.ttl,
-            )
-            return self._merge_rows(rows)
-        if on_miss is not None:
-            on_miss()
-        return _paged(expression, limit, offset, self._query)
-
-    def _ask_rows(
-        self, expression: str, limit: int | None, offset: int, on_miss: Callable[[], None] | None
-    ) -> list[Any]:
-        if on_miss is not None:
-            on_miss()
-        return _paged(expression, limit, offset, self._query_rows)
-
-    def _query_rows(self, expression: str) -> tuple[list[Any], Mapping[str, Any]]:
-        try:
-            (result,) = self.exchange([{"action": "query", "expression": expression}])
-        except ServerCallError as error:
-            raise ftrack_api.exception.ServerError(str(error)) from error
-        return result["data"], result.get("metadata") or {}
-
-    def _merge_rows(self, rows: list[Any]) -> list[Any]:
-        found: list[Any] = []
-        for start in range(0, len(rows), PAGE_SIZE):
-            page = rows[start : start + PAGE_SIZE]
-            prepared = self._loader.prepare(page)
-            found += self._loader.merge_page(self.decode(json.dumps(page)) if prepared is None else prepared)
-        return found
-
-    @property
-    def query_cache(self) -> QueryCache:
-        """The query-result cache that this session shares with others (design: query cache)."""
-        cache: QueryCache | None = self.__dict__["_query_cache"]
-        if cache is None:
-            from trackteroid.cache.query_cache import open_query_cache
-            from trackteroid.commits.servers import normalise_server_url
-            from trackteroid.settings import Settings
-
-            with self._connection_lock:
-                settings = Settings.from_environment()
-                cache = open_query_cache(
-                    settings,
-                    server_url=normalise_server_url(self.server_url, settings.server_aliases),
-                    api_user=self.api_user,
-                    schemas=self.schemas,
-                    schema_hash=self.schema_hash,
-                    namespace=self._cache_namespace,
-                )
-                self.__dict__["_query_cache"] = cache
-        return cache
-
-    @property
-    def reused_results(self) -> ReusedResults:
-        """Results of earlier queries of this process (see `reusing_query_results`)."""
-        return self._reused_results
-
-    @property
-    def reuse_query_results(self) -> bool:
-        """Whether identical queries answer with the collection that the first one returned. Default False."""
-        return self._reused_results.enabled
-
-    @reuse_query_results.setter
-    def reuse_query_results(self, reuse: bool) -> None:
-        self._reused_results.enabled = bool(reuse)
-
-    @contextlib.contextmanager
-    def reusing_query_results(self, shared: bool = False, ttl: float | None = None) -> Iterator[Session]:
-        """Answer repeated queries from earlier results inside a `with` block. May be nested.
-
-        Args:
-            shared: Whether to share results with other processes through Redis. Such an answer is never older than a
-                commit of a trackteroid session or worker that was reported as done before it was asked for.
-            ttl: Seconds that a shared result is kept; default: `TRACKTEROID_CACHE_TTL_SECONDS`.
-        """
-        with self._reused_results.reusing(Sharing(lambda: self.query_cache, ttl) if shared else None):
-            yield self
-
 
 class _UnconnectedSession(LazyConnection, Session):
     """A session whose constructor has not run yet."""
@@ -699,51 +361,6 @@ class _ReconnectingSession(LazyConnection, Session):
 
 # The client names its logger after the class.
 _UnconnectedSession.__name__ = _ReconnectingSession.__name__ = "Session"
-
-
-def _paged(
-    expression: str, limit: int | None, offset: int, ask: Callable[[str], tuple[list[Any], Mapping[str, Any]]]
-) -> list[Any]:
-    """Return what `ask` (query text -> rows, metadata) answers, page after page."""
-    rows: list[Any] = []
-    following: int | None = offset
-    while following is not None:
-        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(rows))
-        page, metadata = ask(f"{expression} offset {following} limit {size}")
-        rows.extend(page)
-        if limit is not None and len(rows) >= limit:
-            return rows[:limit]
-        following = (metadata.get("next") or {}).get("offset")
-    return rows
-
-
-def _bind(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the client's keyword arguments for positional ones in its own or the original library's order."""
-    names = _FLAG_ARGUMENTS if args and isinstance(args[0], bool) else _CLIENT_ARGUMENTS
-    if len(args) > len(names):
-        raise TypeError(f"Session takes at most {len(names)} positional arguments ({', '.join(names)}).")
-    bound = dict(zip(names, args, strict=False))
-    known = {*_CLIENT_ARGUMENTS, "reuse_query_results", "cache_namespace"}
-    for name in kwargs:
-        if name in bound:
-            raise TypeError(f"Session got two values for the argument {name!r}.")
-        if name not in known:
-            raise TypeError(f"Session has no argument {name!r}; it knows {', '.join(sorted(known))}.")
-    return {**bound, **kwargs}
-
-
-def _forget_memoised(session: Session) -> None:
-    """Drop what the client memoised for this session object: its key is `id(session)`, which a reconnect keeps."""
-    mine = str(id(session))
-    for decorator in (
-        ftrack_api.collection.memoise_session,
-        ftrack_api.entity.factory.memoise_session,
-        ftrack_api.entity.factory.memoise_defaults,
-    ):
-        cache = decorator.__closure__[0].cell_contents.cache
-        for key in [key for key in cache.keys() if mine in key]:
-            with contextlib.suppress(KeyError):
-                cache.remove(key)
 
 
 def _lazy_session() -> Session:

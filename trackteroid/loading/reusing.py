@@ -1,0 +1,116 @@
+"""Reusing answers: those of this process, and those that processes share through a cache, which commits are told to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trackteroid.cache.reused_results import ReusedResults, Sharing
+from trackteroid.connection.exchange import exchange
+from trackteroid.connection.schema_loading import SchemaLoading
+from trackteroid.errors import TrackteroidError
+
+if TYPE_CHECKING:
+    from trackteroid.cache.query_cache import QueryCache
+    from trackteroid.session import Session
+
+__all__ = ["ReusingResults"]
+
+_logger = logging.getLogger("trackteroid.session")
+
+
+class ReusingResults(SchemaLoading):
+    """The part of a session that reuses query results, and tells others when what it sends makes theirs old."""
+
+    _reused_results: ReusedResults
+    _query_cache: QueryCache | None
+    _cache_namespace: str | None
+    _connection_lock: threading.RLock
+
+    def call(self, data: Any) -> Any:
+        """As the client's; commits also tell the shared query cache what they change."""
+        with self._telling_cache(data):
+            return super().call(data)
+
+    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
+        """Send a batch of plain JSON operations and return the plain JSON results.
+
+        Args:
+            batch: Operations of ftrack's protocol, one object each.
+            timeout: Seconds for the whole exchange; default: the session's request timeout.
+
+        Raises:
+            ServerCallError: There is no usable result.
+        """
+        with self._telling_cache(batch):
+            return exchange(self._request, self._server_url, batch, timeout=timeout or self.request_timeout or 60.0)
+
+    @contextlib.contextmanager
+    def _telling_cache(self, batch: Any) -> Iterator[None]:
+        writes = [
+            item for item in batch if isinstance(item, Mapping) and item.get("action") in {"create", "update", "delete"}
+        ]
+        if not writes:
+            yield
+            return
+        try:
+            cache = self.query_cache
+        except TrackteroidError as error:
+            # A cache that cannot be used never breaks a commit.
+            _logger.warning("The query cache is not told of a commit: %s", error)
+            yield
+            return
+        with cache.writing(writes):
+            yield
+
+    @property
+    def query_cache(self) -> QueryCache:
+        """The query-result cache that this session shares with others (design: query cache)."""
+        cache: QueryCache | None = self.__dict__["_query_cache"]
+        if cache is None:
+            from trackteroid.cache.query_cache import open_query_cache
+            from trackteroid.commits.servers import normalise_server_url
+            from trackteroid.settings import Settings
+
+            with self._connection_lock:
+                settings = Settings.from_environment()
+                cache = open_query_cache(
+                    settings,
+                    server_url=normalise_server_url(self.server_url, settings.server_aliases),
+                    api_user=self.api_user,
+                    schemas=self.schemas,
+                    schema_hash=self.schema_hash,
+                    namespace=self._cache_namespace,
+                )
+                self.__dict__["_query_cache"] = cache
+        return cache
+
+    @property
+    def reused_results(self) -> ReusedResults:
+        """Results of earlier queries of this process (see `reusing_query_results`)."""
+        return self._reused_results
+
+    @property
+    def reuse_query_results(self) -> bool:
+        """Whether identical queries answer with the collection that the first one returned. Default False."""
+        return self._reused_results.enabled
+
+    @reuse_query_results.setter
+    def reuse_query_results(self, reuse: bool) -> None:
+        self._reused_results.enabled = bool(reuse)
+
+    @contextlib.contextmanager
+    def reusing_query_results(self, shared: bool = False, ttl: float | None = None) -> Iterator[Session]:
+        """Answer repeated queries from earlier results inside a `with` block. May be nested.
+
+        Args:
+            shared: Whether to share results with other processes through Redis. Such an answer is never older than a
+                commit of a trackteroid session or worker that was reported as done before it was asked for.
+            ttl: Seconds that a shared result is kept; default: `TRACKTEROID_CACHE_TTL_SECONDS`.
+        """
+        with self._reused_results.reusing(Sharing(lambda: self.query_cache, ttl) if shared else None):
+            session: Any = self
+            yield session
