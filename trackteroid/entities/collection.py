@@ -1,8 +1,8 @@
 """`EntityCollection`: an ordered, immutable set of entities of one type.
 
-Scope: the container itself and attribute access. The other methods are in `functional`, `set_operations` and `writing`;
-what reads, changes or creates entities lies in modules that work on the official client's entities and know no
-collections.
+Scope: the container itself and attribute access. The other methods are in `reaching`, `functional`, `set_operations` and
+`writing`; what reads, changes or creates entities lies in modules that work on the official client's entities and know
+no collections.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
-from trackteroid.entities import assignment, attributes, authoring, fetching
+from trackteroid.entities import assignment, attributes, authoring
 from trackteroid.entities.container import Container, is_protocol
 from trackteroid.entities.context import Context as SharedContext
 from trackteroid.entities.context import Origin, View
 from trackteroid.entities.empty import EmptyCollection
-from trackteroid.entities.entity import Entity, EntityType, declared, is_kind
+from trackteroid.entities.entity import Entity, EntityType, declared
 from trackteroid.entities.entity_types import Context, Project, TypedContext
 from trackteroid.entities.functional import FunctionalMethods
+from trackteroid.entities.reaching import ReachingMethods
 from trackteroid.entities.set_operations import SetMethods
 from trackteroid.entities.values import NOT_SET, read, read_all, unique
 from trackteroid.entities.writing import WritingMethods
-from trackteroid.errors import EntityCollectionOperationError, UsageError
-from trackteroid.query.loggers import logger
-from trackteroid.query.projections import Projection
-from trackteroid.relationships import Attribute, AttributeKind, Step
+from trackteroid.errors import UsageError
+from trackteroid.relationships import Attribute, AttributeKind
 
 __all__ = ["EmptyCollection", "EntityCollection", "collect"]
 
@@ -32,7 +31,7 @@ E = TypeVar("E", bound=Entity)
 F = TypeVar("F", bound=Entity)
 
 
-class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
+class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
     """One or more entities of one type, each once, in order; immutable.
 
     Collections are made by queries, by reading attributes of other collections and by `create`. Reading an attribute
@@ -273,132 +272,6 @@ class EntityCollection(FunctionalMethods[E], SetMethods[E], WritingMethods[E]):
         if known is None and name in self._view.context.index:
             known = self._view.context.class_named(name)
         return known
-
-    def _alternatives(self, target: EntityType) -> tuple[tuple[Step, ...], ...]:
-        relation = self._view.context.relation(self._view.entity_type, target)
-        if relation is None:
-            raise AttributeError(
-                f"{self._view.entity_type.__name__} has no relation to {target.__name__}: add one in "
-                f"RELATIONSHIPS_RESOLVER of your configuration."
-            )
-        return relation.alternatives
-
-    def _reached(self, target: EntityType) -> EntityCollection[Any] | EmptyCollection[Any]:
-        reached: list[EntityCollection[Any] | EmptyCollection[Any]] = [
-            self._walk(steps) for steps in self._alternatives(target)
-        ]
-        present = [found for found in reached if found]
-        if not present:
-            return reached[0][target] if reached[0].entity_type is not target else reached[0]
-        first, *others = present
-        if others:
-            common = unique(entity for found in present for entity in found.client_entities)
-            first = _made(View(target, self._view.context), common)
-        if first.entity_type is not target and is_kind(first.entity_type, target):
-            first = first.__coerce_to__(target)
-        return first
-
-    def _walk(self, steps: Sequence[Step]) -> Any:
-        current: Any = self
-        for step in steps:
-            if isinstance(current, EntityCollection):
-                current._warn_if_unfetched(step.name)
-            current = current.attribute(step.name)
-            if step.type_filter is not None:
-                current = current[self._view.context.class_named(step.type_filter)]
-        return current
-
-    def _warn_if_unfetched(self, name: str) -> None:
-        if attributes.is_unfetched(self._entities, name):
-            logger(f"entities.{self._view.entity_type.__name__}").warning(
-                "%s.%s was not fetched for all of %r: project it in the query or use fetch_attributes.",
-                self._view.entity_type.__name__,
-                name,
-                self,
-            )
-
-    def _assign_through(self, target: EntityType, value: Any) -> None:
-        alternatives = self._alternatives(target)
-        if len(alternatives) > 1:
-            raise EntityCollectionOperationError(
-                f"{self._view.entity_type.__name__}.{target.__name__} may be any of {len(alternatives)} attributes; "
-                f"assign to the one you mean."
-            )
-        (steps,) = alternatives
-        owner = self._walk(steps[:-1])
-        owner.set_attribute(steps[-1].name, value)
-
-    # Fetching
-
-    def get(
-        self, target: type[F], projections: Sequence[Projection] | None = None
-    ) -> EntityCollection[F] | EmptyCollection[F]:
-        """Fetch the entities of a class along the relation to it, with projections, and return them.
-
-        Raises:
-            ValueError: No relation to the class is known.
-        """
-        entity_type: EntityType = target
-        try:
-            alternatives = self._alternatives(entity_type)
-        except AttributeError as error:
-            raise EntityCollectionOperationError(str(error)) from error
-        scope = self._view.context.scope(entity_type)
-        wanted = self._view.context.make_query(self._view.context, entity_type).paths(projections, scope)
-        for steps in alternatives:
-            prefix = ".".join(map(str, steps))
-            self.fetch_attributes(*(f"{prefix}.{path}" for path in wanted))
-        return self._reached(entity_type)
-
-    def fetch_attributes(self, *attributes: Projection) -> EntityCollection[E]:
-        """Load what is missing of these attributes for all entities, and return the collection.
-
-        Args:
-            *attributes: Attribute paths, entity classes or class chains, as in projections. A type filter in a path
-                (`parent[Shot].name`) loads what follows it for entities of that type only.
-
-        Raises:
-            AttributeError: The type has no such attribute; nothing was asked then.
-            EntityCollectionOperationError: The session was reconnected since.
-        """
-        view = self._view
-        plain: list[list[str]] = []
-        filtered: list[tuple[Step, ...]] = []
-        for steps in fetching.resolve_steps(view.context, view.entity_type, attributes):
-            cut = next((position for position, step in enumerate(steps, 1) if step.type_filter), len(steps))
-            names = [step.name for step in steps[:cut]]
-            plain.append(names)
-            if cut < len(steps):
-                filtered.append(steps)
-            elif fetching.is_mapped(view.context, view.entity_type, steps):
-                # The server sends the bare rows of a mapping unless their values are asked for.
-                plain.append([*names, "value"])
-        fetching.fetch(view.context, view.entity_type, self._entities, plain)
-        for steps in filtered:
-            cut = next(position for position, step in enumerate(steps, 1) if step.type_filter)
-            found: Any = self
-            for step in steps[:cut]:
-                found = found.attribute(step.name)
-            rest = ".".join(map(str, steps[cut:]))
-            found[view.context.class_named(str(steps[cut - 1].type_filter))].fetch_attributes(rest)
-        return self
-
-    def query_children(
-        self, projections: Sequence[Projection] | None = None, session: Any = None
-    ) -> EntityCollection[TypedContext] | EmptyCollection[TypedContext]:
-        """Fetch the children with their name, object type and the given projections, and return them.
-
-        Args:
-            projections: What to fetch of each child besides.
-            session: For callers of the original library; must be this collection's session.
-        """
-        context = self._view.context
-        if session is not None and session is not context.session:
-            raise EntityCollectionOperationError("query_children asks the session that the collection belongs to.")
-        wanted = context.make_query(context, TypedContext).paths(projections, context.scope(TypedContext))
-        self.fetch_attributes(*(f"children.{path}" for path in (*wanted, "object_type.name")))
-        children: EntityCollection[TypedContext] | EmptyCollection[TypedContext] = self.attribute("children")
-        return children
 
     # Making others
 

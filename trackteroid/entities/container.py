@@ -56,6 +56,10 @@ class Members(Container, Generic[E]):
     def __iter__(self) -> Iterator[EntityCollection[E]]:
         raise NotImplementedError
 
+    def attribute(self, name: str) -> Any:
+        """Return an attribute by name."""
+        raise NotImplementedError
+
     def _keyed(self) -> dict[Any, Any]:
         """Return the entities by their primary key, in order; not to be changed."""
         raise NotImplementedError
