@@ -1,4 +1,4 @@
-"""The breaker of the ledger in memory: the rules of `lua/common.lua`."""
+"""The breaker of the ledger in memory: the rules of `lua/common/6_breaker.lua`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits for what, for the ledger in memory: the rules of `lua/common.lua` as scans, so that each checks the other."""
+"""What waits for what, for the ledger in memory: `lua/common/3_order.lua` and `4_waiting.lua` as scans; each checks the other."""
 
 from __future__ import annotations
 

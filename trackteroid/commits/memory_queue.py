@@ -1,4 +1,4 @@
-"""Who is next, for the ledger in memory: the rules of `lua/common.lua`."""
+"""Who is next, for the ledger in memory: the rules of `lua/common/2_queue.lua`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Scope: everybody who uses this Redis and this ftrack server. Needs a single instance or Sentinel (the scripts derive
     their keys from
-one prefix, see `lua/common.lua`), Redis 5 or newer, or Valkey.
+one prefix, see `lua/common`), Redis 5 or newer, or Valkey.
 """
 
 from __future__ import annotations
@@ -43,9 +43,16 @@ FORMAT_VERSION = 1
 
 @cache
 def _source(name: str) -> str:
-    folder = files("trackteroid.commits").joinpath("lua")
-    common = folder.joinpath("common.lua").read_text(encoding="utf-8")
-    return common + folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return _common() + _FOLDER.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def _common() -> str:
+    parts = sorted(_FOLDER.joinpath("common").iterdir(), key=lambda part: part.name)
+    return "".join(part.read_text(encoding="utf-8") for part in parts if part.name.endswith(".lua"))
+
+
+_FOLDER = files("trackteroid.commits").joinpath("lua")
 
 
 class RedisLedger:

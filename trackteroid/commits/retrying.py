@@ -9,10 +9,12 @@ from trackteroid.commits.classification import Verdict, VerdictKind
 from trackteroid.commits.commit import Commit, CommitError
 from trackteroid.commits.ledger import Doubt
 
-__all__ = ["Decision", "RetryPolicy", "decide"]
+__all__ = ["LONGEST_RETRY_AFTER", "Decision", "RetryPolicy", "decide"]
 
 #: Longest wait after an environment failure: when the key is valid again nobody wants to wait an hour for the queue to notice.
 ENVIRONMENT_CAP = 60.0
+#: What a server may ask for with Retry-After, seconds: one that says a week, by mistake, must not stop a studio for a week.
+LONGEST_RETRY_AFTER = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +84,7 @@ def decide(
 
 def _delay(verdict: Verdict, commit: Commit, policy: RetryPolicy, random: Callable[[], float], cap: float) -> float:
     if verdict.retry_after is not None:
-        return min(verdict.retry_after, policy.horizon)
+        return min(verdict.retry_after, LONGEST_RETRY_AFTER)
     # The exponent is bounded because 2.0 ** 1024 is an error.
     return random() * min(cap, policy.base * 2.0 ** min(max(commit.attempts - 1, 0), 60))
 

@@ -7,7 +7,7 @@ import pytest
 from trackteroid.commits.classification import Verdict, VerdictKind
 from trackteroid.commits.commit import Commit, CommitFacts
 from trackteroid.commits.ledger import Doubt
-from trackteroid.commits.retrying import Decision, RetryPolicy, decide
+from trackteroid.commits.retrying import LONGEST_RETRY_AFTER, Decision, RetryPolicy, decide
 from trackteroid.commits.state import CommitState
 
 NOW = 1_000_000.0
@@ -44,9 +44,9 @@ def test_transient_failures_back_off_exponentially_up_to_the_cap(attempts: int, 
     assert delay(VerdictKind.TRANSIENT, commit, jitter=0.25) == longest / 4
 
 
-def test_what_the_server_asked_for_overrides_the_backoff() -> None:
+def test_what_the_server_asked_for_overrides_the_backoff_up_to_an_hour() -> None:
     assert delay(VerdictKind.TRANSIENT, retry_after=33.0) == 33.0
-    assert delay(VerdictKind.TRANSIENT, retry_after=1e9) == POLICY.horizon
+    assert delay(VerdictKind.TRANSIENT, retry_after=1e9) == LONGEST_RETRY_AFTER
 
 
 def test_a_missing_reference_has_a_horizon_of_its_own() -> None:

@@ -133,7 +133,7 @@ def test_a_signature_is_checked_before_anything_is_decompressed(monkeypatch: pyt
     def never(*_: object, **__: object) -> bytes:
         raise AssertionError("decompressed")
 
-    monkeypatch.setattr("trackteroid.commits.committer.decompress", never)
+    monkeypatch.setattr("trackteroid.commits.attempt.decompress", never)
     stage = Stage(KEY)
     stage.put(sealed(OTHER))
     stage.refused("wrong")

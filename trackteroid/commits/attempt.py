@@ -1,0 +1,259 @@
+"""One attempt at a claimed commit: from the claim to the verdict.
+
+It goes through these steps, each told to the observer before the next begins: `claimed`, `before_sent` (about to mark the attempt
+as sent), `sent` (marked; the request leaves next), `answered` (the server has applied it, the ledger does not know yet),
+`finished` (the ledger knows the verdict). Whatever ends the process between two steps, the next attempt does the right thing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from trackteroid.commits.classification import Verdict, VerdictKind, classify
+from trackteroid.commits.committer_policy import CommitterPolicy
+from trackteroid.commits.lease import LeaseKeeper
+from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.payload import decompress
+from trackteroid.commits.policy import refuse_forbidden
+from trackteroid.commits.result import CommitResult
+from trackteroid.commits.schemas import Schemas
+from trackteroid.commits.server import WarmServer
+from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.signing import unseal_checked
+from trackteroid.commits.state import CommitState
+from trackteroid.commits.verdicts import Outcome, Verdicts
+from trackteroid.commits.work import Work
+from trackteroid.errors import (
+    LeaseLostError,
+    LedgerDataError,
+    LedgerError,
+    LedgerUnavailableError,
+    RecordingRefusedError,
+    ServerCallError,
+    SessionClosedError,
+)
+from trackteroid.operations.recording import Recording
+
+__all__ = ["Attempt", "Observer"]
+
+logger = logging.getLogger(__name__)
+
+#: A connection older than this is made anew before a verdict that is for good, seconds.
+STALE_SESSION = 60.0
+
+Observer = Callable[[str, Claim], None]
+
+
+class Attempt:
+    """Try a claimed commit once.
+
+    Args:
+        claim: The hold.
+        ledger: Where it is claimed.
+        server: Keeper of the connection to ftrack.
+        policy: Numbers and rules.
+        on_step: Observer of the steps; None: nobody.
+        monotonic: Clock for durations.
+        random: Source of [0, 1) for jitter.
+        started: On that clock, right before the claim.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        ledger: Ledger,
+        server: WarmServer,
+        policy: CommitterPolicy,
+        *,
+        on_step: Observer | None,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+        started: float,
+    ) -> None:
+        self._claim = claim
+        self._ledger = ledger
+        self._server = server
+        self._policy = policy
+        self._on_step = on_step
+        self._monotonic = monotonic
+        self._verdicts = Verdicts(ledger, claim, policy.retry, random=random, started=started, monotonic=monotonic)
+        self._work: Work | None = None
+        # Whether this attempt's request has left: from then on a failure of ours proves nothing.
+        self._sent = False
+        # What the last try ended with.
+        self._error: Exception | None = None
+
+    def run(self) -> Outcome:
+        """Do it, and tell the ledger.
+
+        Raises:
+            LedgerUnavailableError: The ledger cannot be reached; the commit comes back when its lease expires.
+        """
+        commit_id = self._claim.commit.id
+        try:
+            self._step("claimed")
+            with LeaseKeeper(
+                self._ledger,
+                self._claim,
+                lease_seconds=self._policy.lease_seconds,
+                monotonic=self._monotonic,
+            ) as lease:
+                found = self._try(lease)
+            outcome = self._verdicts.record(found, told=isinstance(self._error, ServerCallError))
+            self._step("finished")
+            return outcome
+        except LeaseLostError as error:
+            logger.warning(
+                "Lost the hold on a commit: %s", error, extra={"action": "lease_lost", "commit_id": commit_id}
+            )
+            return Outcome(commit_id=commit_id, state=CommitState.COMMITTING, message=str(error))
+        except LedgerUnavailableError:
+            raise
+        except BaseException:
+            # A shutdown (SystemExit, KeyboardInterrupt), not a verdict: the next worker need not wait for the lease.
+            self._hand_back()
+            raise
+
+    def _try(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        if self._claim.probe:
+            # A rotated key, an address that has moved: an old connection would find the trouble where there is none any more.
+            self._server.discard()
+        found = self._try_once(lease)
+        if (
+            isinstance(found, Verdict)
+            and found.kind is VerdictKind.PERMANENT
+            and found.doubt is Doubt.NONE
+            and self._work is not None
+            and self._server.is_older_than(STALE_SESSION)
+        ):
+            # Before a verdict that is for good: rights, schema and login as they are now, not as they were this morning.
+            self._server.discard()
+            self._sent = False
+            found = self._try_once(lease)
+        return found
+
+    def _try_once(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        self._error = None
+        try:
+            return self._commit(lease)
+        except LedgerError as error:
+            if isinstance(error, LedgerDataError):
+                return classify(error)
+            raise
+        except Exception as error:
+            self._error = error
+            return self._judge(error)
+
+    def _commit(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+        recording = self._read()
+        try:
+            server = self._server.get()
+            # A lazy session connects here.
+            schemas = Schemas(server.schemas)
+        except Exception as error:
+            return self._no_server(error)
+        refuse_forbidden(recording, session=server)
+        work = self._work = Work(
+            server,
+            schemas,
+            recording,
+            timeout=self._request_seconds(),
+            overtaken=self._claim.overtaken,
+            release=self._claim.commit.release,
+        )
+        if self._claim.commit.uncertain_until is not None or self._claim.commit.facts.recovered:
+            work.reconcile()
+        if not work.to_send:
+            return work.result([])
+        work.validate()
+        work.examine(version_policy=self._policy.version_policy, conflict_policy=self._policy.conflict_policy)
+        if not work.to_send:
+            return work.result([])
+        self._step("before_sent")
+        deadline = lease.send_within(self._request_seconds())
+        self._step("sent")
+        # A fencing token cannot protect ftrack, so the request must be over before anybody else may try: what is left is measured
+        # on our own clock, right before it leaves.
+        left = deadline - self._monotonic()
+        if left <= 0:
+            raise LeaseLostError(f"This machine stood still while it was about to send {self._claim.commit.id}.")
+        self._sent = True
+        result = work.send(timeout=left)
+        self._step("answered")
+        return result
+
+    def _read(self) -> Recording:
+        payload = self._claim.payload
+        if payload is None:
+            raise LedgerDataError("The ledger has lost the recording of this commit (does its Redis evict?).")
+        payload = unseal_checked(
+            payload,
+            keys=self._policy.signing_keys,
+            commit_id=self._claim.commit.id,
+            server_url=self._ledger.server_url,
+        )
+        recording = Recording.from_payload(decompress(payload, limit=self._policy.payload_limit))
+        if recording.server_url is not None:
+            recorded = normalise_server_url(recording.server_url, self._policy.server_aliases)
+            if recorded != self._ledger.server_url:
+                raise RecordingRefusedError(
+                    f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}."
+                )
+        return recording
+
+    def _no_server(self, error: Exception) -> Verdict:
+        # Nothing of this commit has been looked at, so nothing it can be blamed for: whatever is wrong is around us.
+        self._server.discard()
+        verdict = classify(error)
+        kind = VerdictKind.TRANSIENT if verdict.kind is VerdictKind.TRANSIENT else VerdictKind.ENVIRONMENT
+        reason = f"The worker cannot connect to ftrack: {verdict.reason}"
+        return replace(verdict, kind=kind, reason=reason, doubt=Doubt.NONE)
+
+    def _judge(self, error: Exception) -> CommitResult | Verdict:
+        verdict = classify(error)
+        if not self._sent:
+            verdict = replace(verdict, doubt=Doubt.NONE)
+        if _connection_is_bad(error, verdict):
+            self._server.discard()
+        if not isinstance(error, ServerCallError) or self._work is None:
+            return verdict
+        try:
+            # A clash with what the batch creates may be a clash with itself: an earlier commit of which nobody knows any more.
+            if self._work.refused_as_duplicate(error):
+                if self._work.all_created():
+                    return self._work.result([])
+                if self._work.partly_created() and self._claim.commit.uncertain_until is None:
+                    # Half of it is there: the next attempt reconciles. (This one's mark in the ledger makes it.)
+                    return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
+            if verdict.doubt is Doubt.SETTLED and self._verdicts.is_final(verdict):
+                # Before it is given up, what it did is found out.
+                self._work.reconcile()
+                if not self._work.to_send:
+                    return self._work.result([])
+        except Exception as second:
+            logger.warning("The server did not say what is there: %s", second)
+            return classify(second) if verdict.doubt is Doubt.NONE else verdict
+        return verdict
+
+    def _request_seconds(self) -> float:
+        # The margin covers the way of our mark to the ledger and the end of the request at its time-out.
+        return min(self._policy.request_timeout, self._policy.lease_seconds * 0.8)
+
+    def _hand_back(self) -> None:
+        try:
+            self._ledger.hand_back(self._claim)
+        except LedgerError as error:
+            logger.warning("The lease of %s could not be handed back: %s", self._claim.commit.id, error)
+
+    def _step(self, name: str) -> None:
+        if self._on_step is not None:
+            self._on_step(name, self._claim)
+
+
+def _connection_is_bad(error: Exception, verdict: Verdict) -> bool:
+    # A server that is merely busy is not helped by connecting anew, which costs it two requests more.
+    if isinstance(error, ServerCallError):
+        return verdict.kind is VerdictKind.ENVIRONMENT or error.kind in ("connection", "timeout")
+    return isinstance(error, SessionClosedError)

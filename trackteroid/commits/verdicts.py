@@ -1,0 +1,167 @@
+"""Telling the ledger, and the log, how an attempt ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trackteroid.commits.classification import Verdict, VerdictKind, signature
+from trackteroid.commits.ledger import Burial, Claim, Ledger
+from trackteroid.commits.result import CommitResult
+from trackteroid.commits.retrying import LONGEST_RETRY_AFTER, Decision, RetryPolicy, decide
+from trackteroid.commits.state import CommitState
+
+__all__ = ["Outcome", "Verdicts"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        commit_id: Of which commit.
+        state: Its state now; `committing` if this process lost its hold on it.
+        message: Why, where it is not committed.
+        result: What committing brought.
+    """
+
+    commit_id: str
+    state: CommitState
+    message: str = ""
+    result: CommitResult | None = None
+
+
+class Verdicts:
+    """What becomes of one claimed commit.
+
+    Args:
+        ledger: Where it is claimed.
+        claim: The hold.
+        policy: When to try again.
+        monotonic: Clock for durations.
+        random: Source of [0, 1) for jitter.
+        started: On that clock, right before the claim.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        claim: Claim,
+        policy: RetryPolicy,
+        *,
+        random: Callable[[], float],
+        started: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._claim = claim
+        self._policy = policy
+        self._random = random
+        self._started = started
+        self._monotonic = monotonic
+
+    def is_final(self, verdict: Verdict) -> bool:
+        """Whether a verdict would end the commit."""
+        return self._decision(verdict).delay is None
+
+    def record(self, found: CommitResult | Verdict, *, told: bool) -> Outcome:
+        """Tell the ledger.
+
+        Args:
+            found: How the attempt ended.
+            told: Whether a verdict is what the server said, which may be the surroundings' fault.
+
+        Raises:
+            LeaseLostError: Somebody else holds the commit by now.
+            LedgerUnavailableError: The ledger cannot be reached.
+        """
+        if isinstance(found, CommitResult):
+            return self._committed(found)
+        decision = self._decision(found)
+        mark = signature(found) if told and found.kind in (VerdictKind.PERMANENT, VerdictKind.UNKNOWN) else ""
+        if decision.delay is None:
+            return self._dead(found, decision, mark)
+        if found.kind is VerdictKind.MISSING_REFERENCE:
+            return self._waiting(found, decision, decision.delay)
+        return self._retrying(found, decision, decision.delay, mark)
+
+    def _committed(self, result: CommitResult) -> Outcome:
+        commit_id = self._claim.commit.id
+        if self._ledger.complete(self._claim, result=result.as_dict()):
+            logger.warning(
+                "Commits go on: %s works again.", self._ledger.server_url, extra={"action": "breaker_closed"}
+            )
+        logger.info(
+            "Committed %s.",
+            commit_id,
+            extra={"action": "committed", "commit_id": commit_id, "operations": result.sent_operations},
+        )
+        return Outcome(commit_id=commit_id, state=CommitState.COMMITTED, result=result)
+
+    def _dead(self, verdict: Verdict, decision: Decision, mark: str) -> Outcome:
+        error = decision.error
+        burial = self._ledger.bury(self._claim, error=error, doubt=verdict.doubt, signature=mark)
+        if burial is Burial.DEAD:
+            logger.error("Gave up %s: %s", self._claim.commit.id, error.message, extra=self._facts("dead", decision))
+            return self._outcome(CommitState.DEAD, decision)
+        if burial is Burial.OPENED:
+            self._alert(error.message)
+        return self._outcome(CommitState.RETRYING, decision)
+
+    def _waiting(self, verdict: Verdict, decision: Decision, delay: float) -> Outcome:
+        self._ledger.wait(self._claim, delay=delay, error=decision.error, doubt=verdict.doubt)
+        logger.warning(
+            "Waits for what it refers to: %s: %s",
+            self._claim.commit.id,
+            decision.error.message,
+            extra=self._facts("waiting", decision),
+        )
+        return self._outcome(CommitState.WAITING, decision)
+
+    def _retrying(self, verdict: Verdict, decision: Decision, delay: float, mark: str) -> Outcome:
+        opened = self._ledger.retry(
+            self._claim,
+            delay=delay,
+            error=decision.error,
+            doubt=verdict.doubt,
+            signature=mark,
+            pause=min(verdict.retry_after or 0.0, LONGEST_RETRY_AFTER),
+        )
+        if opened:
+            self._alert(decision.error.message)
+        logger.warning(
+            "Will try %s again in %.1f s: %s",
+            self._claim.commit.id,
+            delay,
+            decision.error.message,
+            extra={"delay": delay, **self._facts("retrying", decision)},
+        )
+        return self._outcome(CommitState.RETRYING, decision)
+
+    def _decision(self, verdict: Verdict) -> Decision:
+        now = self._claim.now + (self._monotonic() - self._started)
+        return decide(verdict, self._claim.commit, now=now, policy=self._policy, random=self._random)
+
+    def _outcome(self, state: CommitState, decision: Decision) -> Outcome:
+        return Outcome(commit_id=self._claim.commit.id, state=state, message=decision.error.message)
+
+    def _facts(self, action: str, decision: Decision) -> dict[str, object]:
+        error = decision.error
+        return {
+            "action": action,
+            "commit_id": self._claim.commit.id,
+            "verdict": error.kind,
+            "error_class": error.error_class,
+        }
+
+    def _alert(self, reason: str) -> None:
+        logger.error(
+            "Commits to %s stop until a probe succeeds: %s",
+            self._ledger.server_url,
+            reason,
+            extra={"action": "breaker_opened", "server_url": self._ledger.server_url},
+        )
