@@ -17,6 +17,8 @@ __all__ = [
     "LedgerDataError",
     "LedgerError",
     "LedgerUnavailableError",
+    "OutputsError",
+    "OutputsMissingError",
     "PolicyError",
     "QuerySyntaxError",
     "RecordingChangedError",
@@ -119,6 +121,14 @@ class RecordingRefusedError(RecordingError, ValueError):
 
 class RecordingChangedError(RecordingError, ValueError):
     """A recording with this id but another content is already known."""
+
+
+class OutputsError(RecordingError, OSError):
+    """The files that the recording expects cannot be looked at."""
+
+
+class OutputsMissingError(OutputsError):
+    """Files that the recording expects are missing or empty."""
 
 
 class SignatureRefusedError(RecordingRefusedError):

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trackteroid.errors import SettingsError
+from trackteroid.path_roots import PathRoots
 
 __all__ = ["Settings", "variables"]
 
@@ -41,6 +42,13 @@ def _redis_url(text: str) -> str:
         raise ValueError("must start with redis://, rediss:// or unix://")
     if parts.scheme != "unix" and (not parts.hostname or parts.port == 0):
         raise ValueError("must name a host, as in redis://host:6379/0")
+    return text
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a URL such as https://chat.example/hooks/7")
     return text
 
 
@@ -218,6 +226,31 @@ class Settings:
         86400.0,
         _positive,
         "How long the spool keeps copies of what it has delivered.",
+    )
+    path_roots: PathRoots = _variable(  # noqa: RUF009 - frozen all the way down
+        "TRACKTEROID_PATH_ROOTS",
+        PathRoots(),
+        PathRoots.parse,
+        "Equal folders on each platform: `linux=/mnt/shows,windows=P:\\shows,darwin=/Volumes/shows`; several sets by semicolons.",
+    )
+    overdue_seconds: float = _variable(
+        "TRACKTEROID_OVERDUE_SECONDS",
+        7 * 86400.0,
+        _positive,
+        "How long a commit may be held before it is reported as overdue.",
+    )
+    webhook_url: str | None = _variable(
+        "TRACKTEROID_WEBHOOK_URL",
+        None,
+        _http_url,
+        "Where messages about dead and overdue commits and the breaker are posted as JSON.",
+        secret=True,
+    )
+    digest_seconds: float = _variable(
+        "TRACKTEROID_DIGEST_SECONDS",
+        300.0,
+        _positive,
+        "Somebody is told of the same cause once in so many seconds.",
     )
     worker_slots: int = _variable(
         "TRACKTEROID_WORKER_SLOTS",

@@ -20,6 +20,7 @@ class ExitCode(enum.IntEnum):
     UNAVAILABLE = 69
     INTERNAL = 70
     SPOOL_FULL = 73
+    OUTPUTS_MISSING = 74
     SPOOLED = 75
     NO_PERMISSION = 77
     SETTINGS = 78
@@ -41,6 +42,7 @@ _MEANINGS = {
     ExitCode.UNAVAILABLE: "ftrack or Redis cannot be reached",
     ExitCode.INTERNAL: "something unexpected; please report it",
     ExitCode.SPOOL_FULL: "the spool is full or cannot be used: a recording was not accepted",
+    ExitCode.OUTPUTS_MISSING: "files that the recording expects are missing or empty, or cannot be looked at: still held",
     ExitCode.SPOOLED: "accepted, but in the spool: Redis takes nothing now; it is delivered later",
     ExitCode.NO_PERMISSION: "ftrack refused the user or the key",
     ExitCode.SETTINGS: "a setting is missing or cannot be used, or an extra is not installed",
@@ -51,6 +53,7 @@ _MEANINGS = {
 # The most specific class first: the first that matches counts.
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.RecordingNotFoundError, ExitCode.NOT_FOUND),
+    (errors.OutputsError, ExitCode.OUTPUTS_MISSING),
     (errors.UnknownCommitError, ExitCode.NOT_FOUND),
     (errors.RecordingError, ExitCode.BAD_DATA),
     (errors.LedgerDataError, ExitCode.BAD_DATA),

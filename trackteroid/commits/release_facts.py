@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from trackteroid.commits.sequences import SEQUENCE, file_type_of, frame_sizes, member_create, recorded_members
 from trackteroid.errors import LedgerDataError
 from trackteroid.operations.effects import Identity, identity_of
 from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation
@@ -40,7 +41,8 @@ class ReleaseFacts:
         released_at: When, ISO 8601 in UTC; None: not to be written anywhere.
         released_by: Who, as the tool says that did it.
         outputs: Id of a created component to what was found of its files: `size` (bytes, a number), `frames` and `missing` (frame
-            ranges as text, `1001-1100`), and whatever else people want to see, which is kept but not written to ftrack.
+            ranges as text, `1001-1100`), `path` (its suffix becomes the file type), `members` (`padding`, and `sizes` in
+            the order of the frames), and whatever else people want to see, which is kept but not written to ftrack.
         gaps: Sentences about what was missing when it was released all the same.
     """
 
@@ -87,7 +89,9 @@ class ReleaseFacts:
 def apply_facts(operations: Sequence[Operation], facts: ReleaseFacts) -> tuple[Operation, ...]:
     """Return the operations with the facts in the data of what they create. Linear in the operations.
 
-    Nothing that was recorded is overwritten: a date that the block set stays, and so does a size or metadata of a component.
+    Nothing that was recorded is overwritten: a date that the block set stays, and so does a size or metadata of a component. A
+    size or padding of 0 is what the client writes where nobody said anything. A sequence gets a member for each frame, as when
+    the client makes it from files; those that the block made itself get their sizes.
 
     Args:
         operations: As recorded.
@@ -102,23 +106,51 @@ def apply_facts(operations: Sequence[Operation], facts: ReleaseFacts) -> tuple[O
         if isinstance(operation, UpdateOperation)
     }
     known = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
+    members = recorded_members(operations, facts.outputs)
+    sizes = {component: frame_sizes(found) for component, found in facts.outputs.items()}
+    there: dict[str, set[str]] = {}
+    for container, name in members.values():
+        there.setdefault(container, set()).add(name)
     merged: list[Operation] = []
+    added: list[Operation] = []
     for operation in operations:
-        added: list[Operation] = []
         if isinstance(operation, CreateOperation):
-            data = dict(operation.entity_data)
             key = identity_of(operation)
+            data: dict[str, JSON] = {}
             if key in dated:
                 data[DATE_ATTRIBUTES[key[0]]] = {"__type__": "datetime", "value": facts.released_at}
             found = facts.outputs.get(key[1][0]) if len(key[1]) == 1 else None
             if found is not None:
-                if found.get("size") is not None and "size" not in data and (key, "size") not in written:
-                    data["size"] = found["size"]
-                added = [row for row in _metadata(key, found) if identity_of(row) not in known]
-            if data != operation.entity_data:
-                operation = replace(operation, entity_data=data)
-        merged += (operation, *added)
-    return tuple(merged)
+                data.update(_of_files(operation, found))
+                added += (row for row in _metadata(key, found) if identity_of(row) not in known)
+                if operation.entity_type == SEQUENCE:
+                    added += (
+                        member_create(key, name, size, file_type_of(found))
+                        for name, size in sizes[key[1][0]].items()
+                        if name not in there.get(key[1][0], ())
+                    )
+            elif key in members:
+                container, name = members[key]
+                size = sizes[container].get(name)
+                if size is not None and not operation.entity_data.get("size"):
+                    data["size"] = size
+            data = {name: value for name, value in data.items() if (key, name) not in written}
+            if data:
+                operation = replace(operation, entity_data={**operation.entity_data, **data})
+        merged.append(operation)
+    # At the end: between a create and the updates that follow it they would keep the batch from joining these.
+    return (*merged, *added)
+
+
+def _of_files(operation: CreateOperation, found: Mapping[str, JSON]) -> Iterator[tuple[str, JSON]]:
+    recorded = operation.entity_data
+    if found.get("size") is not None and not recorded.get("size"):
+        yield "size", found["size"]
+    if file_type_of(found) and not recorded.get("file_type"):
+        yield "file_type", file_type_of(found)
+    members = found.get("members")
+    if operation.entity_type == SEQUENCE and isinstance(members, Mapping) and not recorded.get("padding"):
+        yield "padding", members["padding"]
 
 
 def _undated(operations: Iterable[Operation]) -> Iterator[Identity]:

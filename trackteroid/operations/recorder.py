@@ -20,6 +20,7 @@ from trackteroid.operations import describing
 from trackteroid.operations.appending import append
 from trackteroid.operations.capturing import CapturingOperations
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
+from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
 from trackteroid.operations.loaded import cached, loaded, uncache
 from trackteroid.operations.local_state import promote, restore
@@ -80,6 +81,28 @@ class Recorder:
         self._new_id = new_id
         self._operations: CapturingOperations | None = None
         self._thread: int | None = None
+        self._outputs = ExpectedOutputs(self.path)
+
+    def expects(self, component: Any, pattern: str | os.PathLike[str], *, frames: str | None = None) -> None:
+        """Name files that must exist, and hold something, before this may be published.
+
+        `trackteroid release` looks for them, and the worker gives their size and frames to the component:
+
+            with SESSION.deferred_operations("publish.dbm") as recording:
+                component = version.Component[SequenceComponent].create(name="beauty")
+                recording.expects(component, "beauty.%04d.exr", frames="1001-1100")
+
+        Args:
+            component: A component, as a collection of one or as the client's entity; None: the files must merely exist. Each
+                component has one output.
+            pattern: Path of a file, or of a sequence with the frame as `%04d` or `####` in the file's name. A relative one is
+                taken from the recording's folder.
+            frames: The frames of a sequence, such as `1001-1100`, `1-10x2` or `1,5,9`.
+
+        Raises:
+            BadInputError: One of them cannot be used; says which, why and what would be.
+        """
+        self._outputs.add(component, pattern, frames)
 
     def __enter__(self) -> Recorder:
         """Begin to record.
@@ -131,6 +154,10 @@ class Recorder:
         previous = self._existing()
         self._check_server(previous)
         if previous is not None and not block:
+            if self._outputs:
+                raise RecordingRefusedError(
+                    f"The block expects files but records nothing that could be added to {self.path}."
+                )
             # A new id for the same operations would let them be committed a second time.
             return previous
         connected = self._session.generation > 0
@@ -179,6 +206,7 @@ class Recorder:
             deltas=tuple(describing.deltas_of(operations, captured.touches)),
             context=facts_about(session, [entity for entity in touched if entity is not None]),
             labels=self._labels,
+            outputs=self._outputs.settled(effects),
             unstamped={key_text(*key): name for key, name in unstamped.items()},
         )
         return Recording(tuple(operations), describing.records_of(session, effects), manifest)
