@@ -12,7 +12,7 @@ from functools import lru_cache
 from trackteroid.sandbox.schema import Kind, Schema
 from trackteroid.sandbox.storage import Storage, quoted
 
-__all__ = ["OWNERS", "masked_columns", "owner_tables", "view_name", "view_statements"]
+__all__ = ["OWNERS", "SHOWN_BY", "SHOWN_TO_ALL", "masked_columns", "owner_tables", "view_name", "view_statements"]
 
 # The column holds the id of anything that something can hang on.
 _ANY = "anything"
@@ -83,7 +83,15 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     _ANY: (*_NOTED, "Note", "Component"),
 }
 
-
+# Where a thumbnail or attachment is shown, by table: the column with its id, and the table and column of what must be seen
+# for it to be seen.
+SHOWN_BY: Mapping[str, tuple[str, str, str]] = {
+    "Context": ("thumbnail_id", "Context", "id"),
+    "AssetVersion": ("thumbnail_id", "AssetVersion", "id"),
+    "NoteComponent": ("component_id", "Note", "note_id"),
+}
+# Where all see it.
+SHOWN_TO_ALL: Mapping[str, str] = {"Resource": "thumbnail_id", "SettingComponent": "component_id"}
 # Tables that others hang on.
 _REFERRED_TO = tuple(
     dict.fromkeys(
@@ -185,7 +193,7 @@ def _hidden_picture() -> str:
     """A thumbnail or attachment, which belongs to nothing else, is hidden if only hidden things show it."""
     elsewhere = (
         f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id")'
-        for table, column in (("Resource", "thumbnail_id"), ("SettingComponent", "component_id"))
+        for table, column in SHOWN_TO_ALL.items()
     )
     loose = 'e."version_id" IS NULL AND e."container_id" IS NULL'
     return f"({loose} AND {_shown_by('')} AND NOT {_any_of([_shown_by('NOT '), *elsewhere])})"
@@ -194,12 +202,9 @@ def _hidden_picture() -> str:
 def _shown_by(word: str) -> str:
     """That something hidden, or with `NOT ` something seen, has the component `e` as its thumbnail or attachment."""
     return _any_of(
-        f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id" AND {word}{_is_hidden(by, owner)})'
-        for table, column, by, owner in (
-            ("Context", "thumbnail_id", "Context", 'w."id"'),
-            ("AssetVersion", "thumbnail_id", "AssetVersion", 'w."id"'),
-            ("NoteComponent", "component_id", "Note", 'w."note_id"'),
-        )
+        f'EXISTS (SELECT 1 FROM main.{quoted(table)} w WHERE w.{quoted(column)} = e."id"'
+        f" AND {word}{_is_hidden(owner, f'w.{quoted(reference)}')})"
+        for table, (column, owner, reference) in SHOWN_BY.items()
     )
 
 

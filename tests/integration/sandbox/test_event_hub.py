@@ -483,8 +483,8 @@ def test_nobody_pays_for_update_events_without_listeners(
     new_hub: NewHub, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    real = endpoints.update_event
-    monkeypatch.setattr(endpoints, "update_event", lambda *args, **kwargs: made.append(1) or real(*args, **kwargs))
+    real = endpoints.update_events
+    monkeypatch.setattr(endpoints, "update_events", lambda *args, **kwargs: made.append(1) or real(*args, **kwargs))
     task = session.query("Task").first()
     hub = new_hub()
     listen(hub, "topic=something.else")
@@ -504,7 +504,7 @@ def test_a_mistake_of_ours_in_an_event_does_not_fail_the_commit(
     new_hub: NewHub, session: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     listen(new_hub(), "topic=ftrack.update")
-    monkeypatch.setattr(endpoints, "update_event", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(endpoints, "update_events", lambda *args, **kwargs: 1 / 0)
 
     session.query("Task").first()["name"] = "changed"
     session.commit()

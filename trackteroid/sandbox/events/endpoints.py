@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -25,8 +25,7 @@ from trackteroid.sandbox.events import packets
 from trackteroid.sandbox.events.hub import Hub, Routed
 from trackteroid.sandbox.events.packets import PacketCode, PacketError
 from trackteroid.sandbox.events.sessions import Sessions
-from trackteroid.sandbox.events.updates import update_event
-from trackteroid.sandbox.visibility import hidden_projects, sight_without
+from trackteroid.sandbox.events.updates import update_events
 
 __all__ = ["EventEndpoints", "EventLimits"]
 
@@ -130,7 +129,7 @@ class EventEndpoints:
         if not watchers or self._loop is None:
             return
         try:
-            events = list(self._update_events(committed, watchers))
+            events = list(update_events(self._api.storage, committed, watchers, event_id=_new_id(), server_id=self._id))
         except Exception:
             # The request has been committed: its answer must not become an error by what we do afterwards.
             _LOG.exception("An update event could not be made")
@@ -139,27 +138,6 @@ class EventEndpoints:
             # The loop may end at any time, and whoever listened with it.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._publish, event, users)
-
-    def _update_events(
-        self, committed: Committed, watchers: frozenset[str]
-    ) -> Iterator[tuple[Mapping[str, object], frozenset[str]]]:
-        """One event for all who see the same, with the users who get it."""
-        storage, event_id = self._api.storage, _new_id()
-        removed = frozenset(
-            str(each.key[0]).lower()
-            for each in committed.changes
-            if each.action == "remove"
-            and each.entity_type.name == "Project"
-            and each.columns.get("is_private", (0,))[0]
-        )
-        groups: dict[frozenset[str], list[str]] = {}
-        for user_id in watchers:
-            groups.setdefault(hidden_projects(storage, user_id, removed), []).append(user_id)
-        for hidden, users in groups.items():
-            sight = sight_without(storage, hidden)
-            event = update_event(storage, committed, event_id=event_id, server_id=self._id, sight=sight)
-            if event is not None:
-                yield event, frozenset(users)
 
     def _publish(self, event: Mapping[str, object], users: frozenset[str]) -> None:
         self._deliver(self._hub.route(event, users))

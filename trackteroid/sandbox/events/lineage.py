@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from trackteroid.sandbox.changes import Change, Changes, StoredRow
-from trackteroid.sandbox.hidden_rows import OWNERS, owner_tables
+from trackteroid.sandbox.hidden_rows import OWNERS, SHOWN_BY, SHOWN_TO_ALL, owner_tables
 from trackteroid.sandbox.schema import EntityType, Schema
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored
@@ -48,6 +48,8 @@ _PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "TypedContextLink": (("to_id", "Context"),),
     "UserSecurityRoleProject": (("project_id", "Context"),),
 }
+# Columns that show a picture, which belongs to nothing else.
+_PICTURES = {**{table: column for table, (column, _, _) in SHOWN_BY.items()}, **SHOWN_TO_ALL}
 # Number of a row that is gone.
 _REMOVED = 0
 # Families that are one table on a real server, whatever the concrete type.
@@ -82,7 +84,12 @@ class Lineage:
         self._reader = Changes(storage)
         self._schema = storage.schema
         self._known: dict[tuple[str, str], StoredRow | None] = {}
+        # By picture, what showed it before the commit and may do so no longer.
+        self._shown_by: dict[str, list[tuple[EntityType, tuple[Stored, ...]]]] = {}
         for change in changes:
+            picture, _ = change.columns.get(_PICTURES.get(change.entity_type.table, ""), (None, None))
+            if picture is not None:
+                self._shown_by.setdefault(str(picture).lower(), []).append((change.entity_type, change.key))
             place = (change.entity_type.table, entity_id(change.key).lower())
             if change.action == "remove":
                 values = {name: old for name, (old, _) in change.columns.items()}
@@ -118,9 +125,23 @@ class Lineage:
 
     def is_seen(self, row: StoredRow, sight: Sight) -> bool:
         """Whether a user sees a row, or would see it if it hadn't just been removed."""
+        if not sight.hidden:
+            return True
         if row.sequence != _REMOVED:
             return row.sequence in sight.seen(self._storage, row.entity_type.table, [row.sequence])
         return not self._hangs_below(row, sight.hidden)
+
+    def shown(self, table: str, column: str, value: Stored, sight: Sight) -> Stored:
+        """A column's value as a user may know it: null in place of the id of something that he does not see."""
+        if value is None:
+            return None
+        if column in OWNERS.get(table, ()):
+            tables = owner_tables(table, column)
+        else:
+            target = sight.masked.get(table, {}).get(column)
+            tables = () if target is None else (target,)
+        rows = (self.row(each, value) for each in tables)
+        return value if all(row is None or self.is_seen(row, sight) for row in rows) else None
 
     def _hangs_below(self, row: StoredRow, projects: frozenset[str]) -> bool:
         """Whether anything that the row belongs to is in one of these projects (ids in lower case)."""
@@ -131,6 +152,8 @@ class Lineage:
             if (place := (table, entity_id(current.key).lower())) in seen:
                 continue
             seen.add(place)
+            if current.sequence == _REMOVED and table == "Component" and self._only_shown_below(current, projects):
+                return True
             if table == "Context" and str(current.values.get("project_id")).lower() in projects:
                 return True
             for column in OWNERS.get(table, ()):
@@ -139,6 +162,22 @@ class Lineage:
                     found = (self.row(each, identifier) for each in owner_tables(table, column))
                     waiting += [each for each in found if each is not None]
         return False
+
+    def _only_shown_below(self, picture: StoredRow, projects: frozenset[str]) -> bool:
+        """Whether a removed component belonged to nothing, and was shown in these projects and nowhere else."""
+        if any(picture.values.get(column) is not None for column in OWNERS["Component"]):
+            return False
+        places = self._shown_by.get(str(picture.key[0]).lower(), [])
+        return bool(places) and all(self._is_below(entity_type, key, projects) for entity_type, key in places)
+
+    def _is_below(self, entity_type: EntityType, key: tuple[Stored, ...], projects: frozenset[str]) -> bool:
+        """Whether what must be seen for a picture to be seen here is in one of these projects."""
+        showing = self.by_key(entity_type, key)
+        if showing is None or entity_type.table in SHOWN_TO_ALL:
+            return False
+        _, table, column = SHOWN_BY[entity_type.table]
+        owner = self.row(table, showing.values.get(column))
+        return owner is not None and self._hangs_below(owner, projects)
 
     def _parent(self, row: StoredRow) -> tuple[str | None, Stored]:
         for column, table in _PARENTS.get(row.entity_type.table, ()):

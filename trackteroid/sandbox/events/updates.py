@@ -1,4 +1,4 @@
-"""A committed request -> its `ftrack.update` event (specification 7.6).
+"""A committed request -> its `ftrack.update` event (specification 7.6), for each user as far as he may know of it.
 
 Every served type is reported. Which tables a real server reports is not known (section 9.19).
 """
@@ -6,7 +6,7 @@ Every served type is reported. Which tables a real server reports is not known (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,9 @@ from trackteroid.sandbox.events.lineage import Lineage, entity_id, event_type, p
 from trackteroid.sandbox.schema import EntityType, Kind
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored, to_wire
-from trackteroid.sandbox.visibility import EVERYTHING, Sight
+from trackteroid.sandbox.visibility import EVERYTHING, Sight, hidden_projects, sight_without
 
-__all__ = ["update_event"]
+__all__ = ["update_event", "update_events"]
 
 _VALUES = "CustomAttributeValue"
 # Where the entity with a custom attribute may be; most likely first.
@@ -37,6 +37,31 @@ class _Net:
     key: tuple[Stored, ...]
     columns: Columns
     custom: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+
+
+def update_events(
+    storage: Storage, committed: Committed, users: Iterable[str], *, event_id: str, server_id: str
+) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Describe a commit to these users: one event for all who see the same, with the ids of those who get it.
+
+    Args:
+        users: Ids of users; those to whom there is nothing to tell are left out.
+        storage, committed, event_id, server_id: As for `update_event`.
+    """
+    removed = frozenset(str(each.key[0]).lower() for each in committed.changes if _was_private_project(each))
+    groups: dict[frozenset[str], list[str]] = {}
+    for user_id in users:
+        groups.setdefault(hidden_projects(storage, user_id, removed), []).append(user_id)
+    for hidden, members in groups.items():
+        sight = sight_without(storage, hidden)
+        event = update_event(storage, committed, event_id=event_id, server_id=server_id, sight=sight)
+        if event is not None:
+            yield event, frozenset(members)
+
+
+def _was_private_project(change: Change) -> bool:
+    removed = change.action == "remove" and change.entity_type.name == "Project"
+    return removed and bool(change.columns.get("is_private", (0,))[0])
 
 
 def update_event(
@@ -57,7 +82,7 @@ def update_event(
     nets = _net_changes(each for each in committed.changes if not each.entity_type.hidden)
     entities = [
         entity
-        for net in _with_custom_attributes(nets, lineage)
+        for net in _with_custom_attributes(nets, lineage, sight)
         if (entity := _entity(net, lineage, sight)) is not None and (entity["keys"] or entity["action"] != "update")
     ]
     if not entities:
@@ -129,7 +154,7 @@ def _merged(earlier: _Net, later: _Net) -> _Net | None:
 # Custom attributes: told as updates of whom they belong to
 
 
-def _with_custom_attributes(nets: list[_Net], lineage: Lineage) -> list[_Net]:
+def _with_custom_attributes(nets: list[_Net], lineage: Lineage, sight: Sight) -> list[_Net]:
     result = [net for net in nets if net.entity_type.name != _VALUES]
     places = {(net.entity_type.table, entity_id(net.key).lower()): net for net in result}
     updated: dict[tuple[str, str], _Net] = {place: net for place, net in places.items() if net.action == "update"}
@@ -138,7 +163,7 @@ def _with_custom_attributes(nets: list[_Net], lineage: Lineage) -> list[_Net]:
             continue
         configuration = lineage.row("CustomConfigurationBase", net.key[0])
         owner = _owner(lineage, net.key[1])
-        if configuration is None or owner is None:
+        if configuration is None or owner is None or not lineage.is_seen(configuration, sight):
             continue
         place = (owner.entity_type.table, entity_id(owner.key).lower())
         if place in places and places[place].action == "remove":
@@ -176,10 +201,11 @@ def _attribute_text(stored: Stored) -> str | None:
 
 def _entity(net: _Net, lineage: Lineage, sight: Sight) -> dict[str, Any] | None:
     row = lineage.by_key(net.entity_type, net.key)
-    if row is None or (sight.hidden and not lineage.is_seen(row, sight)):
+    if row is None or not lineage.is_seen(row, sight):
         return None
+    columns = net.columns if not sight.hidden else _told(net, lineage, sight)
     changes: dict[str, dict[str, Any]] = {}
-    for name, (old, new) in net.columns.items():
+    for name, (old, new) in columns.items():
         attribute = net.entity_type.attributes.get(name)
         if attribute is not None and not attribute.hidden:
             column = attribute.storage_name or name
@@ -197,7 +223,7 @@ def _entity(net: _Net, lineage: Lineage, sight: Sight) -> dict[str, Any] | None:
         }
         for each, parent_id in lineage.chain(row)
     ]
-    moved = net.action == "update" and not parent_columns(net.entity_type).isdisjoint(net.columns)
+    moved = net.action == "update" and not parent_columns(net.entity_type).isdisjoint(columns)
     return {
         **parents[0],
         "action": "move" if moved else net.action,
@@ -206,6 +232,16 @@ def _entity(net: _Net, lineage: Lineage, sight: Sight) -> dict[str, Any] | None:
         "changes": changes,
         "parents": parents,
     }
+
+
+def _told(net: _Net, lineage: Lineage, sight: Sight) -> Columns:
+    """The columns that changed for a user: to him, a reference to something hidden always was null."""
+    table = net.entity_type.table
+    told = {
+        name: (lineage.shown(table, name, old, sight), lineage.shown(table, name, new, sight))
+        for name, (old, new) in net.columns.items()
+    }
+    return {name: (old, new) for name, (old, new) in told.items() if old != new}
 
 
 def _event_value(entity_type: EntityType, column: str, stored: Stored) -> Any:
