@@ -252,6 +252,18 @@ class Settings:
         _positive,
         "Somebody is told of the same cause once in so many seconds.",
     )
+    commit_as: str = _variable(
+        "TRACKTEROID_COMMIT_AS",
+        "worker",
+        _one_of("worker", "recorder"),
+        "Whose name ftrack's history gives for a commit: `worker`, or `recorder` (needs workers with a global key).",
+    )
+    stamp: bool = _variable(
+        "TRACKTEROID_STAMP",
+        True,
+        _flag,
+        "Whether what is published names the recording user and the time of its release instead of the worker and its time.",
+    )
     worker_slots: int = _variable(
         "TRACKTEROID_WORKER_SLOTS",
         4,

@@ -1,4 +1,4 @@
-"""Handing a recording to the ledger, or to the spool while Redis cannot take it.
+"""Handing a recording to the ledger, or to the spool while Redis cannot take it; releasing one that is held.
 
 Needs neither the ftrack client nor Celery: a farm node has the file and the Redis, nothing else.
 """
@@ -8,43 +8,45 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from trackteroid.commits.bounded import within
+from trackteroid.commits.actor import current_actor
 from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.handle import CommitHandle, CommitLink
-from trackteroid.commits.ledger import Enqueued, Ledger, LedgerPolicy
+from trackteroid.commits.ledger import Enqueued, Ledger
 from trackteroid.commits.payload import compress
-from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.reaching import address, fit_ledger, kept_ledger, ledger_policy, open_ledger, server_of, soon
+from trackteroid.commits.releasing import release_commit
 from trackteroid.commits.signing import seal
 from trackteroid.commits.spool import SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
-from trackteroid.commits.submission import facts_of, submit
+from trackteroid.commits.submission import PLAIN, Terms, facts_of, submit
 from trackteroid.commits.wakeups import WakeupSender
 from trackteroid.errors import BadInputError, LedgerUnavailableError, SpoolError
+from trackteroid.operations.manifest import COMMIT_AS
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
 
-if TYPE_CHECKING:
-    from trackteroid.commits.redis_ledger import RedisLedger
-
-__all__ = ["EnqueueResult", "enqueue", "facts_of", "flush_spool", "ledger_policy", "open_ledger"]
+__all__ = [
+    "EnqueueResult",
+    "enqueue",
+    "facts_of",
+    "flush_spool",
+    "handle_of",
+    "ledger_policy",
+    "open_ledger",
+    "packed",
+    "spooled_handle",
+    "spooled_recording",
+    "wake_worker",
+]
 
 logger = logging.getLogger(__name__)
 
 #: For how long an enqueue delivers what waits in the spool before it delivers its own.
 FLUSH_SECONDS = 0.5
-#: How long both together may take. The wake-up has half a second more: two seconds in all.
-LEDGER_SECONDS = 1.5
-#: For how long a Redis that was seen not to evict is trusted not to.
-_FIT_SECONDS = 30.0
-#: A Redis that took this long to fail hangs, and for that long after nobody waits for it again: five hundred files in a row must
-#: not take a second and a half each.
-_HANGING_SECONDS = 0.5
-_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +55,7 @@ class EnqueueResult:
 
     Attributes:
         commit_id: The commit's id, which is the recording's.
-        state: Its state now: `queued` for a new one; a dead one stays dead.
+        state: Its state now: `queued` or `held` for a new one; a dead one stays dead.
         already_known: Whether it had been accepted before, in which case nothing was changed.
         wakeup_sent: Whether a worker was woken; if not, the sweep finds it within seconds.
         accepted_in: `"ledger"`, or `"spool"`: Redis could not take it, so it waits on this node's disk (or the shared folder that
@@ -69,40 +71,6 @@ class EnqueueResult:
     commit: CommitHandle = field(compare=False, repr=False)
     accepted_in: Literal["ledger", "spool"] = "ledger"
     reason: str = ""
-
-
-def ledger_policy(settings: Settings) -> LedgerPolicy:
-    """Return what the settings say about the ledger."""
-    return LedgerPolicy(
-        max_claims=settings.max_claims,
-        retention_seconds=settings.retention_seconds,
-        tombstone_seconds=settings.tombstone_seconds,
-        concurrency=settings.concurrency,
-        probe_seconds=settings.probe_seconds,
-        streak=settings.breaker_streak,
-    )
-
-
-def open_ledger(settings: Settings, server_url: str) -> RedisLedger:
-    """Return the ledger of an ftrack server; connects on first use.
-
-    Args:
-        settings: Which Redis, and the ledger's numbers.
-        server_url: The server's URL in any spelling.
-
-    Raises:
-        BadInputError: `server_url` is no URL.
-        SettingsError: The Redis URL or an alias cannot be used.
-    """
-    from trackteroid.commits.redis_client import connect
-    from trackteroid.commits.redis_ledger import RedisLedger
-
-    return RedisLedger(
-        connect(settings.redis_url),
-        normalise_server_url(server_url, settings.server_aliases),
-        policy=ledger_policy(settings),
-        address=settings.redis_url,
-    )
 
 
 def flush_spool(
@@ -126,8 +94,8 @@ def flush_spool(
     settings = settings or Settings.from_environment()
     return flush(
         open_spool(settings),
-        lambda server_url: _fit_ledger(settings, server_url),
-        redis_url=None if any_redis else _address(settings),
+        lambda server_url: fit_ledger(settings, server_url),
+        redis_url=None if any_redis else address(settings),
         payload_limit=settings.payload_limit,
         seconds=seconds,
         on_entry=on_entry,
@@ -142,6 +110,10 @@ def enqueue(
     server_url: str | None = None,
     wake: bool = True,
     recovered: bool = False,
+    hold: bool = False,
+    priority: int = 0,
+    depends_on: Iterable[str] = (),
+    commit_as: str | None = None,
 ) -> EnqueueResult:
     """Accept a recording: from here on it is committed exactly once or stands in the ledger with its reason.
 
@@ -158,43 +130,71 @@ def enqueue(
         wake: Whether to wake a worker if Celery is installed. Without it the sweep finds the commit within seconds.
         recovered: The recording may have been committed, but the ledger that knew was lost: the worker asks ftrack first what is
             there, and sends only what is not. Needs `ledger`: a spool does not keep it.
+        hold: Make it known, but do not commit it before `release`.
+        priority: Commits of higher ones go first, between -100 and 100.
+        depends_on: Ids of commits that must be committed before this one.
+        commit_as: `worker`: ftrack's history names the user of the worker's key. `recorder`: it names who recorded, which needs
+            workers with a global key. Default: what the recording says, else `TRACKTEROID_COMMIT_AS`.
 
     Raises:
         RecordingError: The file is missing or cannot be read.
         RecordingChangedError: Its id is known with another content.
-        BadInputError: No server is known, or the recording is too large.
+        BadInputError: No server is known, the recording is too large, or an argument cannot be used.
         LedgerUnavailableError: The given `ledger` cannot be reached.
         SpoolError: Redis takes nothing and the spool is full or cannot be written to; the recording was not accepted.
     """
     settings = settings or Settings.from_environment()
+    if isinstance(depends_on, str):
+        raise BadInputError(f"depends_on takes a list of commit ids, not the text {depends_on!r}.")
+    terms = Terms(hold=hold, priority=priority, depends_on=tuple(depends_on), actor=current_actor())
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
+    recording = _with_identity(recording, commit_as, settings)
     if ledger is not None:
-        accepted = submit(ledger, recording, _packed(recording, ledger.server_url, settings), recovered=recovered)
+        payload = packed(recording, ledger.server_url, settings)
+        accepted = submit(ledger, recording, payload, recovered=recovered, terms=terms)
         return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
     if recovered:
         raise BadInputError("enqueue(recovered=True) needs the ledger to enqueue to.")
-    url = recording.server_url or server_url or os.environ.get("FTRACK_SERVER", "")
-    url = normalise_server_url(url, settings.server_aliases)
-    payload = _packed(recording, url, settings)
-    started = time.monotonic()
+    url = server_of(settings, recording.server_url, server_url)
+    payload = packed(recording, url, settings)
     try:
-        _refuse_hanging(settings, started)
-        accepted = within(LEDGER_SECONDS, lambda: _hand_over(recording, payload, url, settings))
+        accepted = soon(settings, lambda: _hand_over(recording, payload, url, settings, terms))
     except LedgerUnavailableError as error:
-        if time.monotonic() - started > _HANGING_SECONDS:
-            _hung[settings.redis_url] = (time.monotonic() + _PAUSE_SECONDS, str(error))
-        return _spooled(recording, payload, url, settings, error)
+        return _spooled(recording, payload, url, settings, error, terms)
     sender = _sender(settings.redis_url, url) if wake else None
-    return _accepted(accepted, settings, sender, _kept_ledger(settings, url))
+    return _accepted(accepted, settings, sender, kept_ledger(settings, url))
 
 
-def _packed(recording: Recording, server_url: str, settings: Settings) -> bytes:
+def _with_identity(recording: Recording, commit_as: str | None, settings: Settings) -> Recording:
+    """Return the recording with the identity under which it is to be committed.
+
+    Raises:
+        BadInputError: There is no such identity.
+    """
+    if commit_as is not None and commit_as not in COMMIT_AS:
+        raise BadInputError(f"commit_as must be one of {', '.join(COMMIT_AS)}, not {commit_as!r}.")
+    manifest = recording.manifest
+    # A file of the original library does not say who recorded it.
+    if manifest is None:
+        return recording
+    wanted = commit_as or manifest.commit_as or settings.commit_as
+    if wanted == (manifest.commit_as or "worker"):
+        return recording
+    return replace(recording, manifest=replace(manifest, commit_as=wanted))
+
+
+def packed(recording: Recording, server_url: str, settings: Settings) -> bytes:
+    """Return a recording as the ledger of a (normalised) server stores it: compressed, and signed if there is a key.
+
+    Raises:
+        BadInputError: It is too large.
+    """
     payload = compress(recording.to_payload(), limit=settings.payload_limit)
     return seal(payload, keys=settings.signing_keys, commit_id=recording.recording_id, server_url=server_url)
 
 
-def _hand_over(recording: Recording, payload: bytes, server_url: str, settings: Settings) -> Enqueued:
+def _hand_over(recording: Recording, payload: bytes, server_url: str, settings: Settings, terms: Terms) -> Enqueued:
     """Deliver what waits in the spool, as it was enqueued before, then this."""
     unusable: SpoolError | None = None
     try:
@@ -205,7 +205,7 @@ def _hand_over(recording: Recording, payload: bytes, server_url: str, settings: 
     else:
         if report.error is not None:
             raise LedgerUnavailableError(report.error)
-    accepted = submit(_fit_ledger(settings, server_url), recording, payload)
+    accepted = submit(fit_ledger(settings, server_url), recording, payload, terms=terms)
     if unusable is not None:
         logger.warning("%s", unusable)
     return accepted
@@ -218,94 +218,95 @@ def _accepted(accepted: Enqueued, settings: Settings, sender: WakeupSender | Non
         state=accepted.state,
         already_known=accepted.known,
         wakeup_sent=woken,
-        commit=CommitHandle(
-            CommitLink(
-                commit_id=accepted.commit_id,
-                open_ledger=lambda: ledger,
-                in_spool=lambda: False,
-                deliver=lambda: None,
-            )
-        ),
+        commit=handle_of(ledger, accepted.commit_id, settings),
     )
 
 
 def _spooled(
-    recording: Recording, payload: bytes, server_url: str, settings: Settings, why: LedgerUnavailableError
+    recording: Recording,
+    payload: bytes,
+    server_url: str,
+    settings: Settings,
+    why: LedgerUnavailableError,
+    terms: Terms,
 ) -> EnqueueResult:
-    item = SpooledRecording(
-        commit_id=recording.recording_id,
-        digest=recording.digest,
-        server_url=server_url,
-        redis_url=_address(settings),
-        payload=payload,
-        reason=str(why),
-    )
-    spool = open_spool(settings)
+    item = spooled_recording(recording, payload, server_url, settings, why, terms)
     try:
-        accepted = spool.accept(item)
+        accepted = open_spool(settings).accept(item)
     except SpoolError as error:
         # Both reasons, as a person has to repair one of them.
         raise type(error)(f"{error} ({why})") from why
     logger.warning("Recording %s waits in the spool: %s", item.commit_id, why, extra={"action": "spooled"})
     return EnqueueResult(
         commit_id=item.commit_id,
-        state=CommitState.QUEUED,
+        state=CommitState.HELD if terms.hold else CommitState.QUEUED,
         already_known=accepted.known,
         wakeup_sent=False,
         accepted_in="spool",
         reason=str(why),
-        commit=CommitHandle(
-            CommitLink(
-                commit_id=item.commit_id,
-                open_ledger=lambda: _kept_ledger(settings, server_url),
-                in_spool=accepted.path.exists,
-                deliver=lambda: flush_spool(settings, seconds=FLUSH_SECONDS),
-            )
-        ),
+        commit=spooled_handle(item.commit_id, server_url, settings),
     )
 
 
-def _refuse_hanging(settings: Settings, now: float) -> None:
-    until, why = _hung.get(settings.redis_url, (now, ""))
-    if now < until:
-        raise LedgerUnavailableError(why)
+def spooled_recording(
+    recording: Recording,
+    payload: bytes,
+    server_url: str,
+    settings: Settings,
+    why: LedgerUnavailableError,
+    terms: Terms = PLAIN,
+) -> SpooledRecording:
+    """Return what a spool keeps of a recording while Redis cannot take it."""
+    return SpooledRecording(
+        commit_id=recording.recording_id,
+        digest=recording.digest,
+        server_url=server_url,
+        redis_url=address(settings),
+        payload=payload,
+        reason=str(why),
+        terms=terms,
+    )
 
 
-# Redis URL to the moment (monotonic) until which it is not waited for, and why.
-_hung: dict[str, tuple[float, str]] = {}
+def handle_of(ledger: Ledger, commit_id: str, settings: Settings) -> CommitHandle:
+    """Return the handle of a commit that a ledger knows."""
+    return CommitHandle(
+        CommitLink(
+            commit_id=commit_id,
+            open_ledger=lambda: ledger,
+            in_spool=lambda: False,
+            deliver=lambda: None,
+            release=lambda partial: release_commit(ledger, commit_id, settings=settings, partial=partial),
+        )
+    )
 
 
-def _address(settings: Settings) -> str:
-    from trackteroid.commits.redis_client import without_password
+def spooled_handle(commit_id: str, server_url: str, settings: Settings) -> CommitHandle:
+    """Return the handle of a commit whose recording waits in the spool."""
+    spool = open_spool(settings)
 
-    return without_password(settings.redis_url)
+    def state() -> CommitState:
+        kinds = {item.kind: item for entry in spool.find(commit_id) if (item := spool.read(entry))}
+        held = "recording" in kinds and kinds["recording"].terms.hold and "release" not in kinds
+        return CommitState.HELD if held else CommitState.QUEUED
 
-
-def _fit_ledger(settings: Settings, server_url: str) -> RedisLedger:
-    """Return the ledger if its Redis may hold one.
-
-    Raises:
-        LedgerUnavailableError: It evicts, or cannot be reached.
-    """
-    from trackteroid.commits.redis_client import refuse_eviction
-
-    ledger = _kept_ledger(settings, server_url)
-    now = time.monotonic()
-    if now >= _fit_until.get(settings.redis_url, now):
-        refuse_eviction(ledger.client, settings.redis_url)
-        _fit_until[settings.redis_url] = now + _FIT_SECONDS
-    return ledger
-
-
-# Redis URL to the moment (monotonic) until which it is not asked again whether it evicts.
-_fit_until: dict[str, float] = {}
+    return CommitHandle(
+        CommitLink(
+            commit_id=commit_id,
+            open_ledger=lambda: kept_ledger(settings, server_url),
+            in_spool=lambda: bool(spool.find(commit_id)),
+            deliver=lambda: flush_spool(settings, seconds=FLUSH_SECONDS),
+            spooled_state=state,
+            release=lambda partial: release_commit(
+                kept_ledger(settings, server_url), commit_id, settings=settings, partial=partial
+            ),
+        )
+    )
 
 
-# Kept, so that the second recording of a process does not pay for connecting again. redis-py notices a fork and a
-# closed connection.
-@functools.lru_cache(maxsize=8)
-def _kept_ledger(settings: Settings, server_url: str) -> RedisLedger:
-    return open_ledger(settings, server_url)
+def wake_worker(settings: Settings, server_url: str) -> bool:
+    """Wake a worker of a (normalised) server if Celery is installed; whether that worked."""
+    return _sender(settings.redis_url, server_url).send()
 
 
 @functools.lru_cache(maxsize=8)

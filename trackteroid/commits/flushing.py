@@ -10,6 +10,7 @@ from typing import Any
 
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.payload import decompress
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording
 from trackteroid.commits.submission import submit
@@ -20,6 +21,7 @@ from trackteroid.errors import (
     RecordingError,
     SpoolDataError,
     SpoolError,
+    UnknownCommitError,
 )
 from trackteroid.operations.recording import Recording
 
@@ -33,7 +35,7 @@ class FlushReport:
     """What flushing a spool did.
 
     Attributes:
-        delivered: Recordings that the ledger has accepted.
+        delivered: Recordings that the ledger has accepted, and orders to release one that it has carried out.
         known: Recordings that the ledger had accepted before.
         refused: Recordings that can never be delivered; they are in the spool's folder `refused`.
         elsewhere: Recordings left because they were meant for another Redis.
@@ -128,16 +130,37 @@ class _Flush:
         item = self._spool.read(entry)
         if self._redis_url is not None and item.redis_url != self._redis_url:
             return "elsewhere"
+        if item.kind == "release":
+            return self._release(entry, item)
         # Whether it is signed, and well, is for the worker to judge.
         payload, _ = unseal(item.payload)
         recording = Recording.from_payload(decompress(payload, limit=self._payload_limit))
         _check(item, recording)
-        ledger = self._ledgers.get(item.server_url)
-        if ledger is None:
-            ledger = self._ledgers[item.server_url] = self._open_ledger(item.server_url)
-        accepted = submit(ledger, recording, item.payload)
+        ledger = self._ledger(item.server_url)
+        accepted = submit(ledger, recording, item.payload, terms=item.terms)
         self._spool.mark_sent(entry)
         return "known" if accepted.known else "delivered"
+
+    def _release(self, entry: Entry, item: SpooledRecording) -> str:
+        facts = ReleaseFacts.from_json(item.payload.decode("utf-8", "replace"))
+        try:
+            self._ledger(item.server_url).release(item.commit_id, actor=item.terms.actor, facts=facts)
+        except (LedgerUnavailableError, UnknownCommitError):
+            # Unknown: its recording waits in another node's spool.
+            raise
+        except LedgerDataError:
+            raise
+        except LedgerError as error:
+            # It is dead or cancelled, and stays that way.
+            raise SpoolDataError(str(error)) from error
+        self._spool.mark_sent(entry)
+        return "delivered"
+
+    def _ledger(self, server_url: str) -> Ledger:
+        ledger = self._ledgers.get(server_url)
+        if ledger is None:
+            ledger = self._ledgers[server_url] = self._open_ledger(server_url)
+        return ledger
 
 
 def _check(item: SpooledRecording, recording: Recording) -> None:

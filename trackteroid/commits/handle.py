@@ -25,6 +25,10 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
 
+def _queued() -> CommitState:
+    return CommitState.QUEUED
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommitLink:
     """How to reach a commit.
@@ -34,12 +38,16 @@ class CommitLink:
         open_ledger: Returns its ledger.
         in_spool: Whether it still waits in this node's spool.
         deliver: Tries to hand over what waits in that spool.
+        release: Looks for the files that its recording expects and releases it; told whether some may be missing.
+        spooled_state: Its state while it waits in that spool.
     """
 
     commit_id: str
     open_ledger: Callable[[], Ledger]
     in_spool: Callable[[], bool]
     deliver: Callable[[], object]
+    release: Callable[[bool], Commit] | None = None
+    spooled_state: Callable[[], CommitState] = _queued
 
 
 class CommitHandle:
@@ -86,7 +94,7 @@ class CommitHandle:
 
     @property
     def state(self) -> CommitState:
-        """Where it stands; `queued` while it waits in this node's spool.
+        """Where it stands; `queued` (or `held`) while it waits in this node's spool.
 
         Raises:
             UnknownCommitError: Neither the ledger nor the spool know it: Redis has lost it. Enqueue the file again.
@@ -94,7 +102,7 @@ class CommitHandle:
         """
         link = self._reach()
         if link.in_spool():
-            return CommitState.QUEUED
+            return link.spooled_state()
         return self.commit.state
 
     @property
@@ -148,6 +156,22 @@ class CommitHandle:
         """
         link = self._delivered()
         return link.open_ledger().retry_dead(link.commit_id, actor=current_actor()).state
+
+    def release(self, *, partial: bool = False) -> CommitState:
+        """Set it going after it was held, once the files that its recording expects are there; returns its state.
+
+        Args:
+            partial: Publish although files are missing or empty, and note which.
+
+        Raises:
+            OutputsMissingError: Files are missing or empty; it is still held.
+            LedgerError: It is dead or cancelled.
+            LedgerUnavailableError: The ledger cannot be reached. `trackteroid.release(path)` leaves an order in the spool then.
+        """
+        link = self._delivered()
+        if link.release is None:
+            return link.open_ledger().release(link.commit_id, actor=current_actor()).state
+        return link.release(partial).state
 
     def cancel(self) -> CommitState:
         """End it: it will never be committed; returns its state.

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trackteroid.commits.submission import PLAIN, Terms
 from trackteroid.errors import BadInputError, RecordingChangedError, SpoolDataError, SpoolError, SpoolFullError
 from trackteroid.operations.containers.writing import flush_folder, publish_bytes, replace_file
 from trackteroid.settings import Settings
@@ -39,7 +40,9 @@ __all__ = [
 ]
 
 _FORMAT = "trackteroid spool"
-_VERSION = 1
+# What an older release would misunderstand (a held recording, an order to release one) has the second version, so that it is
+# left alone there; everything else has the first.
+_VERSIONS = (1, 2)
 _SUFFIX = ".spooled"
 _SENT = "sent"
 _REFUSED = "refused"
@@ -70,15 +73,17 @@ class SpoolLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpooledRecording:
-    """One recording as it waits.
+    """One recording as it waits, or the order to release one.
 
     Attributes:
         commit_id: The recording's id.
-        digest: SHA-256 over its operations.
+        digest: SHA-256 over its operations; empty in an order.
         server_url: Normalised URL of the ftrack server it is for.
         redis_url: The Redis it was meant for, without password: a node may work for several.
-        payload: As the ledger stores it.
+        payload: As the ledger stores it; of an order the facts of the release, as JSON.
         reason: Why it is here.
+        kind: `recording`, or `release`: the order to release what waits before it, or stands in the ledger.
+        terms: How it is to be committed, and who says so.
     """
 
     commit_id: str
@@ -87,6 +92,8 @@ class SpooledRecording:
     redis_url: str
     payload: bytes
     reason: str = ""
+    kind: str = "recording"
+    terms: Terms = PLAIN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,7 +217,7 @@ class Spool:
         return [Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime) for path, facts in found]
 
     def find(self, commit_id: str) -> list[Entry]:
-        """Return what waits under this id: one entry per server it is for."""
+        """Return what waits under this id: a recording per server it is for, and orders to release it."""
         prefix = f"{_safe(commit_id)}."
         return [entry for entry in self.waiting() if entry.path.name.startswith(prefix)]
 
@@ -305,7 +312,8 @@ class Spool:
         except (SpoolError, FileNotFoundError):
             # Nothing is known of it; whoever flushes it finds out.
             return
-        if (other.commit_id, other.server_url) == (item.commit_id, item.server_url) and other.digest != item.digest:
+        same = (other.commit_id, other.server_url, other.kind) == (item.commit_id, item.server_url, item.kind)
+        if same and other.digest != item.digest:
             raise RecordingChangedError(
                 f"Recording {item.commit_id} waits in the spool with another content. Record again instead of changing a file."
             )
@@ -379,14 +387,15 @@ def _safe(commit_id: str) -> str:
 
 def _name(item: SpooledRecording) -> str:
     # The same recording has the same name from every writer; another content or server never replaces it.
-    rest = json.dumps([item.commit_id, item.digest, item.server_url, item.redis_url])
+    facts = [item.commit_id, item.digest, item.server_url, item.redis_url]
+    rest = json.dumps(facts if item.kind == "recording" else [*facts, item.kind])
     return f"{_safe(item.commit_id)}.{hashlib.sha256(rest.encode()).hexdigest()[:12]}{_SUFFIX}"
 
 
 def _encode(item: SpooledRecording) -> bytes:
-    header = {
+    header: dict[str, Any] = {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": 1,
         "commit_id": item.commit_id,
         "digest": item.digest,
         "server_url": item.server_url,
@@ -395,6 +404,8 @@ def _encode(item: SpooledRecording) -> bytes:
         "bytes": len(item.payload),
         "sha256": hashlib.sha256(item.payload).hexdigest(),
     }
+    if item.kind != "recording" or not item.terms.are_plain:
+        header |= {"version": 2, "kind": item.kind, "terms": asdict(item.terms)}
     line = json.dumps(header).encode()
     if len(line) >= _HEADER_LIMIT:
         raise BadInputError("The recording's id or server URL is too long for the spool.")
@@ -409,17 +420,38 @@ def _decode(data: bytes, limit: int) -> SpooledRecording:
         raise SpoolDataError(f"It is no file of a spool: {error}.") from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise SpoolDataError("It is no file of a spool.")
-    if header.get("version") != _VERSION:
+    if header.get("version") not in _VERSIONS:
         # Not damaged: a newer release of ours can read it.
-        raise SpoolError(f"It has format version {header.get('version')!r}; this release reads {_VERSION}.")
+        raise SpoolError(f"It has format version {header.get('version')!r}; this release reads up to {max(_VERSIONS)}.")
     texts = {name: header.get(name) for name in ("commit_id", "digest", "server_url", "redis_url", "reason")}
     if not all(isinstance(text, str) for text in texts.values()):
         raise SpoolDataError("Its header is damaged.")
+    kind, terms = _order_in(header)
     if len(payload) > limit + _HEADER_LIMIT:
         raise SpoolDataError(f"It has more than the {limit:,} bytes that are taken (TRACKTEROID_PAYLOAD_LIMIT).")
     if len(payload) != header.get("bytes") or hashlib.sha256(payload).hexdigest() != header.get("sha256"):
         raise SpoolDataError("It is damaged: its bytes are not those that were written.")
-    return SpooledRecording(payload=payload, **{name: str(text) for name, text in texts.items()})
+    return SpooledRecording(
+        payload=payload, kind=kind, terms=terms, **{name: str(text) for name, text in texts.items()}
+    )
+
+
+def _order_in(header: dict[str, Any]) -> tuple[str, Terms]:
+    if header["version"] == 1:
+        return "recording", PLAIN
+    kind: Any = header.get("kind")
+    terms: Any = header.get("terms")
+    if kind not in ("recording", "release"):
+        raise SpoolError(f"It is an order of a kind that this release does not know: {kind!r}.")
+    try:
+        return kind, Terms(
+            hold=terms["hold"] is True,
+            priority=int(terms["priority"]),
+            depends_on=tuple(str(each) for each in terms["depends_on"]),
+            actor=terms["actor"],
+        )
+    except (BadInputError, KeyError, TypeError, ValueError) as error:
+        raise SpoolDataError(f"Its header is damaged: {error}.") from error
 
 
 def _remove(path: Path) -> None:

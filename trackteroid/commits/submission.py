@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from trackteroid.commits.commit import CommitFacts
-from trackteroid.commits.ledger import Enqueued, Ledger
+from trackteroid.commits.ledger import Enqueued, Ledger, check_priority
 from trackteroid.commits.order import order_of
 from trackteroid.operations.recording import Recording
 
-__all__ = ["facts_of", "submit"]
+__all__ = ["PLAIN", "Terms", "facts_of", "submit"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """How a recording is to be committed; not part of the recording itself.
+
+    Attributes:
+        hold: Known from now on, but not committed before somebody releases it.
+        priority: Higher ones are committed first, between -100 and 100.
+        depends_on: Ids of commits that must be committed before.
+        actor: Who says so.
+    """
+
+    hold: bool = False
+    priority: int = 0
+    depends_on: tuple[str, ...] = ()
+    actor: str | None = None
+
+    def __post_init__(self) -> None:
+        check_priority(self.priority)
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether they are those of an ordinary enqueue."""
+        return not self.hold and not self.priority and not self.depends_on
+
+
+PLAIN = Terms()
 
 
 def facts_of(recording: Recording, *, recovered: bool = False) -> CommitFacts:
@@ -28,7 +58,9 @@ def facts_of(recording: Recording, *, recovered: bool = False) -> CommitFacts:
     )
 
 
-def submit(ledger: Ledger, recording: Recording, payload: bytes, *, recovered: bool = False) -> Enqueued:
+def submit(
+    ledger: Ledger, recording: Recording, payload: bytes, *, recovered: bool = False, terms: Terms = PLAIN
+) -> Enqueued:
     """Hand a recording to a ledger.
 
     Args:
@@ -36,6 +68,7 @@ def submit(ledger: Ledger, recording: Recording, payload: bytes, *, recovered: b
         recording: What was recorded.
         payload: The same as the ledger stores it.
         recovered: Whether it may have been committed before, as far as an earlier ledger knew that was lost.
+        terms: Whether it is held, and what goes before it.
 
     Raises:
         RecordingChangedError: Its id is known with another content.
@@ -46,5 +79,8 @@ def submit(ledger: Ledger, recording: Recording, payload: bytes, *, recovered: b
         digest=recording.digest,
         payload=payload,
         facts=facts_of(recording, recovered=recovered),
-        order=order_of(recording),
+        order=order_of(recording, depends_on=terms.depends_on),
+        hold=terms.hold,
+        priority=terms.priority,
+        actor=terms.actor,
     )

@@ -12,12 +12,17 @@ from typing import Any
 from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.operation import JSON
 
-__all__ = ["FORMAT", "VERSION", "Base", "Delta", "Manifest"]
+__all__ = ["COMMIT_AS", "FORMAT", "VERSION", "Base", "Delta", "Manifest"]
 
 FORMAT = "trackteroid recording"
 
 #: Raised when a reader of an older version could misunderstand a file; additions do not raise it.
 VERSION = 1
+
+#: Under whose name a recording may be committed.
+COMMIT_AS = ("worker", "recorder")
+
+_OPTIONAL_TEXTS = ("predecessor", "user", "system_user", "host", "application", "server_url", "schema_hash")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,8 @@ class Manifest:
         context: Facts in plain text for people who search, such as project, asset and task.
         labels: What the block was labelled with.
         outputs: Files that must exist before this may be published.
+        stamped: Whether what it creates is to be dated by its release, and names its recording user; False: as ftrack does.
+        commit_as: Under whose name it is to be committed: `worker`, or `recorder` (`user`); None: not said.
         unstamped: Textual keys of created entities whose user the server will fill with the committing one, because the
             recording user's id was not in memory, to the attribute; `user` names that user.
     """
@@ -100,6 +107,8 @@ class Manifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[Mapping[str, JSON], ...] = ()
     unstamped: Mapping[str, str] = field(default_factory=dict)
+    stamped: bool = True
+    commit_as: str | None = None
 
     def to_json(self) -> dict[str, JSON]:
         """Return the manifest as plain JSON values, with format and version."""
@@ -126,14 +135,19 @@ class Manifest:
             for name in ("recording_id", "digest", "created_at"):
                 if not isinstance(values[name], str) or not values[name]:
                     raise RecordingFormatError(f"The manifest's {name} must be text.")
-            values["bases"] = tuple(_item(Base, item) for item in values.get("bases", ()))
+            for name in _OPTIONAL_TEXTS:
+                if not isinstance(values.get(name), str | None):
+                    raise RecordingFormatError(f"The manifest's {name} must be text.")
+            values["bases"] = tuple(_base(item) for item in values.get("bases", ()))
             values["deltas"] = tuple(_delta(item) for item in values.get("deltas", ()))
             values["updated"] = {str(key): _texts(names) for key, names in dict(values.get("updated", {})).items()}
             for name in ("created", "deleted", "referenced"):
                 values[name] = _texts(values.get(name, ()))
             values["outputs"] = tuple(dict(item) for item in values.get("outputs", ()))
-            for name in ("library_versions", "context", "labels", "unstamped"):
-                values[name] = dict(values.get(name, {}))
+            values["context"] = dict(values.get("context", {}))
+            for name in ("library_versions", "labels", "unstamped"):
+                values[name] = _named_texts(values.get(name, {}))
+            _check_choices(values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, RecordingFormatError):
                 raise
@@ -141,8 +155,18 @@ class Manifest:
         return cls(**values)
 
 
-def _item(kind: type[Any], data: Mapping[str, JSON]) -> Any:
-    return kind(**{item.name: data[item.name] for item in fields(kind) if item.name in data})
+def _check_choices(values: Mapping[str, Any]) -> None:
+    if not isinstance(values.get("stamped", True), bool):
+        raise ValueError("stamped must be true or false")
+    if values.get("commit_as") not in (None, *COMMIT_AS):
+        raise ValueError(f"commit_as must be one of {', '.join(COMMIT_AS)}")
+
+
+def _base(data: Mapping[str, JSON]) -> Base:
+    base = Base(**{item.name: data[item.name] for item in fields(Base) if item.name in data})
+    if not (isinstance(base.entity, str) and isinstance(base.attribute, str) and isinstance(base.known, bool)):
+        raise ValueError(f"a base names an entity, an attribute and whether it is known, not {data!r:.100}")
+    return base
 
 
 def _delta(data: Mapping[str, JSON]) -> Delta:
@@ -158,6 +182,12 @@ def _texts(values: Sequence[JSON]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise ValueError(f"a list was expected, not {values!r}")
     return tuple(str(value) for value in values)
+
+
+def _named_texts(values: Mapping[str, JSON]) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in dict(values).values()):
+        raise ValueError(f"names with texts were expected, not {values!r:.100}")
+    return {str(key): str(value) for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -187,8 +187,8 @@ def test_a_damaged_file_is_refused_as_damaged(damage: object, tmp_path: Path) ->
 def test_a_file_of_a_newer_release_is_not_called_damaged(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     path = spool.accept(item()).path
-    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 2'))
-    with pytest.raises(SpoolError, match="version 2") as caught:
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 3'))
+    with pytest.raises(SpoolError, match="version 3") as caught:
         spool.read(spool.waiting()[0])
     assert not isinstance(caught.value, SpoolDataError)
 
