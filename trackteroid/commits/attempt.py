@@ -26,6 +26,7 @@ from trackteroid.commits.state import CommitState
 from trackteroid.commits.verdicts import Outcome, Verdicts
 from trackteroid.commits.work import Work
 from trackteroid.errors import (
+    BadInputError,
     LeaseLostError,
     LedgerDataError,
     LedgerError,
@@ -196,7 +197,10 @@ class Attempt:
         )
         recording = Recording.from_payload(decompress(payload, limit=self._policy.payload_limit))
         if recording.server_url is not None:
-            recorded = normalise_server_url(recording.server_url, self._policy.server_aliases)
+            try:
+                recorded = normalise_server_url(recording.server_url, self._policy.server_aliases)
+            except BadInputError as error:
+                raise RecordingRefusedError(f"The ftrack server that it names is none: {error}") from error
             if recorded != self._ledger.server_url:
                 raise RecordingRefusedError(
                     f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}."

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from trackteroid.commits.schemas import Schemas
+from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.operation import (
     NOT_SET,
     CreateOperation,
@@ -34,6 +35,9 @@ def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Paylo
     Args:
         operations: With textual references resolved (`resolve_textual_references`).
         schemas: For the order of composite keys, which JSON objects do not keep.
+
+    Raises:
+        RecordingRefusedError: An operation contradicts itself about which entity it is for.
     """
     batch = [_BUILDERS[type(operation)](operation, _key(operation, schemas)) for operation in operations]
     batch = _without_created_and_deleted(batch)
@@ -48,7 +52,15 @@ def _key(operation: Operation, schemas: Schemas) -> list[str]:
 
 
 def _create(operation: CreateOperation, key: list[str]) -> Payload:
-    data = {"__entity_type__": operation.entity_type, **operation.entity_key, **operation.entity_data}
+    named = {"__entity_type__": operation.entity_type, **operation.entity_key}
+    data = {**named, **operation.entity_data}
+    for name, value in named.items():
+        # Whether it was created is asked by the key. Under another one it would be there and never be found.
+        if data[name] != value:
+            raise RecordingRefusedError(
+                f"The data of the create of {operation.entity_type} {'/'.join(map(str, key))} names another {name}: "
+                f"{data[name]!r:.100}."
+            )
     return {
         "action": "create",
         "entity_type": operation.entity_type,
@@ -58,6 +70,11 @@ def _create(operation: CreateOperation, key: list[str]) -> Payload:
 
 
 def _update(operation: UpdateOperation, key: list[str]) -> Payload:
+    named = {"__entity_type__": operation.entity_type, **operation.entity_key}
+    if named.get(operation.attribute_name, operation.new_value) != operation.new_value:
+        raise RecordingRefusedError(
+            f"An update gives {operation.entity_type} {'/'.join(map(str, key))} another {operation.attribute_name}."
+        )
     return {
         "action": "update",
         "entity_type": operation.entity_type,

@@ -120,10 +120,11 @@ def result_of(
     rows.extend(row for (entity_type, _), row in found.items() if entity_type == "AssetVersion")
     wanted = set(created.get("AssetVersion", ()))
     for row in rows:
-        if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion" and row.get("id") in wanted:
-            number = row.get("version")
-            if isinstance(number, int):
-                versions[str(row["id"])] = number
+        if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion":
+            key, number = row.get("id"), row.get("version")
+            # Whatever the server tells: from here on the commit is done, and nothing may fail any more.
+            if isinstance(key, str) and key in wanted and isinstance(number, int):
+                versions[key] = number
     return CommitResult(
         created=created,
         versions=versions,

@@ -11,11 +11,13 @@ from typing import Any
 import ftrack_api.operation
 import ftrack_api.session
 import ftrack_api.symbol
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trackteroid.commits.batch import build_batch
 from trackteroid.commits.schemas import Schemas
+from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.operation import NOT_SET, CreateOperation, DeleteOperation, Operation, UpdateOperation
 
 SCHEMAS = Schemas([{"id": "Task", "primary_key": ["id"]}, {"id": "Metadata", "primary_key": ["parent_id", "key"]}])
@@ -125,3 +127,26 @@ def test_building_a_batch_changes_no_operation() -> None:
 def test_composite_keys_are_sent_in_the_schemas_order() -> None:
     delete = DeleteOperation(entity_type="Metadata", entity_key={"key": "k", "parent_id": "p"})
     assert build_batch([delete], SCHEMAS)[0]["entity_key"] == ["p", "k"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        CreateOperation(entity_type="Task", entity_key={"id": "t1"}, entity_data={"id": "t2", "name": "x"}),
+        CreateOperation(entity_type="Task", entity_key={"id": "t1"}, entity_data={"id": ["t1"]}),
+        CreateOperation(entity_type="Task", entity_key={"id": "t1"}, entity_data={"__entity_type__": "User"}),
+        UpdateOperation(
+            entity_type="Task", entity_key={"id": "t1"}, attribute_name="id", old_value=None, new_value="t2"
+        ),
+        UpdateOperation(
+            entity_type="Task",
+            entity_key={"id": "t1"},
+            attribute_name="__entity_type__",
+            old_value=None,
+            new_value="User",
+        ),
+    ],
+)
+def test_an_operation_that_speaks_of_two_entities_is_refused(operation: Operation) -> None:
+    with pytest.raises(RecordingRefusedError, match=r"Task t1.* another (id|__entity_type__)"):
+        build_batch([operation], SCHEMAS)
