@@ -121,10 +121,10 @@ def result_of(
     wanted = set(created.get("AssetVersion", ()))
     for row in rows:
         if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion":
-            key, number = row.get("id"), row.get("version")
+            version_id, number = row.get("id"), row.get("version")
             # Whatever the server tells: from here on the commit is done, and nothing may fail any more.
-            if isinstance(key, str) and key in wanted and isinstance(number, int):
-                versions[key] = number
+            if isinstance(version_id, str) and version_id in wanted and isinstance(number, int):
+                versions[version_id] = number
     return CommitResult(
         created=created,
         versions=versions,
