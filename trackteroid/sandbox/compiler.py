@@ -7,21 +7,20 @@ parameter.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
+from trackteroid.sandbox.comparing import compared, known, listed
 from trackteroid.sandbox.derived import SQL_EXPRESSIONS
 from trackteroid.sandbox.errors import UnknownAttributeError, ValidationError
 from trackteroid.sandbox.schema import Attribute, EntityType, Kind, Schema
-from trackteroid.sandbox.sql import FALSE, TRUE, Fragment, all_of, any_of, in_values
+from trackteroid.sandbox.sql import TRUE, Fragment, all_of, any_of
 from trackteroid.sandbox.storage import SEQUENCE, TYPE, quoted
 from trackteroid.sandbox.syntax import (
     And,
     Comparison,
     Criterion,
-    Literal,
     Membership,
     Not,
     Operator,
@@ -32,20 +31,9 @@ from trackteroid.sandbox.syntax import (
     Relation,
     Step,
 )
-from trackteroid.sandbox.table_names import table_name
-from trackteroid.sandbox.values import Stored, from_wire, is_date_only
 from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
-__all__ = ["Compiler", "Row", "like_pattern"]
-
-_SYMBOLS = {
-    Operator.IS: "=",
-    Operator.IS_NOT: "<>",
-    Operator.LESS: "<",
-    Operator.LESS_EQUAL: "<=",
-    Operator.GREATER: ">",
-    Operator.GREATER_EQUAL: ">=",
-}
+__all__ = ["Compiler", "Row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +116,15 @@ class Compiler:
     def _comparison(self, comparison: Comparison, row: Row) -> Fragment:
         operator, value = comparison.operator, comparison.value
 
-        def compared(expression: Fragment, attribute: Attribute) -> Fragment:
-            return self._compared(expression, attribute, operator, value)
+        def fulfilled(expression: Fragment, attribute: Attribute) -> Fragment:
+            return compared(self._schema, expression, attribute, operator, value)
 
         def absent() -> Fragment | None:
             if value.is_null and operator in (Operator.IS, Operator.IS_NOT):
                 return Fragment("NOT " if operator is Operator.IS else "")
             return None
 
-        return self._at(row, comparison.path, compared, absent())
+        return self._at(row, comparison.path, fulfilled, absent())
 
     def _membership(self, membership: Membership, row: Row) -> Fragment:
         values = membership.values
@@ -146,8 +134,8 @@ class Compiler:
                 found = self._subquery(values)
                 if not membership.negated:
                     return expression + " IN (" + found + ")"
-                return _known(expression, expression + " NOT IN (" + found + ")")
-            return self._listed(expression, attribute, values, negated=membership.negated)
+                return known(expression, expression + " NOT IN (" + found + ")")
+            return listed(self._schema, expression, attribute, values, negated=membership.negated)
 
         return self._at(row, membership.path, contained, None)
 
@@ -308,53 +296,6 @@ class Compiler:
         """LIMIT and OFFSET; no limit is -1 to SQLite."""
         return Fragment(" LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset))
 
-    # Values
-
-    def _compared(self, expression: Fragment, attribute: Attribute, operator: Operator, value: Literal) -> Fragment:
-        if value.is_null:
-            if operator in (Operator.IS, Operator.IS_NOT):
-                return _is_null(expression, attribute, negated=operator is Operator.IS_NOT)
-            return FALSE
-        if operator in (Operator.LIKE, Operator.NOT_LIKE):
-            word = " LIKE ? ESCAPE '\\'" if operator is Operator.LIKE else " NOT LIKE ? ESCAPE '\\'"
-            return _as_text(expression, attribute) + Fragment(word, (like_pattern(value),))
-        if attribute.kind is Kind.VARIABLE:
-            return "variable_matches(" + expression + Fragment(", ?, ?)", (operator.value, value.text))
-        stored = self._stored(attribute, value)
-        if attribute.kind is Kind.TIME and is_date_only(value.text) and operator in (Operator.IS, Operator.IS_NOT):
-            word = " BETWEEN ? AND ?" if operator is Operator.IS else " NOT BETWEEN ? AND ?"
-            return expression + Fragment(word, (stored, f"{str(stored)[:10]} 23:59:59"))
-        return expression + Fragment(f" {_SYMBOLS[operator]} ?", (stored,))
-
-    def _listed(
-        self, expression: Fragment, attribute: Attribute, values: Sequence[Literal], *, negated: bool
-    ) -> Fragment:
-        # Null in a list is equal to nothing; under `not_in` it must not swallow all rows, as it does in SQL.
-        values = [value for value in values if not value.is_null]
-        if attribute.kind is Kind.VARIABLE:
-            operator = Operator.IS_NOT if negated else Operator.IS
-            parts = [self._compared(expression, attribute, operator, value) for value in values]
-            return (all_of(parts) if negated else any_of(parts)) if parts else (TRUE if negated else FALSE)
-        if attribute.kind is Kind.TIME and any(is_date_only(value.text) for value in values):
-            operator = Operator.IS_NOT if negated else Operator.IS
-            parts = [self._compared(expression, attribute, operator, value) for value in values]
-            return all_of(parts) if negated else any_of(parts)
-        found = in_values(expression, [self._stored(attribute, value) for value in values], negated=negated)
-        return _known(expression, found) if negated else found
-
-    def _stored(self, attribute: Attribute, value: Literal) -> Stored:
-        text = value.text
-        if attribute.kind is Kind.OBJECT:
-            raise ValidationError(f'"{attribute.name}" cannot be compared.')
-        if attribute.transform:
-            return table_name(self._schema, text)
-        if attribute.kind is Kind.REF:
-            return text
-        if attribute.kind is Kind.INT:
-            # Writing cuts a fraction off; comparing must not: nothing is 2.5 just because it is 2.
-            attribute = replace(attribute, kind=Kind.NUMBER)
-        return from_wire(attribute, text)
-
 
 _KEY = Attribute(name="id", kind=Kind.UID, column="id")
 
@@ -372,43 +313,3 @@ def _collection_column(attribute: Attribute) -> str:
     if attribute.column is None:
         raise ValidationError(f'"{attribute.name}" cannot be followed.')
     return attribute.column
-
-
-def _is_null(expression: Fragment, attribute: Attribute, *, negated: bool) -> Fragment:
-    word = " IS NOT NULL" if negated else " IS NULL"
-    if attribute.kind is Kind.VARIABLE:
-        # A variable that was set to null holds the JSON text.
-        return "NULLIF(" + expression + ", 'null')" + word
-    return expression + word
-
-
-def _known(expression: Fragment, condition: Fragment) -> Fragment:
-    """The condition, or unknown where the value is null: SQL lets null pass `NOT IN` of nothing."""
-    return "CASE WHEN " + expression + " IS NOT NULL THEN " + condition + " END"
-
-
-def _as_text(expression: Fragment, attribute: Attribute) -> Fragment:
-    if attribute.kind is Kind.BOOL:
-        return "CASE " + expression + " WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
-    if attribute.kind is Kind.VARIABLE:
-        return "json_extract(" + expression + ", '$')"
-    if attribute.kind in (Kind.INT, Kind.NUMBER):
-        return "CAST(" + expression + " AS TEXT)"
-    return expression
-
-
-def like_pattern(value: Literal) -> str:
-    r"""A pattern for SQL's LIKE: `\%` and `\_` stay escaped, other backslashes in quotes protect the next character."""
-    if not value.quoted:
-        return re.sub(r"\\(?![%_])", r"\\\\", value.raw)
-    return "".join(_pattern_parts(value.raw))
-
-
-def _pattern_parts(raw: str) -> Iterator[str]:
-    characters = iter(raw)
-    for character in characters:
-        if character != "\\":
-            yield character
-            continue
-        protected = next(characters, "\\")
-        yield "\\" + protected if protected in "%_\\" else protected

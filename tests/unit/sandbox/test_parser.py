@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackteroid.sandbox.compiler import like_pattern
+from trackteroid.sandbox.comparing import like_pattern
 from trackteroid.sandbox.errors import ParseError
 from trackteroid.sandbox.parser import parse
 from trackteroid.sandbox.syntax import And, Comparison, Membership, Not, Operator, Or, Query, Relation
