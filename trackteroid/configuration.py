@@ -8,6 +8,7 @@ other names are ignored. Read an entry as an attribute of this module: `configur
 | `RELATIONSHIPS_RESOLVER(api_version=...)` | extra relations between entity types |
 | `ALLOWED_FOR_DELETION_RESOLVER(session=..., type_name=...)` | may entities of this type be deleted? |
 | `ALLOWED_FOR_COMMIT_RESOLVER(recording, operation)` | may this operation be committed by a worker? |
+| `ON_COMMIT_STATE(commit)` | tell somebody: dead and overdue commits, breaker (`trackteroid.commits.telling.Message`) |
 | `LOGGING_NAMESPACE` | first part of all logger names |
 | `WARN_ON_INJECT` | log a warning for every injected query fragment |
 """
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "RELATIONSHIPS_RESOLVER": lambda api_version: {},
     "ALLOWED_FOR_DELETION_RESOLVER": lambda session, type_name: True,
     "ALLOWED_FOR_COMMIT_RESOLVER": lambda recording, operation: True,
+    "ON_COMMIT_STATE": None,
     "LOGGING_NAMESPACE": "trackteroid",
     "WARN_ON_INJECT": False,
 }

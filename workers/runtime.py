@@ -7,11 +7,14 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from trackteroid.commits.channels import channels_of
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
 from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.outbox import Outbox
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.server import WarmServer
 from trackteroid.commits.sweeping import Sweeper, SweepReport
+from trackteroid.commits.telling import Teller
 from trackteroid.commits.wakeups import WakeupSender
 from trackteroid.settings import Settings
 
@@ -55,6 +58,8 @@ class Runtime:
                 return int(length)
 
         self._sweeper = Sweeper(ledger, sender, waiting, slots=settings.worker_slots)
+        self._settings = settings
+        self._teller: Teller | None = None
 
     def commit_due(self) -> list[Outcome]:
         """Commit what is due, within bounds."""
@@ -63,6 +68,19 @@ class Runtime:
     def sweep(self) -> SweepReport:
         """Put expired leases back and wake workers for what is due."""
         return self._sweeper.sweep()
+
+    def tell(self) -> int:
+        """Note what is overdue, and tell whoever is configured of what has happened; return how many messages were delivered."""
+        if self._teller is None:
+            settings = self._settings
+            self._teller = Teller(
+                self._ledger,
+                Outbox(self._ledger, address=settings.redis_url),
+                channels_of(settings),
+                digest_seconds=settings.digest_seconds,
+            )
+        self._ledger.note_overdue(self._settings.overdue_seconds)
+        return self._teller.tell()
 
     def purge(self) -> int:
         """Remove rows whose retention time is over."""

@@ -15,6 +15,9 @@ __all__ = ["check_at_start", "connect_signals"]
 
 logger = logging.getLogger(__name__)
 
+#: Time between two looks for what somebody is to be told.
+TELL_SECONDS = 5.0
+
 
 def connect_signals(settings: Settings, server_url: str) -> None:
     """Connect the start-up check and the sweep to Celery's signals.
@@ -58,7 +61,7 @@ class _Lifetime:
         self._settings = settings
         self._server_url = server_url
         self._checked = False
-        self._timer: SweepTimer | None = None
+        self._timers: list[SweepTimer] = []
 
     def check(self, **_: Any) -> None:
         # Before the pool forks; the connection is closed again, for a fork must not inherit one.
@@ -68,14 +71,18 @@ class _Lifetime:
         if not self._checked:
             self._checked = check_at_start(self._settings.redis_url)
         logger.info("Working for %s.", self._server_url)
-        if self._settings.worker_sweep:
-            # Imported here because it makes the main process's own ledger connection, after the pool was forked.
-            from workers.runtime import runtime
+        # Imported here because it makes the main process's own ledger connection, after the pool was forked.
+        from workers.runtime import runtime
 
-            self._timer = SweepTimer(lambda: runtime().sweep(), self._settings.sweep_seconds)
-            self._timer.start()
+        # Telling somebody is no task: a receiver that hangs would take a slot from commits.
+        tell_seconds = min(TELL_SECONDS, self._settings.digest_seconds)
+        self._timers.append(SweepTimer(lambda: runtime().tell(), tell_seconds, name="telling"))
+        if self._settings.worker_sweep:
+            self._timers.append(SweepTimer(lambda: runtime().sweep(), self._settings.sweep_seconds))
+        for timer in self._timers:
+            timer.start()
 
     def shutdown(self, **_: Any) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
+        for timer in self._timers:
+            timer.stop()
+        self._timers.clear()

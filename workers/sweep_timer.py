@@ -1,4 +1,4 @@
-"""Sweeping from a worker's main process, so that nothing stands still when beat does."""
+"""Sweeping (and telling somebody) from a worker's main process, so that nothing stands still when beat does."""
 
 from __future__ import annotations
 
@@ -26,18 +26,25 @@ class SweepTimer:
     Args:
         sweep: What to call; `LedgerError` is logged, anything else too, and neither ends the timer.
         seconds: Mean time between two calls.
+        name: What it does, for logs.
         jitter: Source of [0, 1).
     """
 
     def __init__(
-        self, sweep: Callable[[], object], seconds: float, *, jitter: Callable[[], float] = random.random
+        self,
+        sweep: Callable[[], object],
+        seconds: float,
+        *,
+        name: str = "sweep",
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._sweep = sweep
         self._seconds = seconds
+        self._name = name
         self._jitter = jitter
         self._end = threading.Event()
         self._complained = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start sweeping."""
@@ -55,6 +62,6 @@ class SweepTimer:
             except LedgerError as error:
                 if time.monotonic() - self._complained > COMPLAIN_SECONDS:
                     self._complained = time.monotonic()
-                    logger.warning("The sweep failed: %s", error)
+                    logger.warning("The %s failed: %s", self._name, error)
             except Exception:
-                logger.exception("The sweep failed.")
+                logger.exception("The %s failed.", self._name)

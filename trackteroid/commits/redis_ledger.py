@@ -88,6 +88,11 @@ class RedisLedger:
         return self._server_url
 
     @property
+    def prefix(self) -> str:
+        """What all keys of this ledger begin with."""
+        return self._prefix
+
+    @property
     def client(self) -> redis.Redis:
         """The connection, for whoever works on the same Redis (wake-up list, checks)."""
         return self._client
@@ -256,6 +261,10 @@ class RedisLedger:
             probe_at=_moment(probe_at),
             paused_until=_moment(pause),
         )
+
+    def note_overdue(self, seconds: float, *, limit: int = 100) -> int:
+        """Put up to `limit` commits that are held for longer than `seconds` into the outbox, each once; return how many."""
+        return int(self._run("overdue", seconds, limit))
 
     def purge(self, *, limit: int = 1000) -> int:
         return int(self._run("purge", limit))

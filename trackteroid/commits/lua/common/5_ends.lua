@@ -6,6 +6,7 @@ local function bury(id, failure)
   redis.call('HSET', row(id), 'error', failure, 'undecided_claims', '0')
   not_due(id)
   step_out(id, keys_of(id))
+  tell('dead', id, failure)
   wake(id)
 end
 

@@ -11,6 +11,7 @@ local function open_breaker(kind, reason, probe_seconds)
   redis.call('HSET', B, 'kind', kind, 'reason', reason, 'probe_at', stamp(now + tonumber(probe_seconds)))
   if was then return false end
   redis.call('HSET', B, 'open', stamp(now))
+  tell('breaker_open', '', reason)
   return true
 end
 
@@ -18,6 +19,7 @@ local function close_breaker()
   redis.call('HDEL', B, 'signature', 'ids')
   if redis.call('HEXISTS', B, 'open') == 0 then return false end
   redis.call('HSET', B, 'total', stamp(open_seconds()))
+  tell('breaker_closed', '', redis.call('HGET', B, 'reason'))
   redis.call('HDEL', B, 'open', 'kind', 'reason', 'probe_at')
   return true
 end

@@ -1,0 +1,131 @@
+"""The ways to somebody: the studio's function `ON_COMMIT_STATE`, and a webhook."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message as Headers
+from typing import IO, Any
+
+from trackteroid import configuration
+from trackteroid.commits.telling import Channel, Message
+from trackteroid.settings import Settings
+
+__all__ = ["SIGNATURE_HEADER", "HookChannel", "WebhookChannel", "channels_of", "webhook_signature"]
+
+#: Holds `sha256=` and the HMAC-SHA256 of the body with the (first) signing key, hexadecimal.
+SIGNATURE_HEADER = "X-Trackteroid-Signature"
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """Return the channels that somebody has configured.
+
+    Raises:
+        ConfigurationError: The configuration file cannot be used.
+    """
+    found: list[Channel] = []
+    hook = configuration.entries()["ON_COMMIT_STATE"]
+    if hook is not None:
+        found.append(HookChannel(hook))
+    if settings.webhook_url is not None:
+        key = settings.signing_keys[0] if settings.signing_keys else None
+        found.append(WebhookChannel(settings.webhook_url, key=key))
+    return found
+
+
+class HookChannel:
+    """Calls a function of the studio's, in a thread of its own, since nobody knows what it does.
+
+    Args:
+        hook: Called with the message.
+        seconds: How long it may take; one that takes longer counts as failed and is not called again before it has returned.
+    """
+
+    name = "hook"
+
+    def __init__(self, hook: Callable[[Message], object], *, seconds: float = 30.0) -> None:
+        self._hook = hook
+        self.seconds = seconds
+        self._running: threading.Thread | None = None
+
+    def send(self, message: Message) -> None:
+        """Call it.
+
+        Raises:
+            TimeoutError: It has not returned in time.
+            Exception: Whatever it raises.
+        """
+        if self._running is not None and self._running.is_alive():
+            raise TimeoutError("ON_COMMIT_STATE has still not returned from its last call")
+        failures: list[Exception] = []
+
+        def run() -> None:
+            try:
+                self._hook(message)
+            except Exception as error:
+                failures.append(error)
+
+        # A daemon: a worker that ends does not wait for it.
+        self._running = threading.Thread(target=run, name="ON_COMMIT_STATE", daemon=True)
+        self._running.start()
+        self._running.join(self.seconds)
+        if self._running.is_alive():
+            raise TimeoutError(f"ON_COMMIT_STATE has not returned within {self.seconds:g} s")
+        self._running = None
+        if failures:
+            raise failures[0]
+
+
+class WebhookChannel:
+    """Posts messages as JSON.
+
+    Args:
+        url: Where to.
+        key: Signs the body; None: it is not signed.
+        seconds: How long connecting, and each wait for an answer, may take.
+    """
+
+    name = "webhook"
+
+    def __init__(self, url: str, *, key: str | None = None, seconds: float = 10.0) -> None:
+        self._url = url
+        self._key = key
+        self.seconds = seconds
+        # A redirected POST becomes a GET without the message, which would look delivered.
+        self._opener = urllib.request.build_opener(_NoRedirects())
+
+    def send(self, message: Message) -> None:
+        """Post it; an answer from 200 to 299 means that it arrived.
+
+        Raises:
+            OSError: Anything else. (The URL, which may hold a secret, is not in its text.)
+        """
+        body = json.dumps(message.as_dict(), ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "trackteroid"}
+        if self._key is not None:
+            headers[SIGNATURE_HEADER] = webhook_signature(body, key=self._key)
+        request = urllib.request.Request(self._url, body, headers, method="POST")
+        try:
+            with self._opener.open(request, timeout=self.seconds) as answer:
+                answer.read(1)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise OSError(f"the webhook answers {error.code} {error.reason}") from None
+        except urllib.error.URLError as error:
+            raise OSError(f"the webhook cannot be reached: {error.reason}") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Headers, newurl: str
+    ) -> Any:
+        return None
+
+
+def webhook_signature(body: bytes, *, key: str) -> str:
+    """Return what the header of a message must hold; compare it with `hmac.compare_digest`."""
+    return f"sha256={hmac.new(key.encode(), body, 'sha256').hexdigest()}"
