@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.conformance.ledger_suite import LEASE, PERMANENT, POLICY, TRANSIENT, LedgerSuite
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.ledger import Claim, Doubt
 from trackteroid.commits.order import Order
 from trackteroid.commits.state import CommitState
+from trackteroid.errors import LedgerError
 
 MISSING = CommitError(kind="missing_reference", error_class="IntegrityError", message="Not there.")
 FACTS = CommitFacts(operations=1)
@@ -282,3 +285,109 @@ class OrderSuite(LedgerSuite):
         assert self.commit_all() == ["a", "b"]
         self.accept("c", written=((odd, "ü"),), recorded_at=4.0)
         assert self.claim_and_complete("c").overtaken == {(odd, "ü")}
+
+    # Recordings that need each other
+
+    def together(self, name: str) -> tuple[str, ...]:
+        return self.ledger.get(name).together
+
+    def test_recordings_that_need_each_other_are_claimed_and_committed_as_one(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",), written=(("f", "x"),), recorded_at=100.0)
+        self.accept("b", created=("e2",), needed=("e1",))
+        self.accept("later", needed=("e2",))
+        claim = self.claim()
+        assert {claim.commit.id, *(each.commit.id for each in claim.companions)} == {"a", "b"}
+        (other,) = claim.companions
+        assert other.payload == b"p"
+        assert self.waiting(other.commit.id) == ("together", claim.commit.id, claim.commit.id, "")
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.ledger.complete(claim, result={"n": 1}, companions={other.commit.id: {"n": 2}})
+        assert [self.ledger.get(name).result for name in (claim.commit.id, other.commit.id)] == [{"n": 1}, {"n": 2}]
+        for name in ("a", "b"):
+            assert (self.ledger.get(name).state, self.together(name)) == (CommitState.COMMITTED, ())
+            assert self.ledger.payload(name) is None
+        assert self.commit_all() == ["later"]
+        self.accept("old", written=(("f", "x"),), recorded_at=99.0)
+        assert self.claim_and_complete("old").overtaken == {("f", "x")}
+
+    def test_a_circle_may_be_long_and_depend_explicitly(self) -> None:
+        self.accept("a", created=("e1",), needed=("e3",))
+        self.accept("b", created=("e2",), depends_on=("a",))
+        self.accept("c", created=("e3",), needed=("e2",))
+        claim = self.claim()
+        assert {claim.commit.id, *(each.commit.id for each in claim.companions)} == {"a", "b", "c"}
+
+    def test_a_circle_waits_for_whatever_one_of_it_waits_for(self) -> None:
+        self.accept("creator", created=("x",))
+        self.accept("writer", written=(("f", "y"),))
+        self.accept("a", created=("e1",), needed=("e2", "x"))
+        self.accept("b", created=("e2",), needed=("e1",), written=(("f", "y"),))
+        first = [self.claim(), self.claim()]
+        assert {claim.commit.id for claim in first} == {"creator", "writer"}
+        for claim in first:
+            assert self.ledger.claim("w", lease_seconds=LEASE) is None
+            self.ledger.complete(claim, result={})
+        assert len(self.claim().companions) == 1
+
+    def test_if_a_circle_dies_all_of_it_waits_and_a_retry_brings_all_of_it_back(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",))
+        self.accept("b", created=("e2",), needed=("e1",))
+        claim = self.claim()
+        leader, other = claim.commit.id, claim.companions[0].commit.id
+        self.ledger.bury(claim, error=PERMANENT)
+        assert self.ledger.get(leader).state is CommitState.DEAD
+        assert self.waiting(other)[:2] == ("needs", leader)
+        self.ledger.retry_dead(leader)
+        claim = self.claim()
+        assert {claim.commit.id, *(each.commit.id for each in claim.companions)} == {"a", "b"}
+
+    def test_a_circle_that_misses_something_waits_for_it_as_one(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",))
+        self.accept("b", created=("e2",), needed=("e1", "x"))
+        claim = self.claim()
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        assert self.ledger.get(claim.commit.id).state is CommitState.WAITING
+        assert self.ledger.claim("w", lease_seconds=LEASE) is None
+        self.accept("creator", created=("x",))
+        assert self.take("creator").companions == ()
+        self.clock.advance(LEASE)
+        self.claim_and_complete("creator")
+        assert len(self.claim().companions) == 1
+
+    def test_a_retried_circle_keeps_together(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",))
+        self.accept("b", created=("e2",), needed=("e1",))
+        for _ in range(2):
+            claim = self.claim()
+            assert len(claim.companions) == 1
+            self.ledger.retry(claim, delay=5, error=TRANSIENT, doubt=Doubt.NONE)
+            self.clock.advance(5)
+        self.claim()
+        self.clock.advance(LEASE)
+        assert len(self.claim().companions) == 1
+
+    def test_one_of_a_circle_is_cancelled_only_while_nobody_tries_it(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",))
+        self.accept("b", created=("e2",), needed=("e1",))
+        claim = self.claim()
+        other = claim.companions[0].commit.id
+        with pytest.raises(LedgerError, match="is committing; wait for the end"):
+            self.ledger.cancel(other)
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=30)
+        self.ledger.retry(claim, delay=5, error=TRANSIENT, doubt=Doubt.RUNNING)
+        self.ledger.cancel(claim.commit.id)
+        # What was tried for both of them may have got through.
+        assert self.ledger.get(other).uncertain_until == claim.now + 30
+        self.clock.advance(30)
+        assert self.claim_and_complete(other).companions == ()
+
+    def test_what_merely_stands_in_line_does_not_hold_a_circle(self) -> None:
+        self.accept("first", needed=("e1",), written=(("f", "x"),))
+        claim = self.take("first")
+        self.accept("a", created=("e1",), needed=("e2",), written=(("f", "x"),))
+        self.accept("b", created=("e2",), needed=("e1",))
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        claim = self.claim()
+        assert len(claim.companions) == 1
+        self.ledger.complete(claim, result={}, companions={claim.companions[0].commit.id: {}})
+        assert self.commit_all() == ["first"]

@@ -150,7 +150,8 @@ class Waiting:
 
     Attributes:
         kind: `needs` (another one creates what it refers to), `order` (an earlier one writes the same), `version` (an earlier one
-            creates a version of the same asset), `depends` (it was told to), `missing` (nobody known creates what it refers to).
+            creates a version of the same asset), `depends` (it was told to), `missing` (nobody known creates what it refers to),
+            `together` (both need each other: it is committed with that one, as one batch).
         commit_id: The commit it waits for; None if it is not known.
         subject: What this is about: an entity's id, with the attribute where there is one.
         state: `held`, `dead`, `cancelled` or `unknown` where that commit will not be committed by itself; else empty.
@@ -170,6 +171,7 @@ class Waiting:
             "version": f"Waits for the earlier commit {self.commit_id}, which makes a version of the asset {self.subject} too",
             "depends": f"Waits for commit {self.commit_id}, as it was told to",
             "missing": "Waits for a recording that creates what it refers to",
+            "together": f"Is committed together with {self.commit_id}, as they need each other",
         }[self.kind]
         remedy = {
             "held": ", which is held: release it",
@@ -220,6 +222,7 @@ class Commit:
         waiting: Why it is waiting; None in other states.
         waiting_since: When it was first refused because something it refers to was missing; that horizon counts from here.
         release: What its release added to the recording; None if it was never held.
+        together: Other commits that it needs and that need it: they are committed with it, as one batch.
     """
 
     id: str
@@ -247,6 +250,7 @@ class Commit:
     waiting: Waiting | None = None
     waiting_since: float | None = None
     release: ReleaseFacts | None = None
+    together: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the commit as plain JSON values, without what only workers need."""
@@ -267,6 +271,7 @@ class Commit:
             **self.facts.as_dict(),
             "result": None if self.result is None else dict(self.result),
             "waiting": None if self.waiting is None else self.waiting.as_dict(),
+            "together": list(self.together),
             "actions": [action.as_dict() for action in self.actions],
             "release": None if self.release is None else self.release.as_dict(),
         }
@@ -314,6 +319,7 @@ class Commit:
                 waiting=_waiting(fields),
                 waiting_since=moment("waiting_since"),
                 release=ReleaseFacts.from_json(fields["release"]) if fields.get("release") else None,
+                together=tuple(json.loads(fields["together"])) if fields.get("together") else (),
                 actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),
             )
         except (KeyError, TypeError, ValueError) as error:

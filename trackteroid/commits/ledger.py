@@ -30,6 +30,7 @@ __all__ = [
     "Breaker",
     "Burial",
     "Claim",
+    "Companion",
     "Doubt",
     "Enqueued",
     "Ledger",
@@ -102,6 +103,21 @@ class Enqueued:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Companion:
+    """A commit that is committed together with a claimed one, as one batch, because each needs what the other creates.
+
+    Attributes:
+        commit: As it is; `waiting` until the claimed one is committed.
+        payload: The compressed recording; None if Redis has lost it.
+        overtaken: As of `Claim`.
+    """
+
+    commit: Commit
+    payload: bytes | None
+    overtaken: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """A worker's hold on a commit.
 
@@ -112,6 +128,7 @@ class Claim:
         now: The ledger's clock at the claim.
         probe: Whether the breaker is open and this is to find out whether the trouble is over.
         overtaken: (entity, attribute) whose committed value was recorded later than this one's: not to be written any more.
+        companions: What is to be committed with it, in the order of acceptance.
     """
 
     commit: Commit
@@ -120,6 +137,7 @@ class Claim:
     now: float
     overtaken: frozenset[tuple[str, str]] = frozenset()
     probe: bool = False
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,8 +222,16 @@ class Ledger(Protocol):
     def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
         """Note that the request leaves now and is given up after `request_seconds`; renews the lease in the same step."""
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
-        """It is on the server: keep the result and a tombstone, drop the payload. Whether that has closed the breaker."""
+    def complete(
+        self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> bool:
+        """It is on the server: keep the result and a tombstone, drop the payload. Whether that has closed the breaker.
+
+        Args:
+            claim: The hold.
+            result: What it brought.
+            companions: The same of each of `Claim.companions`, by id.
+        """
 
     def retry(
         self,

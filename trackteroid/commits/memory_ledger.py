@@ -14,6 +14,7 @@ from trackteroid.commits.ledger import (
     Breaker,
     Burial,
     Claim,
+    Companion,
     Doubt,
     Enqueued,
     LedgerPolicy,
@@ -26,6 +27,7 @@ from trackteroid.commits.ledger import (
 from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
 from trackteroid.commits.memory_queue import MemoryQueue
+from trackteroid.commits.memory_waiting import ACTIVE, MemoryWaiting, without_lease
 from trackteroid.commits.order import Order
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
@@ -61,6 +63,7 @@ class MemoryLedger:
         self._breaker = MemoryBreaker(self._policy)
         self._open_seconds: dict[str, float] = {}
         self._order = MemoryOrder(self._rows, self._ended)
+        self._waiting = MemoryWaiting(self._rows, self._queue, self._order)
 
     @property
     def server_url(self) -> str:
@@ -106,9 +109,10 @@ class MemoryLedger:
             self._payloads[commit_id] = payload
             self._order.announce(commit_id, order or Order())
             if not hold:
-                self._line_up(self._rows[commit_id], now)
-            self._wake(commit_id, now)
-            self._wake_those_who_miss(self._order.keys(commit_id).created, now)
+                self._waiting.line_up(self._rows[commit_id], now)
+                self._waiting.find_circle(commit_id, now)
+            self._waiting.wake(commit_id, now)
+            self._waiting.wake_those_who_miss(self._order.keys(commit_id).created, now)
             return Enqueued(commit_id=commit_id, state=self._rows[commit_id].state, known=False)
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
@@ -123,7 +127,7 @@ class MemoryLedger:
             token = self._tokens[row.id] = self._tokens.get(row.id, 0) + 1
             if probe:
                 self._breaker.probing(now)
-            row = self._store(
+            row = self._waiting.store(
                 self._with_horizons(row, now),
                 now,
                 state=CommitState.COMMITTING,
@@ -141,6 +145,14 @@ class MemoryLedger:
                 now=now,
                 overtaken=self._order.overtaken(row),
                 probe=probe,
+                companions=tuple(
+                    Companion(
+                        commit=self._rows[other],
+                        payload=self._payloads.get(other),
+                        overtaken=self._order.overtaken(self._rows[other]),
+                    )
+                    for other in row.together
+                ),
             )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -155,26 +167,33 @@ class MemoryLedger:
             row = self._held(claim)
             self._rows[row.id] = replace(row, lease_expires_at=now + lease_seconds, sent_until=now + request_seconds)
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
+    def complete(
+        self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> bool:
         with self._lock:
             now = self._clock()
             row = self._held(claim)
-            self._store(
-                row,
-                now,
-                state=CommitState.COMMITTED,
-                committed_at=now,
-                undecided_claims=0,
-                owner=None,
-                lease_expires_at=None,
-                sent_until=None,
-                uncertain_until=None,
-                error=None,
-                result=dict(result),
-                waiting_since=None,
-            )
-            self._order.note_written(row)
-            self._finish(row, now, CommitState.COMMITTED)
+            results = {row.id: result, **(companions or {})}
+            for commit_id, each in results.items():
+                self._waiting.store(
+                    self._rows[commit_id],
+                    now,
+                    state=CommitState.COMMITTED,
+                    committed_at=now,
+                    undecided_claims=0,
+                    owner=None,
+                    lease_expires_at=None,
+                    sent_until=None,
+                    uncertain_until=None,
+                    error=None,
+                    result=dict(each),
+                    waiting=None,
+                    waiting_since=None,
+                    together=(),
+                )
+                self._order.note_written(row if commit_id == row.id else self._rows[commit_id])
+            for commit_id in results:
+                self._finish(self._rows[commit_id], now, CommitState.COMMITTED)
             return self._breaker.close(now)
 
     def retry(
@@ -200,7 +219,7 @@ class MemoryLedger:
             elif error.kind == "unknown":
                 changes["unknown_failures"] = row.unknown_failures + 1
             self._breaker.pause(pause, now)
-            self._schedule(row, now, CommitState.RETRYING, now + delay, changes)
+            self._waiting.schedule(row, now, CommitState.RETRYING, now + delay, changes)
             return opened
 
     def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
@@ -210,14 +229,18 @@ class MemoryLedger:
             row = replace(row, error=error, undecided_claims=0)
             # An answer about this commit: whatever was wrong around us is over.
             self._breaker.close(now)
-            self._order.missing.add(row.id)
-            found = self._order.blocker(row)
-            if found is not None:
-                self._park(row, now, found)
-                return
+            self._order.missing.update((*row.together, row.id))
+            members = frozenset((*row.together, row.id)) if row.together else frozenset()
+            for one in (*row.together, row.id):
+                found = self._order.blocker(self._rows[one], members)
+                if found is not None:
+                    self._waiting.park(row, now, found)
+                    return
             since = now if row.waiting_since is None else row.waiting_since
             waiting = Waiting(kind="missing", commit_id=None, subject="")
-            self._schedule(row, now, CommitState.WAITING, now + delay, {"waiting": waiting, "waiting_since": since})
+            self._waiting.schedule(
+                row, now, CommitState.WAITING, now + delay, {"waiting": waiting, "waiting_since": since}
+            )
 
     def bury(self, claim: Claim, *, error: CommitError, doubt: Doubt = Doubt.NONE, signature: str = "") -> Burial:
         with self._lock:
@@ -227,7 +250,7 @@ class MemoryLedger:
             if not spared:
                 self._bury(row, now, error)
                 return Burial.DEAD
-            self._schedule(row, now, CommitState.RETRYING, now, {"error": error, **_uncounted(row)})
+            self._waiting.schedule(row, now, CommitState.RETRYING, now, {"error": error, **_uncounted(row)})
             return Burial.OPENED if opened else Burial.SPARED
 
     def hand_back(self, claim: Claim) -> None:
@@ -236,18 +259,18 @@ class MemoryLedger:
             row = self._held(claim)
             attempts = row.attempts - 1
             changes = {"attempts": attempts, "undecided_claims": max(row.undecided_claims - 1, 0)}
-            self._schedule(row, now, CommitState.RETRYING if attempts else CommitState.QUEUED, now, changes)
+            self._waiting.schedule(row, now, CommitState.RETRYING if attempts else CommitState.QUEUED, now, changes)
 
     def release(self, commit_id: str, *, actor: str | None = None, facts: ReleaseFacts | None = None) -> Commit:
         with self._lock:
             now = self._clock()
             row = self.get(commit_id)
-            if commit_id not in self._rows or row.state in (CommitState.DEAD, CommitState.CANCELLED):
+            if row.state in (CommitState.DEAD, CommitState.CANCELLED):
                 raise LedgerError(obstacle("release", commit_id, row.state.value))
             if row.state is not CommitState.HELD:
                 return row
-            self._line_up(replace(_acted(row, "release", actor, now), release=facts), now)
-            self._wake(commit_id, now)
+            self._waiting.line_up(replace(_acted(row, "release", actor, now), release=facts), now)
+            self._waiting.wake(commit_id, now)
             return self._rows[commit_id]
 
     def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
@@ -258,10 +281,18 @@ class MemoryLedger:
                 return row
             if commit_id not in self._rows or row.state in (CommitState.COMMITTING, CommitState.COMMITTED):
                 raise LedgerError(obstacle("cancel", commit_id, row.state.value))
+            leader = row.waiting.commit_id if row.waiting is not None and row.waiting.kind == "together" else None
+            if leader is not None and self._rows[leader].state is CommitState.COMMITTING:
+                raise LedgerError(obstacle("cancel", commit_id, CommitState.COMMITTING.value))
+            for other in row.together if row.uncertain_until is not None else ():
+                # Without the one that was tried for all of them, the others keep in mind that it may have got through.
+                self._rows[other] = replace(self._rows[other], uncertain_until=row.uncertain_until)
             row = _acted(row, "cancel", actor, now)
             self._queue.remove(commit_id)
-            row = self._store(row, now, state=CommitState.CANCELLED, due_at=None, waiting=None)
+            row = self._waiting.store(row, now, state=CommitState.CANCELLED, due_at=None, waiting=None, together=())
             self._finish(row, now, CommitState.CANCELLED)
+            if leader is not None and self._rows[leader].state in ACTIVE:
+                self._waiting.settle(self._rows[leader], now)
             return row
 
     def retry_dead(self, commit_id: str, *, actor: str | None = None) -> Commit:
@@ -272,11 +303,13 @@ class MemoryLedger:
                 raise LedgerError(obstacle("retry", commit_id, row.state.value))
             if commit_id not in self._payloads:
                 raise LedgerError(obstacle("retry", commit_id, "gone"))
-            self._order.missing.discard(commit_id)
+            if not row.together:
+                # One that needs others, which need it, still does.
+                self._order.missing.discard(commit_id)
             self._breaker.forget(commit_id)
             row = replace(row, undecided_claims=0, unknown_failures=0, trying_since=None, waiting_since=None)
-            self._line_up(_acted(row, "retry", actor, now), now)
-            self._wake(commit_id, now)
+            self._waiting.line_up(_acted(row, "retry", actor, now), now)
+            self._waiting.wake(commit_id, now)
             return self._rows[commit_id]
 
     def sweep(self, *, limit: int = 100) -> Sweep:
@@ -362,7 +395,7 @@ class MemoryLedger:
         self._order.forget(row.id)
         self._breaker.forget(row.id)
         self._open_seconds.pop(row.id, None)
-        self._wake(row.id, now)
+        self._waiting.wake(row.id, now)
 
     # The breaker
 
@@ -385,8 +418,8 @@ class MemoryLedger:
         spared, others, opened = self._breaker.same_error(row.id, signature, error, now)
         for other in others:
             if other in self._rows and self._rows[other].state is CommitState.DEAD:
-                self._line_up(replace(self._rows[other], trying_since=None), now)
-                self._wake(other, now)
+                self._waiting.line_up(replace(self._rows[other], trying_since=None), now)
+                self._waiting.wake(other, now)
         return spared, opened
 
     # Order
@@ -395,76 +428,16 @@ class MemoryLedger:
         tombstone = self._tombstone(commit_id, self._clock())
         return None if tombstone is None else tombstone.state
 
-    def _line_up(self, row: Commit, now: float) -> None:
-        # An active state first: a commit in line is one, whatever it waits for.
-        row = self._store(row, now, state=CommitState.QUEUED)
-        self._order.line_up(row.id)
-        self._settle(row, now)
-
-    def _settle(self, row: Commit, now: float) -> None:
-        row = replace(row, waiting=None)
-        self._rows[row.id] = row
-        found = self._order.blocker(row)
-        if found is not None:
-            self._park(row, now, found)
-            return
-        self._schedule(row, now, CommitState.QUEUED, now, {})
-
-    def _park(self, row: Commit, now: float, found: Waiting) -> None:
-        free = self._without_lease(row)
-        self._queue.remove(row.id)
-        self._store(free, now, state=CommitState.WAITING, due_at=None, waiting=found, waiting_since=None)
-        if not self._order.waits_for(found.commit_id, row.id):
-            return
-        # A circle: whoever in it merely stands in line goes first.
-        other = self._rows[found.commit_id or ""]
-        while other.id != row.id and other.waiting is not None:
-            if other.waiting.kind in ("order", "version"):
-                self._settle(other, now)
-                return
-            other = self._rows[other.waiting.commit_id or ""]
-
-    def _wake(self, commit_id: str, now: float) -> None:
-        for other in sorted(self._rows):
-            waiting = self._rows[other].waiting
-            if waiting is not None and waiting.commit_id == commit_id:
-                self._settle(self._rows[other], now)
-
-    def _wake_those_who_miss(self, entities: Iterable[str], now: float) -> None:
-        created = set(entities)
-        for other in sorted(self._rows):
-            row = self._rows[other]
-            if row.waiting is not None and row.waiting.kind == "missing":
-                if created.intersection(self._order.keys(other).needed):
-                    self._settle(row, now)
-
-    def _store(self, row: Commit, now: float, **changes: Any) -> Commit:
-        changed = self._rows[row.id] = replace(row, updated_at=now, **changes)
-        return changed
-
     @staticmethod
     def _doubted(row: Commit, now: float, doubt: Doubt) -> Commit:
         if doubt is Doubt.RUNNING or row.sent_until is None:
             return row
         return replace(row, sent_until=now if doubt is Doubt.SETTLED else None)
 
-    def _without_lease(self, row: Commit) -> Commit:
-        # An attempt that ends without a verdict leaves its request's deadline behind.
-        uncertain = max(
-            (moment for moment in (row.sent_until, row.uncertain_until) if moment is not None), default=None
-        )
-        return replace(row, owner=None, lease_expires_at=None, sent_until=None, uncertain_until=uncertain)
-
-    def _schedule(self, row: Commit, now: float, state: CommitState, at: float, changes: Mapping[str, Any]) -> Commit:
-        free = self._without_lease(row)
-        due = max(at, free.uncertain_until or 0.0)
-        self._queue.put(row.id, priority=row.priority, flow=row.facts.flow, due_at=due, now=now)
-        return self._store(free, now, state=state, due_at=due, **changes)
-
     def _bury(self, row: Commit, now: float, error: CommitError) -> None:
-        free = self._without_lease(row)
-        self._store(free, now, state=CommitState.DEAD, due_at=None, error=error, undecided_claims=0)
-        self._wake(row.id, now)
+        free = without_lease(row)
+        self._waiting.store(free, now, state=CommitState.DEAD, due_at=None, error=error, undecided_claims=0)
+        self._waiting.wake(row.id, now)
 
     def _reap(self, now: float, limit: int) -> int:
         expired = [
@@ -472,12 +445,12 @@ class MemoryLedger:
             for row in self._rows.values()
             if row.state is CommitState.COMMITTING and row.lease_expires_at is not None and row.lease_expires_at <= now
         ]
-        expired.sort(key=lambda row: row.lease_expires_at or 0.0)
+        expired.sort(key=lambda row: (row.lease_expires_at or 0.0, row.id))
         for row in expired[:limit]:
             if row.undecided_claims >= self._policy.max_claims:
                 self._bury(row, now, poison_error(row.undecided_claims))
             else:
-                self._schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
+                self._waiting.schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
         return min(len(expired), limit)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 
 from trackteroid.commits.commit import Commit, Waiting
@@ -67,45 +67,77 @@ class MemoryOrder:
         for pair in self.keys(row.id).written:
             self.written[pair] = max(self.written.get(pair, float("-inf")), self.recorded_at(row))
 
-    def blocker(self, row: Commit) -> Waiting | None:
-        """Return the first thing in a commit's way."""
+    def needs(self, row: Commit) -> Iterator[Waiting]:
+        """Yield a commit's unmet needs: what it depends on, then who creates what it refers to."""
         keys = self.keys(row.id)
         for other in keys.depends_on:
             state = self._rows[other].state if other in self._rows else self._ended(other)
             if state is not CommitState.COMMITTED:
                 named = "" if state in _ACTIVE else "unknown" if state is None else state.value
-                return Waiting(kind="depends", commit_id=other, subject=other, state=named)
+                yield Waiting(kind="depends", commit_id=other, subject=other, state=named)
         for entity in keys.needed:
             found = list(self._creators(entity, row.id))
             found.sort(key=lambda other: other.state is CommitState.DEAD)
             if found:
                 state = found[0].state
                 named = state.value if state in (CommitState.DEAD, CommitState.HELD) else ""
-                return Waiting(kind="needs", commit_id=found[0].id, subject=entity, state=named)
+                yield Waiting(kind="needs", commit_id=found[0].id, subject=entity, state=named)
+
+    def blocker(self, row: Commit, but: Set[str] = frozenset()) -> Waiting | None:
+        """Return the first thing in a commit's way.
+
+        Args:
+            row: The commit.
+            but: Commits, `row` being one, that are committed together and so are in nobody's way among them.
+        """
+        for need in self.needs(row):
+            if need.commit_id not in but:
+                return need
+        keys, those = self.keys(row.id), but or {row.id}
         for entity, attribute in (*keys.written, *keys.changed):
-            last = self._last_before(row.id, partial(_writes_or_deletes, entity, attribute))
+            last = self._last_before(row.id, those, partial(_writes_or_deletes, entity, attribute))
             if last:
                 return Waiting(kind="order", commit_id=last, subject=f"{entity}.{attribute}")
         for entity in keys.deleted:
-            last = self._last_before(row.id, partial(_touches, entity))
+            last = self._last_before(row.id, those, partial(_touches, entity))
             if last:
                 return Waiting(kind="order", commit_id=last, subject=entity)
         for asset in keys.assets:
-            last = self._last_before(row.id, partial(_makes_versions, asset))
+            last = self._last_before(row.id, those, partial(_makes_versions, asset))
             if last:
                 return Waiting(kind="version", commit_id=last, subject=asset)
         return None
 
-    def waits_for(self, other: str | None, commit_id: str) -> bool:
-        """Whether `other` waits, over any number of others, for a commit."""
+    def circle(self, commit_id: str) -> list[str]:
+        """Return those who need each other, over any number of others, `commit_id` being one; in the order of acceptance."""
+        reached = {commit_id: self._waiting_needs(commit_id)}
+        new = list(reached[commit_id])
+        while new:
+            other = new.pop()
+            if other not in reached:
+                reached[other] = self._waiting_needs(other)
+                new.extend(reached[other])
+        members = {commit_id}
+        while True:
+            more = {other for other, needs in reached.items() if needs & members} - members
+            if not more:
+                return sorted(members, key=self._accepted.__getitem__)
+            members |= more
+
+    def waits_for(self, other: str | None, those: Set[str]) -> bool:
+        """Whether `other` waits, over any number of others, for one of those."""
         seen = set()
         while other is not None and other not in seen:
             seen.add(other)
             waiting = self._rows[other].waiting if other in self._rows else None
             other = waiting.commit_id if waiting else None
-            if other == commit_id:
+            if other in those:
                 return True
         return False
+
+    def _waiting_needs(self, commit_id: str) -> set[str]:
+        named = {need.commit_id for need in self.needs(self._rows[commit_id])}
+        return {other for other in named if other in self._rows and self._rows[other].state is CommitState.WAITING}
 
     def _creators(self, entity: str, commit_id: str) -> Iterator[Commit]:
         accepted = self._accepted
@@ -114,15 +146,16 @@ class MemoryOrder:
             if other != commit_id and known and entity in self._keys[other].created:
                 yield self._rows[other]
 
-    def _last_before(self, commit_id: str, concerns: Callable[[Order], bool]) -> str | None:
+    def _last_before(self, commit_id: str, those: Set[str], concerns: Callable[[Order], bool]) -> str | None:
         place = self._places.get(commit_id, 0)
         found = [
             other
             for other, at in self._places.items()
             if at < place
+            and other not in those
             and self._rows[other].state in _ACTIVE
             and concerns(self.keys(other))
-            and not self.waits_for(other, commit_id)
+            and not self.waits_for(other, those)
         ]
         return max(found, key=self._places.__getitem__, default=None)
 

@@ -22,6 +22,7 @@ from trackteroid.commits.ledger import (
     Breaker,
     Burial,
     Claim,
+    Companion,
     Doubt,
     Enqueued,
     LedgerPolicy,
@@ -141,15 +142,18 @@ class RedisLedger:
         )
         if answer is None:
             return None
-        now, commit_id, token, payload, row, overtaken, probe = answer
-        names = [name.decode() for name in overtaken]
+        now, commit_id, token, payload, row, overtaken, probe, companions = answer
         return Claim(
             commit=self._commit(commit_id, row),
             payload=payload,
             token=int(token),
             now=float(now),
-            overtaken=frozenset(zip(names[::2], names[1::2], strict=True)),
+            overtaken=_pairs(overtaken),
             probe=bool(probe),
+            companions=tuple(
+                Companion(commit=self._commit(other, fields), payload=stored, overtaken=_pairs(late))
+                for other, stored, fields, late in companions
+            ),
         )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -158,10 +162,14 @@ class RedisLedger:
     def mark_sent(self, claim: Claim, *, lease_seconds: float, request_seconds: float) -> None:
         self._as_holder("mark_sent", claim, lease_seconds, request_seconds)
 
-    def complete(self, claim: Claim, *, result: Mapping[str, Any]) -> bool:
+    def complete(
+        self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> bool:
         policy = self._policy
-        text = json.dumps(dict(result))
-        return self._as_holder("complete", claim, text, policy.retention_seconds, policy.tombstone_seconds) == 2
+        results = [json.dumps(dict(result))]
+        for other, each in (companions or {}).items():
+            results += [other, json.dumps(dict(each))]
+        return self._as_holder("complete", claim, policy.retention_seconds, policy.tombstone_seconds, *results) == 2
 
     def retry(
         self,
@@ -292,7 +300,7 @@ class RedisLedger:
         if outcome == "unknown":
             # To the rows; perhaps a tombstone tells how it ended.
             ended = self.get(commit_id)
-            if action == "cancel" and ended.state is CommitState.CANCELLED:
+            if ended.state is {"cancel": CommitState.CANCELLED, "release": CommitState.COMMITTED}.get(action):
                 return ended
             outcome = ended.state.value
         raise LedgerError(obstacle(action, commit_id, outcome))
@@ -300,6 +308,11 @@ class RedisLedger:
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+
+
+def _pairs(names: Sequence[bytes]) -> frozenset[tuple[str, str]]:
+    texts = [name.decode() for name in names]
+    return frozenset(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _moment(text: bytes | None) -> float | None:

@@ -1,4 +1,5 @@
--- owner, lease seconds, most claims, reap limit, most at a time, probe seconds -> {now, id, token, payload, row, overtaken, probe} or nil
+-- owner, lease seconds, most claims, reap limit, most at a time, probe seconds -> {now, id, token, payload, row, overtaken, probe,
+-- {{id, payload, row, overtaken} of each companion}} or nil.
 -- overtaken: entity, attribute, ... whose committed value was recorded later than this one's.
 also_when_full()
 local function overtaken(id)
@@ -44,6 +45,10 @@ while true do
     redis.call('HDEL', row(id), 'due_at')
     redis.call('ZADD', P .. 'leases', expires, id)
     local token = redis.call('HINCRBY', row(id), 'token', 1)
-    return {stamp(now), id, token, redis.call('GET', P .. 'p:' .. id), redis.call('HGETALL', row(id)), overtaken(id), probe and 1 or 0}
+    local function facts(one) return redis.call('GET', P .. 'p:' .. one), redis.call('HGETALL', row(one)), overtaken(one) end
+    local companions = {}
+    for i, other in ipairs(companions_of(id)) do companions[i] = {other, facts(other)} end
+    local payload, fields, late = facts(id)
+    return {stamp(now), id, token, payload, fields, late, probe and 1 or 0, companions}
   end
 end

@@ -27,6 +27,7 @@ if state == 'held' then
 else
   line_up(id, keys)
   settle(id, now)
+  if keys.c[1] then find_circle(id, keys) end
 end
 wake(id)
 wake_those_who_miss(keys.c)

@@ -6,7 +6,9 @@ if state ~= 'dead' then return state end
 if redis.call('EXISTS', P .. 'p:' .. id) == 0 then return 'gone' end
 acted(id, 'retry', ARGV[3])
 redis.call('HSET', row(id), 'undecided_claims', '0', 'unknown_failures', '0')
-redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'missing', 'suspected')
+-- One that needs others, which need it, still does.
+if redis.call('HEXISTS', row(id), 'together') == 0 then redis.call('HDEL', row(id), 'missing') end
+redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'suspected')
 line_up(id, keys_of(id))
 settle(id, now)
 wake(id)

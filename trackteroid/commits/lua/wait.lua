@@ -3,17 +3,25 @@ also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 doubted(id, ARGV[6])
-redis.call('HSET', row(id), 'error', ARGV[5], 'undecided_claims', '0', 'missing', '1')
+redis.call('HSET', row(id), 'error', ARGV[5], 'undecided_claims', '0')
 -- An answer about this commit: whatever was wrong around us is over.
 close_breaker()
-local keys = keys_of(id)
-local found = blocker(id, keys)
-if found then
-  park(id, found)
-  return 1
+local all, set = companions_of(id), {[id] = true}
+for _, other in ipairs(all) do set[other] = true end
+all[#all + 1] = id
+local found
+for _, one in ipairs(all) do redis.call('HSET', row(one), 'missing', '1') end
+for _, one in ipairs(all) do
+  found = blocker(one, keys_of(one), all[2] and set or nil)
+  if found then
+    park(id, found)
+    return 1
+  end
 end
 redis.call('HSETNX', row(id), 'waiting_since', stamp(now))
-for _, e in ipairs(keys.n) do redis.call('SADD', P .. 'x:n:' .. e, id) end
+for _, one in ipairs(all) do
+  for _, e in ipairs(keys_of(one).n) do redis.call('SADD', P .. 'x:n:' .. e, one) end
+end
 schedule(id, 'waiting', now + tonumber(ARGV[4]))
 waits(id, nil, 'missing', '', '')
 return 1

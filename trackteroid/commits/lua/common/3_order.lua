@@ -42,45 +42,62 @@ local function forget_order(id, keys)
   redis.call('DEL', P .. 'o:' .. id)
 end
 
--- Whether `other` waits, over any number of others, for `id`.
-local function waits_for(other, id)
+-- Whether `other` waits, over any number of others, for one of the set `those`.
+local function waits_for(other, those)
   for _ = 1, 1000 do
     local wait = redis.call('HMGET', row(other), 'state', 'waiting_for')
     if wait[1] ~= 'waiting' or not wait[2] then return false end
-    if wait[2] == id then return true end
+    if those[wait[2]] then return true end
     other = wait[2]
   end
   return false
 end
 
--- The first thing in the way: {id, kind, subject, state}, or nil.
-local function blocker(id, keys)
-  local facts = redis.call('HMGET', row(id), 'accepted', 'place', 'missing')
+-- Calls `act` with each unmet need, {id, kind, subject, state}, until it returns true: what `id` depends on, then who creates what it
+-- refers to.
+local function each_need(id, keys, act)
   for _, other in ipairs(keys.o) do
     local state = redis.call('HGET', row(other), 'state') or redis.call('HGET', P .. 't:' .. other, 'verdict') or 'unknown'
-    if state ~= 'committed' then
-      return {other, 'depends', other, (not ACTIVE[state]) and state or ''}
-    end
+    if state ~= 'committed' and act({other, 'depends', other, (not ACTIVE[state]) and state or ''}) then return end
   end
+  local facts = redis.call('HMGET', row(id), 'accepted', 'missing')
   -- Of creators only earlier ones count, until the server has said that something is missing.
-  local until_when = facts[3] and '+inf' or ('(' .. (facts[1] or '0'))
+  local until_when = facts[2] and '+inf' or ('(' .. (facts[1] or '0'))
   for _, e in ipairs(keys.n) do
-    local dead
+    local found
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', P .. 'x:c:' .. e, '-inf', until_when)) do
-      local state = redis.call('HGET', row(other), 'state')
-      if other ~= id and state ~= 'dead' then return {other, 'needs', e, state == 'held' and state or ''} end
-      if other ~= id and not dead then dead = other end
+      if other ~= id then
+        local state = redis.call('HGET', row(other), 'state')
+        if state ~= 'dead' then
+          found = {other, 'needs', e, state == 'held' and state or ''}
+          break
+        end
+        found = found or {other, 'needs', e, 'dead'}
+      end
     end
-    if dead then return {dead, 'needs', e, 'dead'} end
+    if found and act(found) then return end
   end
+end
+
+-- The first thing in the way, as in `each_need`, or nil. `but` (or nil): a set of commits, of which `id` is one, that are committed
+-- together and so are in nobody's way among them.
+local function blocker(id, keys, but)
+  local found
+  each_need(id, keys, function(need)
+    if but and but[need[1]] then return false end
+    found = need
+    return true
+  end)
+  if found then return found end
   -- Nobody waits for a commit that waits for it: what it needs goes before what it merely writes too.
-  local awaited = redis.call('EXISTS', P .. 'w:' .. id) == 1
+  local those, awaited = but or {[id] = true}, but or redis.call('EXISTS', P .. 'w:' .. id) == 1
+  local place = redis.call('HGET', row(id), 'place') or '0'
   local function last_before(key)
     local offset = 0
     while true do
-      local found = redis.call('ZREVRANGEBYSCORE', key, '(' .. (facts[2] or '0'), '-inf', 'WITHSCORES', 'LIMIT', offset, 1)
-      if not found[1] then return nil, 0 end
-      if not (awaited and waits_for(found[1], id)) then return found[1], tonumber(found[2]) end
+      local last = redis.call('ZREVRANGEBYSCORE', key, '(' .. place, '-inf', 'WITHSCORES', 'LIMIT', offset, 1)
+      if not last[1] then return nil, 0 end
+      if not those[last[1]] and not (awaited and waits_for(last[1], those)) then return last[1], tonumber(last[2]) end
       offset = offset + 1
     end
   end

@@ -15,15 +15,75 @@ local function waits(id, other, kind, subject, state)
   end
 end
 
+-- Those who need each other, over any number of others, `id` being one of them: as a list in the order of acceptance and as a set;
+-- nil if there are none, or so many that a person has to look.
+local function circle(id)
+  local all, seen, needed_by = {id}, {[id] = true}, {}
+  local at = 1
+  while all[at] do
+    local one = all[at]
+    each_need(one, keys_of(one), function(need)
+      local other = need[1]
+      needed_by[other] = needed_by[other] or {}
+      table.insert(needed_by[other], one)
+      if not seen[other] and redis.call('HGET', row(other), 'state') == 'waiting' then
+        seen[other] = true
+        all[#all + 1] = other
+      end
+    end)
+    at = at + 1
+    if at > 500 then return nil end
+  end
+  local members, set = {id}, {[id] = true}
+  at = 1
+  while members[at] do
+    for _, other in ipairs(needed_by[members[at]] or {}) do
+      if not set[other] then
+        set[other] = true
+        members[#members + 1] = other
+      end
+    end
+    at = at + 1
+  end
+  if #members == 1 then return nil end
+  local accepted = {}
+  for _, one in ipairs(members) do accepted[one] = tonumber(redis.call('HGET', row(one), 'accepted') or '0') end
+  table.sort(members, function(a, b) return accepted[a] < accepted[b] end)
+  return members, set
+end
+
+-- The other members of a circle that `id` leads, in the order of acceptance.
+local function companions_of(id)
+  local text = redis.call('HGET', row(id), 'together')
+  return text and cjson.decode(text) or {}
+end
+
 local settle
 
-local function park(id, found)
+-- `id` is tried for all of them, as one batch; the others wait for it.
+local function join(id, members)
+  local others = {}
+  for _, other in ipairs(members) do
+    if other ~= id then
+      others[#others + 1] = other
+      redis.call('HDEL', row(other), 'together')
+      no_longer_waiting(other)
+      waits(other, id, 'together', id, '')
+    end
+  end
+  no_longer_waiting(id)
+  redis.call('HSET', row(id), 'together', cjson.encode(others))
+  schedule(id, 'queued', now)
+end
+
+-- `outside`: the obstacle is one of a circle's, and not in it.
+local function park(id, found, outside)
   let_go(id)
   not_due(id)
   -- A known creator: the time it takes does not count.
   redis.call('HDEL', row(id), 'waiting_since')
   waits(id, found[1], found[2], found[3], found[4])
-  if redis.call('EXISTS', P .. 'w:' .. id) == 0 or not waits_for(found[1], id) then return end
+  if redis.call('EXISTS', P .. 'w:' .. id) == 0 or not waits_for(found[1], {[id] = true}) then return end
   -- A circle: whoever in it merely stands in line goes first.
   local other = found[1]
   while other ~= id do
@@ -31,14 +91,49 @@ local function park(id, found)
     if facts[2] == 'order' or facts[2] == 'version' then return settle(other, now) end
     other = facts[1]
   end
+  if outside then return end
+  -- They need each other: as soon as nothing else is in the way of any of them, they are committed together.
+  local members, set = circle(id)
+  if not members then return end
+  for _, one in ipairs(members) do
+    local obstacle = blocker(one, keys_of(one), set)
+    if obstacle then
+      no_longer_waiting(id)
+      return park(id, obstacle, true)
+    end
+  end
+  join(id, members)
 end
 
 -- Waiting for another commit, or due at `at`.
 settle = function(id, at)
   no_longer_waiting(id)
+  redis.call('HDEL', row(id), 'together')
   local found = blocker(id, keys_of(id))
   if found then return park(id, found) end
   schedule(id, 'queued', at)
+end
+
+-- Whoever `id`, just accepted, waits for may need what it creates. Then the server need not be asked to find that out.
+local function find_circle(id, keys)
+  local created = {}
+  for _, e in ipairs(keys.c) do created[e] = true end
+  local other = redis.call('HGET', row(id), 'waiting_for')
+  for _ = 1, 50 do
+    if not other then return end
+    local facts = redis.call('HMGET', row(other), 'state', 'waiting_kind', 'waiting_for')
+    if not ACTIVE[facts[1] or ''] or facts[1] == 'committing' then return end
+    local leader = facts[2] == 'together' and facts[3] or other
+    if leader ~= other and redis.call('HGET', row(leader), 'state') == 'committing' then return end
+    for _, e in ipairs(keys_of(other).n) do
+      if created[e] then
+        redis.call('HSET', row(other), 'missing', '1')
+        return settle(leader, now)
+      end
+    end
+    if facts[2] == 'order' or facts[2] == 'version' then return end
+    other = facts[3]
+  end
 end
 
 -- Something has changed about `id`: who waits for it looks again.
@@ -56,7 +151,12 @@ end
 local function wake_those_who_miss(entities)
   for _, e in ipairs(entities) do
     for _, other in ipairs(redis.call('SMEMBERS', P .. 'x:n:' .. e)) do
-      if redis.call('HGET', row(other), 'waiting_kind') == 'missing' then settle(other, now) end
+      local wait = redis.call('HMGET', row(other), 'waiting_kind', 'waiting_for')
+      if wait[1] == 'together' then
+        other = wait[2]
+        wait = redis.call('HMGET', row(other), 'waiting_kind')
+      end
+      if wait[1] == 'missing' then settle(other, now) end
     end
   end
 end
