@@ -75,6 +75,10 @@ class SandboxProcess:
     def clear_faults(self) -> None:
         self._ask("DELETE", "/sandbox/faults")
 
+    def set_keys(self, *keys: Mapping[str, Any]) -> None:
+        """Add API keys, or change those that are there: `{"key", "user", "expires_at", "is_enabled"}`."""
+        self._ask("POST", "/sandbox/keys", list(keys))
+
     def requests(self, *, clear: bool = False) -> list[dict[str, Any]]:
         """The request log, oldest first; with `clear` it is emptied."""
         entries: list[dict[str, Any]] = self._ask("GET", "/sandbox/requests" + ("?clear=1" if clear else ""))
