@@ -6,6 +6,7 @@ For unit tests of what stands on a session. Each `LocalSession` has a server of 
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ class LocalSession(Session):
 
     def __init__(self, **arguments: Any) -> None:
         storage = Storage(load_schema(), now=lambda: _NOW)
+        # From Python 3.13 on a database that is dropped open is worth a warning.
+        weakref.finalize(self, storage.close)
         plant(storage, "demo")
         self.__dict__["local_api"] = Api(storage, clock=lambda: _MOMENT)
         self.__dict__["requests"] = []

@@ -50,6 +50,10 @@ class Wire:
         response.raw = urllib3.HTTPResponse(io.BytesIO(text.encode()), preload_content=False)
         return response
 
+    def close(self) -> None:
+        for core in self._cores.values():
+            core.storage.close()
+
     def _core(self, address: str) -> Api:
         if address not in self._cores:
             storage = Storage(load_schema(), now=lambda: "2024-03-01T09:30:00")
@@ -64,6 +68,7 @@ def wire() -> Iterator[Wire]:
         made = Wire()
         patch.setattr(requests.Session, "post", lambda connection, url, **rest: made(connection, url, **rest))
         yield made
+    made.close()
 
 
 Open = Callable[..., Any]
