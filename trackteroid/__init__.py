@@ -18,6 +18,9 @@ from trackteroid.entities.names import ENTITY_NAMES
 if TYPE_CHECKING:
     from ftrack_api.symbol import NOT_SET as NOT_SET
 
+    from trackteroid.commits.enqueueing import enqueue as enqueue
+    from trackteroid.commits.holds import cancel as cancel
+    from trackteroid.commits.holds import release as release
     from trackteroid.constants import __VERSION__ as __VERSION__
     from trackteroid.entities import *  # noqa: F403
     from trackteroid.entities.base import EmptyCollection as EmptyCollection
@@ -56,6 +59,9 @@ _HOMES = {
     "SESSION": "trackteroid.session",
     "Session": "trackteroid.session",
     "__VERSION__": "trackteroid.constants",
+    "cancel": "trackteroid.commits.holds",
+    "enqueue": "trackteroid.commits.enqueueing",
+    "release": "trackteroid.commits.holds",
     **dict.fromkeys(ENTITY_NAMES, "trackteroid.entities"),
 }
 

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ftrack_api
@@ -250,7 +250,13 @@ class Session(OperationStacks, Fetching):
         super().delete(entity)
 
     def deferred_operations(
-        self, path: str | os.PathLike[str], clear: bool = True, labels: Mapping[str, str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        clear: bool = True,
+        labels: Mapping[str, str] | None = None,
+        *,
+        stamp: bool | None = None,
+        commit_as: str | None = None,
     ) -> Recorder:
         """Record what a `with` block does into the file `path` instead of keeping it for `commit()`.
 
@@ -258,6 +264,10 @@ class Session(OperationStacks, Fetching):
             path: The file to write on a clean exit of the block; untouched if the block raises.
             clear: Whether to replace what an existing file holds; otherwise the block's operations are appended to it.
             labels: Words by which people will look for this recording, such as `{"farm_job": "123"}`.
+            stamp: Whether what is created names this session's user, and the time of its release, where ftrack would name the
+                worker and its time. Default: `TRACKTEROID_STAMP`.
+            commit_as: Whose name ftrack's history gives: `worker`, or `recorder`, which needs workers with a global key. Default:
+                `TRACKTEROID_COMMIT_AS` where it is enqueued.
 
         Raises:
             RecordingRefusedError: The folder cannot be written to (at entry), or the block did something that cannot be
@@ -265,17 +275,31 @@ class Session(OperationStacks, Fetching):
         """
         from trackteroid.operations.recorder import Recorder
 
-        return Recorder(self, path, clear=clear, labels=labels)
+        return Recorder(self, path, clear=clear, labels=labels, stamp=stamp, commit_as=commit_as)
 
-    def enqueued_operations(self, labels: Mapping[str, str] | None = None) -> EnqueuedBlock:
+    def enqueued_operations(
+        self,
+        labels: Mapping[str, str] | None = None,
+        *,
+        hold: bool = False,
+        priority: int = 0,
+        depends_on: Iterable[str] = (),
+        stamp: bool | None = None,
+        commit_as: str | None = None,
+    ) -> EnqueuedBlock:
         """Record what a `with` block does and hand it to the workers when the block has ended.
 
         `with session.enqueued_operations() as commit:` gives the commit's handle: `commit.wait(60)`, `commit.state`,
-        `commit.result`, `commit.retry()`, `commit.cancel()`. If the block raises, nothing is enqueued. When Redis takes nothing,
-        the recording waits in the spool. An inner block is enqueued together with its outermost one, before it.
+        `commit.result`, `commit.retry()`, `commit.cancel()`, `commit.release()`. If the block raises, nothing is enqueued. When
+        Redis takes nothing, the recording waits in the spool. An inner block is enqueued together with its outermost one,
+        before it.
 
         Args:
             labels: Words by which people will look for the commit, such as `{"farm_job": "123"}`.
+            hold: Make it known, but do not commit it before `commit.release()` or `trackteroid release ID`.
+            priority: Commits of higher ones go first, between -100 and 100.
+            depends_on: Ids of commits that must be committed before this one.
+            stamp, commit_as: As for `deferred_operations`.
 
         Raises:
             RecordingRefusedError: The block did something that cannot be recorded (at exit); nothing is enqueued.
@@ -283,7 +307,15 @@ class Session(OperationStacks, Fetching):
         """
         from trackteroid.commits.enqueued_block import EnqueuedBlock
 
-        return EnqueuedBlock(self, labels=labels)
+        return EnqueuedBlock(
+            self,
+            labels=labels,
+            hold=hold,
+            priority=priority,
+            depends_on=depends_on,
+            stamp=stamp,
+            commit_as=commit_as,
+        )
 
     def reconnect_and_commit(self, path: str | os.PathLike[str], **overrides: Any) -> None:
         """Reconnect and commit a recording, in one step, so that no other pending operation can slip in.

@@ -32,6 +32,7 @@ def test_every_exit_code_is_documented(code: ExitCode) -> None:
         "recording show",
         "recording commit",
         "enqueue",
+        "release",
         "commits list",
         "commits show",
         "commits retry",

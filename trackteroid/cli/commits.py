@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
-from trackteroid.cli.output import age, message, print_json, print_line, print_receipt, print_table, timestamp
+from trackteroid.cli.output import age, message, one_line, print_json, print_line, print_receipt, print_table, timestamp
 from trackteroid.cli.progress import tracked
-from trackteroid.cli.selecting import add_filters, add_server, filter_of, ledger_of
+from trackteroid.cli.selecting import add_filters, add_server, commit_id_of, filter_of, ledger_of
 from trackteroid.errors import BadInputError, LedgerUnavailableError, TrackteroidError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="print a list of objects")
     listing.set_defaults(run=_list)
     show = commands.add_parser("show", help="show one commit")
-    show.add_argument("id", metavar="ID")
+    show.add_argument("id", metavar="ID|FILE")
     add_server(show)
     show.add_argument("--json", action="store_true", help="print an object")
     show.set_defaults(run=_show)
@@ -43,7 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", metavar="ID", nargs="*", help="these commits; or choose by the options below")
+    parser.add_argument(
+        "ids", metavar="ID|FILE", nargs="*", help="these commits, or recordings; or choose by the options below"
+    )
     add_filters(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the ids that would be meant, do nothing")
     add_server(parser)
@@ -83,7 +85,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    commit = ledger_of(options).get(options.id)
+    commit = ledger_of(options).get(commit_id_of(options.id))
     facts = commit.as_dict()
     if options.json:
         print_json(facts)
@@ -152,7 +154,7 @@ def _chosen(options: argparse.Namespace, ledger: Ledger, verb: str, states: tupl
     if options.ids:
         if wanted.narrows or wanted.states is not None:
             raise BadInputError("Give ids, or options that choose commits, not both.")
-        return list(dict.fromkeys(options.ids))
+        return list(dict.fromkeys(map(commit_id_of, options.ids)))
     if not wanted.narrows and wanted.states is None:
         raise BadInputError(
             f"Which commits? Give ids, or choose by --state, --user, --project, --label, --older-than or --newer-than; "
@@ -174,12 +176,14 @@ def _fact(name: str, value: Any) -> str:
     if name.endswith("_at") and isinstance(value, int | float):
         return timestamp(value)
     if name == "actions":
-        return "\n".join(f"{timestamp(each['at'])}  {each['name']} by {each['actor'] or 'unknown'}" for each in value)
+        return "\n".join(
+            f"{timestamp(each['at'])}  {each['name']} by {one_line(each['actor'] or 'unknown')}" for each in value
+        )
     if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items() if item not in (None, "", [], {}))
+        return one_line(", ".join(f"{key}={item}" for key, item in value.items() if item not in (None, "", [], {})))
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+        return one_line(", ".join(map(str, value)))
+    return one_line(str(value))
 
 
 def _what(commit: Commit) -> str:

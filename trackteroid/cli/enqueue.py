@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_receipt
 from trackteroid.cli.selecting import duration
-from trackteroid.errors import SpoolError, TrackteroidError
+from trackteroid.errors import BadInputError, SpoolError, TrackteroidError
 
 if TYPE_CHECKING:
     from trackteroid.commits.enqueueing import EnqueueResult
@@ -25,6 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="recordings")
     parser.add_argument(
         "--server", metavar="URL", help="ftrack server of recordings that do not name one (default: FTRACK_SERVER)"
+    )
+    parser.add_argument("--hold", action="store_true", help="make them known; `trackteroid release` sets them going")
+    parser.add_argument(
+        "--priority", metavar="N", type=int, default=0, help="higher ones are committed first, -100 to 100 (default: 0)"
+    )
+    parser.add_argument(
+        "--depends-on", metavar="ID", action="append", default=[], help="commit this one before (may be repeated)"
+    )
+    parser.add_argument(
+        "--commit-as",
+        choices=("worker", "recorder"),
+        help="whose name ftrack's history gives (default: what the recording says, else TRACKTEROID_COMMIT_AS)",
     )
     parser.add_argument(
         "--wait",
@@ -40,6 +52,10 @@ def _run(options: argparse.Namespace) -> int:
     from trackteroid.commits.enqueueing import enqueue
     from trackteroid.settings import Settings
 
+    if options.hold and options.wait is not None:
+        raise BadInputError(
+            "--hold and --wait exclude each other: what is held is not committed before it is released."
+        )
     settings = Settings.from_environment()
     server = options.server or os.environ.get("FTRACK_SERVER") or None
     accepted: list[_Accepted] = []
@@ -48,7 +64,16 @@ def _run(options: argparse.Namespace) -> int:
         try:
             # No wake-up: it would import Celery, which a farm node need not have and which costs a second to import. The
             # workers' sweep finds the commit within a second.
-            result = enqueue(file, settings=settings, server_url=server, wake=False)
+            result = enqueue(
+                file,
+                settings=settings,
+                server_url=server,
+                wake=False,
+                hold=options.hold,
+                priority=options.priority,
+                depends_on=options.depends_on,
+                commit_as=options.commit_as,
+            )
         except TrackteroidError as error:
             # One bad file does not keep the others; the last error decides the exit code.
             text = " ".join(str(error).split())

@@ -23,6 +23,7 @@ __all__ = ["main"]
 _GROUPS = {
     "recording": "trackteroid.cli.recording",
     "enqueue": "trackteroid.cli.enqueue",
+    "release": "trackteroid.cli.release",
     "commits": "trackteroid.cli.commits",
     "spool": "trackteroid.cli.spool",
     "recover": "trackteroid.cli.recover",
@@ -34,6 +35,7 @@ _SUMMARIES = {
     "sandbox": "run a local ftrack server for demos and tests",
     "recording": "show a recording, or commit it at once without a queue",
     "enqueue": "hand recordings to the workers; prints one commit id a line",
+    "release": "set held commits going, once their files are there; prints one commit id a line",
     "commits": "list and show commits, retry and cancel them",
     "spool": "what waits while Redis takes nothing, and delivering it",
     "recover": "enqueue recordings again after Redis was lost",

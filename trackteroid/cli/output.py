@@ -9,12 +9,29 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["age", "message", "print_json", "print_line", "print_receipt", "print_table", "silence_output", "timestamp"]
+__all__ = [
+    "age",
+    "message",
+    "one_line",
+    "print_json",
+    "print_line",
+    "print_receipt",
+    "print_table",
+    "silence_output",
+    "timestamp",
+]
 
 
 def message(text: str) -> None:
     """Say something to the person in front of the terminal."""
     sys.stderr.write(f"trackteroid: {text}\n")
+
+
+def one_line(text: str) -> str:
+    """Return a stranger's text so that it stays in its line and tells the terminal nothing: control characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def print_line(text: str) -> None:
@@ -59,7 +76,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
 
     Into a pipe or file it is always plain and never cut, whatever the width.
     """
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[one_line(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         try:
             from rich.console import Console

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trackteroid.commits.filtering import CommitFilter
     from trackteroid.commits.ledger import Ledger
 
-__all__ = ["add_filters", "add_server", "duration", "filter_of", "ledger_of"]
+__all__ = ["add_filters", "add_server", "commit_id_of", "duration", "filter_of", "ledger_of"]
 
 _STATES = ("held", "queued", "committing", "retrying", "waiting", "committed", "dead", "cancelled")
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -57,6 +57,19 @@ def filter_of(options: argparse.Namespace) -> CommitFilter:
         older_than=options.older_than,
         newer_than=options.newer_than,
     )
+
+
+def commit_id_of(text: str) -> str:
+    """Return the id of the commit that is meant by its id or by its recording's file.
+
+    Raises:
+        RecordingError: It is the path of something else.
+    """
+    if not (os.path.exists(text) or os.path.dirname(text)):
+        return text
+    from trackteroid.operations.recording import read_recording
+
+    return read_recording(text).recording_id
 
 
 def ledger_of(options: argparse.Namespace) -> Ledger:

@@ -6,12 +6,12 @@ import shlex
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.enqueueing import check_terms, enqueue
 from trackteroid.commits.handle import CommitHandle
 from trackteroid.errors import BadInputError, TrackteroidError
 from trackteroid.operations.recording import Recording
@@ -37,12 +37,28 @@ class EnqueuedBlock:
     Args:
         session: A `trackteroid.session.Session`.
         labels: Words by which people will look for the commit.
+        hold, priority, depends_on, commit_as: As for `enqueue`.
+        stamp: As for `Session.deferred_operations`.
         settings: Default: the environment's when the block ends.
     """
 
     def __init__(
-        self, session: Any, *, labels: Mapping[str, str] | None = None, settings: Settings | None = None
+        self,
+        session: Any,
+        *,
+        labels: Mapping[str, str] | None = None,
+        hold: bool = False,
+        priority: int = 0,
+        depends_on: Iterable[str] = (),
+        stamp: bool | None = None,
+        commit_as: str | None = None,
+        settings: Settings | None = None,
     ) -> None:
+        # Refused before the work is done, not after it.
+        check_terms(priority, depends_on, commit_as)
+        self._terms: dict[str, Any] = {"hold": hold, "priority": priority, "depends_on": tuple(depends_on)}
+        self._stamp = stamp
+        self._commit_as = commit_as
         self._session = session
         self._labels = labels
         self._settings = settings
@@ -57,7 +73,9 @@ class EnqueuedBlock:
             raise BadInputError("An enqueued_operations block is entered once; call enqueued_operations() again.")
         self._folder = Path(tempfile.mkdtemp(prefix="trackteroid-block-"))
         try:
-            self._recorder = self._session.deferred_operations(self._path, labels=self._labels)
+            self._recorder = self._session.deferred_operations(
+                self._path, labels=self._labels, stamp=self._stamp, commit_as=self._commit_as
+            )
             self._recorder.__enter__()
         except BaseException:
             self._remove()
@@ -109,7 +127,7 @@ class EnqueuedBlock:
     def _enqueue(self) -> None:
         recording: Recording = self._recorder.recording
         try:
-            result = enqueue(recording, settings=self._settings)
+            result = enqueue(recording, settings=self._settings, **self._terms)
         except BaseException:
             self._handle.abandon(f"It could not be enqueued; the recording is kept at {self._path}.")
             raise

@@ -15,7 +15,7 @@ from typing import Literal
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.handle import CommitHandle, CommitLink
-from trackteroid.commits.ledger import Enqueued, Ledger
+from trackteroid.commits.ledger import Enqueued, Ledger, check_priority
 from trackteroid.commits.payload import compress
 from trackteroid.commits.reaching import address, fit_ledger, kept_ledger, ledger_policy, open_ledger, server_of, soon
 from trackteroid.commits.releasing import release_commit
@@ -31,6 +31,7 @@ from trackteroid.settings import Settings
 
 __all__ = [
     "EnqueueResult",
+    "check_terms",
     "enqueue",
     "facts_of",
     "flush_spool",
@@ -144,8 +145,7 @@ def enqueue(
         SpoolError: Redis takes nothing and the spool is full or cannot be written to; the recording was not accepted.
     """
     settings = settings or Settings.from_environment()
-    if isinstance(depends_on, str):
-        raise BadInputError(f"depends_on takes a list of commit ids, not the text {depends_on!r}.")
+    check_terms(priority, depends_on, commit_as)
     terms = Terms(hold=hold, priority=priority, depends_on=tuple(depends_on), actor=current_actor())
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
@@ -166,14 +166,21 @@ def enqueue(
     return _accepted(accepted, settings, sender, kept_ledger(settings, url))
 
 
-def _with_identity(recording: Recording, commit_as: str | None, settings: Settings) -> Recording:
-    """Return the recording with the identity under which it is to be committed.
+def check_terms(priority: int, depends_on: Iterable[str], commit_as: str | None) -> None:
+    """Check arguments of `enqueue`.
 
     Raises:
-        BadInputError: There is no such identity.
+        BadInputError: One of them cannot be used.
     """
+    check_priority(priority)
+    if isinstance(depends_on, str):
+        raise BadInputError(f"depends_on takes a list of commit ids, not the text {depends_on!r}.")
     if commit_as is not None and commit_as not in COMMIT_AS:
         raise BadInputError(f"commit_as must be one of {', '.join(COMMIT_AS)}, not {commit_as!r}.")
+
+
+def _with_identity(recording: Recording, commit_as: str | None, settings: Settings) -> Recording:
+    """Return the recording with the identity under which it is to be committed."""
     manifest = recording.manifest
     # A file of the original library does not say who recorded it.
     if manifest is None:

@@ -24,12 +24,19 @@ from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
 from trackteroid.operations.loaded import cached, loaded, uncache
 from trackteroid.operations.local_state import promote, restore
-from trackteroid.operations.manifest import Manifest
+from trackteroid.operations.manifest import COMMIT_AS, Manifest
 from trackteroid.operations.operation import CreateOperation, Operation, key_text
 from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
 from trackteroid.operations.stamping import needs_user, recording_user_id, stamp
+from trackteroid.settings import Settings
 
 __all__ = ["Recorder"]
+
+
+def _stamp_setting() -> bool:
+    # Only this one: what is wrong with a setting of the queue is no reason not to record.
+    name = "TRACKTEROID_STAMP"
+    return Settings.from_environment({name: os.environ.get(name, "")}).stamp
 
 
 def _now() -> datetime:
@@ -54,6 +61,8 @@ class Recorder:
         path: The file.
         clear: Whether to replace what the file holds; otherwise the block's operations are appended to it.
         labels: Words by which people will look for this recording, such as `{"farm_job": "123"}`.
+        stamp: Whether what is created names the recording user, and the time of its release; default: `TRACKTEROID_STAMP`.
+        commit_as: Under whose name it is to be committed: `worker` or `recorder`; default: decided where it is enqueued.
         clock: Returns the time, with a time zone.
         new_id: Returns a new id for the recording.
 
@@ -69,6 +78,8 @@ class Recorder:
         *,
         clear: bool = True,
         labels: Mapping[str, str] | None = None,
+        stamp: bool | None = None,
+        commit_as: str | None = None,
         clock: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
@@ -77,6 +88,10 @@ class Recorder:
         self._session = session
         self._clear = clear
         self._labels = _checked_labels(labels)
+        self._stamp = _stamp_setting() if stamp is None else stamp
+        if commit_as is not None and commit_as not in COMMIT_AS:
+            raise BadInputError(f"commit_as must be one of {', '.join(COMMIT_AS)}, not {commit_as!r}.")
+        self._commit_as = commit_as
         self._clock = clock
         self._new_id = new_id
         self._operations: CapturingOperations | None = None
@@ -161,8 +176,10 @@ class Recorder:
             # A new id for the same operations would let them be committed a second time.
             return previous
         connected = self._session.generation > 0
-        user_id = recording_user_id(self._session) if needs_user(block) else None
-        block, unstamped = stamp(block, user_id)
+        unstamped: Mapping[Identity, str] = {}
+        if self._stamp:
+            user_id = recording_user_id(self._session) if needs_user(block) else None
+            block, unstamped = stamp(block, user_id)
         operations = without_unset(block)
         effects = effects_of(operations)
         recording = self._describe(operations, effects, captured, unstamped)
@@ -208,6 +225,8 @@ class Recorder:
             labels=self._labels,
             outputs=self._outputs.settled(effects),
             unstamped={key_text(*key): name for key, name in unstamped.items()},
+            stamped=self._stamp,
+            commit_as=self._commit_as,
         )
         return Recording(tuple(operations), describing.records_of(session, effects), manifest)
 

@@ -301,3 +301,49 @@ def test_recovering_needs_a_folder_and_a_redis(env: Mapping[str, str], tmp_path:
     recording(tmp_path)
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0"}
     assert_one_clear_line(trackteroid("recover", str(tmp_path), env=away), ExitCode.UNAVAILABLE, "127.0.0.1:9")
+
+
+def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    put(ledger, "a", user="anna\nstate  committed", context={"shot": "s1\x1b[31m"})
+    ledger.cancel("a", actor="ben\nx")
+    shown = trackteroid("commits", "show", "a", env=env).stdout
+    assert "anna\\nstate  committed" in shown
+    assert "ben\\nx" in shown
+    assert "\x1b" not in shown + trackteroid("commits", "list", env=env).stdout
+
+
+def test_holding_releasing_and_cancelling_from_submission_to_render(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    first, second, third = recording(tmp_path), recording(tmp_path), recording(tmp_path)
+    held = trackteroid("enqueue", str(first), str(second), str(third), "--hold", "--priority", "5", env=env)
+    assert held.returncode == 0, held.stderr
+    ids = held.stdout.split()
+    assert {ledger.get(each).state for each in ids} == {CommitState.HELD}
+    assert ledger.get(ids[0]).priority == 5
+    released = trackteroid("release", str(first), ids[1], env=env)
+    assert (released.returncode, released.stdout.split()) == (0, ids[:2])
+    assert {ledger.get(each).state for each in ids[:2]} == {CommitState.QUEUED}
+    again = trackteroid("release", ids[0], "--json", env=env)
+    assert (again.returncode, json.loads(again.stdout)[0]["state"]) == (0, "queued")
+    cancelled = trackteroid("commits", "cancel", str(third), env=env)
+    assert (cancelled.returncode, cancelled.stdout.split()) == (0, ids[2:])
+    refused = trackteroid("release", ids[2], env=env)
+    assert_one_clear_line(refused, ExitCode.FAILED)
+    assert trackteroid("release", "nobody-knows", env=env).returncode == ExitCode.NOT_FOUND
+    dependent = trackteroid("enqueue", str(recording(tmp_path)), "--depends-on", ids[0], env=env).stdout.strip()
+    assert ledger.get(dependent).state is CommitState.WAITING
+
+
+def test_without_redis_a_release_waits_in_the_spool_and_says_so(env: Mapping[str, str], tmp_path: Path) -> None:
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:1/0"}
+    path = recording(tmp_path)
+    assert trackteroid("enqueue", str(path), "--hold", env=away).returncode == ExitCode.SPOOLED
+    assert trackteroid("release", str(path), env=away).returncode == ExitCode.SPOOLED
+    assert len(list((tmp_path / "spool").glob("*.spooled"))) == 2
+    assert trackteroid("release", "some-id", env=away).returncode == ExitCode.UNAVAILABLE
+
+
+def test_holding_and_waiting_exclude_each_other(env: Mapping[str, str], tmp_path: Path) -> None:
+    done = trackteroid("enqueue", str(recording(tmp_path)), "--hold", "--wait", "1", env=env)
+    assert done.returncode == ExitCode.USAGE

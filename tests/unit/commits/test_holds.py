@@ -1,0 +1,274 @@
+"""Releasing and cancelling what was held at submission, with and without Redis."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+import trackteroid
+from tests.support.recordings import create, recorded
+from trackteroid.commits.actor import current_actor
+from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.flushing import FlushReport, flush
+from trackteroid.commits.holds import ReleaseResult, cancel, release
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.spool import open_spool
+from trackteroid.commits.state import CommitState
+from trackteroid.errors import (
+    BadInputError,
+    LedgerError,
+    LedgerUnavailableError,
+    OutputsMissingError,
+    RecordingChangedError,
+    RecordingNotFoundError,
+    UnknownCommitError,
+)
+from trackteroid.operations.manifest import Manifest
+from trackteroid.operations.recording import Recording, write_recording
+from trackteroid.settings import Settings
+
+SERVER = "https://studio.example"
+PUBLISH = recorded(create("AssetVersion", "v1"))
+MOMENT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def expecting(path: Path, **facts: object) -> Recording:
+    """A recording that expects one file."""
+    assert PUBLISH.manifest is not None
+    manifest = PUBLISH.manifest.to_json() | {
+        "outputs": [{"component": None, "pattern": str(path), "frames": None, "name": "beauty"}],
+        **facts,
+    }
+    return Recording(PUBLISH.operations, {}, Manifest.from_json(manifest))
+
+
+class Farm:
+    """A ledger in memory, and a spool for when it is away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = MemoryLedger(SERVER)
+        self.settings = Settings()
+        self.away = Settings(redis_url="redis://127.0.0.1:1/0", spool_folder=str(folder / "spool"))
+
+    def submit(self, recording: Recording = PUBLISH) -> None:
+        enqueue(recording, ledger=self.ledger, settings=self.settings, wake=False, hold=True)
+
+    def release(self, what: str | Path | Recording, *, partial: bool = False) -> ReleaseResult:
+        return release(
+            what, ledger=self.ledger, settings=self.settings, wake=False, partial=partial, clock=lambda: MOMENT
+        )
+
+    def flush(self) -> FlushReport:
+        return flush(open_spool(self.away), lambda _: self.ledger, redis_url=None, payload_limit=10**6)
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Farm:
+    return Farm(tmp_path)
+
+
+def test_the_library_offers_them() -> None:
+    assert (trackteroid.enqueue, trackteroid.release, trackteroid.cancel) == (enqueue, release, cancel)
+
+
+def test_a_held_recording_waits_for_its_release_by_id(farm: Farm) -> None:
+    farm.submit()
+    assert farm.ledger.get("rec-1").state is CommitState.HELD
+    assert farm.ledger.get("rec-1").actions[0].actor == current_actor()
+    done = farm.release("rec-1")
+    assert (done.commit_id, done.state, done.accepted_in) == ("rec-1", CommitState.QUEUED, "ledger")
+    facts = farm.ledger.get("rec-1").release
+    assert facts is not None
+    assert (facts.released_at, facts.released_by) == (MOMENT.isoformat(), current_actor())
+    assert done.commit.state is CommitState.QUEUED
+
+
+def test_a_file_is_released_like_its_id_and_again_without_effect(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "publish.dbm"
+    write_recording(path, PUBLISH)
+    farm.submit()
+    farm.release(path)
+    before = farm.ledger.get("rec-1")
+    assert farm.release(str(path)).state is CommitState.QUEUED
+    assert farm.ledger.get("rec-1") == before
+
+
+def test_a_file_that_was_never_enqueued_is_enqueued_on_the_way(farm: Farm) -> None:
+    assert farm.release(PUBLISH).state is CommitState.QUEUED
+    assert [action.name for action in farm.ledger.get("rec-1").actions] == ["hold", "release"]
+
+
+def test_missing_files_keep_it_held_and_are_named(farm: Farm, tmp_path: Path) -> None:
+    expected = tmp_path / "beauty.exr"
+    farm.submit(expecting(expected))
+    with pytest.raises(OutputsMissingError, match=r"rec-1 stays held.*beauty\.exr: the file is missing"):
+        farm.release("rec-1")
+    assert farm.ledger.get("rec-1").state is CommitState.HELD
+    expected.write_bytes(b"pixels")
+    assert farm.release("rec-1").gaps == ()
+
+
+def test_partial_publishes_and_notes_the_gaps(farm: Farm, tmp_path: Path) -> None:
+    farm.submit(expecting(tmp_path / "beauty.exr"))
+    done = farm.release("rec-1", partial=True)
+    assert done.state is CommitState.QUEUED
+    assert "beauty.exr: the file is missing" in done.gaps[0]
+    facts = farm.ledger.get("rec-1").release
+    assert facts is not None and facts.gaps == done.gaps
+
+
+def test_what_was_released_before_needs_its_files_no_more(farm: Farm, tmp_path: Path) -> None:
+    expected = tmp_path / "beauty.exr"
+    expected.write_bytes(b"pixels")
+    farm.submit(expecting(expected))
+    farm.release("rec-1")
+    expected.unlink()
+    assert farm.release("rec-1").state is CommitState.QUEUED
+
+
+def test_dates_are_left_to_the_server_where_stamping_is_off(farm: Farm, tmp_path: Path) -> None:
+    expected = tmp_path / "beauty.exr"
+    expected.write_bytes(b"pixels")
+    farm.submit(expecting(expected, stamped=False))
+    farm.release("rec-1")
+    facts = farm.ledger.get("rec-1").release
+    assert facts is not None
+    assert (facts.released_at, facts.released_by) == (None, current_actor())
+
+
+def test_what_can_not_be_released_says_why(farm: Farm, tmp_path: Path) -> None:
+    with pytest.raises(UnknownCommitError, match="nobody-knows"):
+        farm.release("nobody-knows")
+    with pytest.raises(RecordingNotFoundError, match="Nor is it a commit's id"):
+        farm.release(str(tmp_path / "none.dbm"))
+    farm.submit()
+    with pytest.raises(RecordingChangedError, match="another content"):
+        farm.release(recorded(create("AssetVersion", "v2")))
+    farm.ledger.cancel("rec-1")
+    with pytest.raises(LedgerError, match="cancelled"):
+        farm.release("rec-1")
+
+
+def test_the_handle_releases_and_looks_for_files_too(farm: Farm, tmp_path: Path) -> None:
+    recording = expecting(tmp_path / "beauty.exr")
+    handle = enqueue(recording, ledger=farm.ledger, settings=farm.settings, wake=False, hold=True).commit
+    assert handle.state is CommitState.HELD
+    with pytest.raises(OutputsMissingError):
+        handle.release()
+    assert handle.release(partial=True) is CommitState.QUEUED
+
+
+# Without Redis
+
+
+def test_a_held_recording_in_the_spool_stays_held_when_it_is_delivered(farm: Farm) -> None:
+    result = enqueue(PUBLISH, settings=farm.away, hold=True, priority=7, depends_on=["other"])
+    assert (result.accepted_in, result.state, result.commit.state) == ("spool", CommitState.HELD, CommitState.HELD)
+    assert farm.flush().delivered == 1
+    commit = farm.ledger.get("rec-1")
+    assert (commit.state, commit.priority) == (CommitState.HELD, 7)
+    farm.ledger.release("rec-1")
+    waiting = farm.ledger.get("rec-1").waiting
+    assert waiting is not None and (waiting.kind, waiting.commit_id) == ("depends", "other")
+
+
+def test_a_release_without_redis_waits_behind_its_recording(farm: Farm, tmp_path: Path) -> None:
+    enqueue(PUBLISH, settings=farm.away, hold=True)
+    done = release("rec-1", settings=farm.away, server_url=SERVER, clock=lambda: MOMENT)
+    assert (done.accepted_in, done.state, done.commit.state) == ("spool", CommitState.QUEUED, CommitState.QUEUED)
+    assert "cannot be reached" in done.reason
+    assert release("rec-1", settings=farm.away, server_url=SERVER).accepted_in == "spool"
+    report = farm.flush()
+    assert (report.delivered, report.left, report.refused) == (2, 0, 0)
+    commit = farm.ledger.get("rec-1")
+    assert commit.state is CommitState.QUEUED
+    # The time of the release, not of the delivery, and of the first one.
+    assert commit.release is not None and commit.release.released_at == MOMENT.isoformat()
+
+
+def test_a_file_is_released_without_redis_wherever_it_was_submitted(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "publish.dbm"
+    write_recording(path, PUBLISH)
+    farm.submit()
+    assert release(path, settings=farm.away).accepted_in == "spool"
+    report = farm.flush()
+    assert (report.known, report.delivered) == (1, 1)
+    assert farm.ledger.get("rec-1").state is CommitState.QUEUED
+
+
+def test_without_redis_an_id_alone_is_not_enough(farm: Farm) -> None:
+    with pytest.raises(LedgerUnavailableError, match="give its file instead of its id"):
+        release("rec-1", settings=farm.away, server_url=SERVER)
+
+
+def test_missing_files_are_missing_without_redis_too(farm: Farm, tmp_path: Path) -> None:
+    with pytest.raises(OutputsMissingError, match="stays held"):
+        release(expecting(tmp_path / "beauty.exr"), settings=farm.away)
+    assert open_spool(farm.away).waiting() == []
+
+
+def test_an_order_whose_recording_is_elsewhere_waits_for_it_and_one_that_is_void_is_put_aside(farm: Farm) -> None:
+    release(PUBLISH, settings=farm.away)
+    spool = open_spool(farm.away)
+    (recording,) = [entry for entry in spool.waiting() if spool.read(entry).kind == "recording"]
+    spool.mark_sent(recording)
+    assert farm.flush().left == 1
+    farm.submit()
+    farm.ledger.cancel("rec-1")
+    assert farm.flush().refused == 1
+    assert spool.waiting() == []
+
+
+# Cancelling
+
+
+def test_cancelling_ends_it_and_again_changes_nothing(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "publish.dbm"
+    write_recording(path, PUBLISH)
+    farm.submit()
+    first = cancel(path, ledger=farm.ledger, settings=farm.settings)
+    assert (first.state, first.actions[-1].actor) == (CommitState.CANCELLED, current_actor())
+    assert cancel("rec-1", ledger=farm.ledger, settings=farm.settings) == first
+
+
+def test_cancelling_without_redis_leaves_no_order(farm: Farm) -> None:
+    with pytest.raises(LedgerUnavailableError):
+        cancel(PUBLISH, settings=farm.away)
+
+
+def test_terms_that_make_no_sense_are_refused(farm: Farm) -> None:
+    for terms, text in (
+        ({"depends_on": "rec-0"}, "depends_on takes a list"),
+        ({"priority": 101}, "between -100 and 100"),
+        ({"commit_as": "somebody"}, "commit_as must be one of worker, recorder"),
+    ):
+        with pytest.raises(BadInputError, match=text):
+            enqueue(PUBLISH, ledger=farm.ledger, settings=farm.settings, **terms)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "setting", "argument", "expected"),
+    [
+        (None, "worker", None, None),
+        (None, "recorder", None, "recorder"),
+        (None, "recorder", "worker", None),
+        ("recorder", "worker", None, "recorder"),
+        ("recorder", "worker", "worker", "worker"),
+    ],
+)
+def test_under_whose_name_it_is_committed_is_recorded(
+    farm: Farm, said: str | None, setting: str, argument: str | None, expected: str | None
+) -> None:
+    from dataclasses import replace
+
+    from trackteroid.commits.releasing import recording_in
+
+    assert PUBLISH.manifest is not None
+    recording = replace(PUBLISH, manifest=replace(PUBLISH.manifest, commit_as=said))
+    enqueue(recording, ledger=farm.ledger, settings=Settings(commit_as=setting), commit_as=argument, wake=False)
+    stored = farm.ledger.payload("rec-1")
+    assert stored is not None
+    manifest = recording_in(stored, farm.settings).manifest
+    assert manifest is not None and manifest.commit_as == expected
