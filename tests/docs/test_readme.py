@@ -33,6 +33,7 @@ def test_every_exit_code_is_documented(code: ExitCode) -> None:
         "recording commit",
         "enqueue",
         "release",
+        "where",
         "commits list",
         "commits show",
         "commits retry",

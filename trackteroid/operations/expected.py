@@ -66,6 +66,11 @@ class ExpectedOutputs:
                 )
         return tuple(output.to_json() for _, output in self._found)
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths that were named."""
+        return tuple(output.pattern for _, output in self._found)
+
     def __bool__(self) -> bool:
         return bool(self._found)
 

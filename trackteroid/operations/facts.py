@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
+def facts_about(session: Any, entities: Iterable[Any], *, paths: Iterable[str] = ()) -> dict[str, JSON]:
     """Return what `entities`, and what they belong to, are called.
 
     Text for each of project, parents, asset, task, version and component that is known, several names joined by commas;
@@ -43,6 +43,7 @@ def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
     Args:
         session: Whose memory to look in.
         entities: The client's entities.
+        paths: Files that are known besides.
     """
     names: dict[str, dict[str, None]] = {}
     waiting = deque(entities)
@@ -60,6 +61,8 @@ def facts_about(session: Any, entities: Iterable[Any]) -> dict[str, JSON]:
         if kind not in ways:
             ways[kind] = [way for way in _WAYS if kind.attributes.get(way) is not None]
         waiting.extend(found for way in ways[kind] if (found := follow(session, entity, way)) is not None)
+    for path in paths:
+        names.setdefault("paths", {})[path[:_LONGEST]] = None
     return {
         kind: list(found) if kind == "paths" else ", ".join(found)
         for kind in _ORDER

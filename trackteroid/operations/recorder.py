@@ -221,7 +221,9 @@ class Recorder:
             referenced=tuple(key_text(*key) for key in describing.referenced_by(session, operations, effects)),
             bases=tuple(describing.bases_of(session, effects, captured.touches)),
             deltas=tuple(describing.deltas_of(operations, captured.touches)),
-            context=facts_about(session, [entity for entity in touched if entity is not None]),
+            context=facts_about(
+                session, [entity for entity in touched if entity is not None], paths=self._outputs.patterns
+            ),
             labels=self._labels,
             outputs=self._outputs.settled(effects),
             unstamped={key_text(*key): name for key, name in unstamped.items()},
