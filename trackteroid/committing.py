@@ -1,12 +1,13 @@
-"""Sending pending operations, at a cost in proportion to them.
+"""Sending pending operations or dropping them, at a cost in proportion to them.
 
-The batch, the errors and the state afterwards are those of `ftrack_api.session.Session.commit`. The client clears the
-local values of everything cached by going through all attributes of all entities, and does so twice; here the entities
-that have some are known (`trackteroid.loading.local_values`).
+The batch, the errors and the state afterwards are those of `ftrack_api.session.Session.commit` and `rollback`. The client
+clears the local values of everything cached by going through all attributes of all entities, on a commit even twice; here
+the entities that have some are known (`trackteroid.loading.local_values`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -122,7 +123,7 @@ def _held_as(entity: Any) -> tuple[str, tuple[str, ...]]:
 
 
 class Commits:
-    """Commits for one session.
+    """Commits and rollbacks for one session.
 
     Args:
         session: The session.
@@ -142,11 +143,8 @@ class Commits:
         """Send what is pending; False if the client's own code has to, then nothing has been done."""
         session = self._session
         with self._lock:
-            if not self._loader.usable():
+            if not self._knows_all():
                 return False
-            if not self._local_values.watch(session.types.values()):
-                # A class was put there since; its entities may have local values already.
-                self._local_values.catch_up(session._local_cache.values())
             with session._thread_lock, session.auto_populating(False):
                 operations = list(session.recorded_operations)
                 batch = batch_of(operations)
@@ -160,6 +158,49 @@ class Commits:
             self._merge(results)
         return True
 
+    def rollback(self) -> bool:
+        """Drop what is pending and all local values; False if the client's own code has to, then nothing has been done."""
+        session = self._session
+        with self._lock:
+            if not self._knows_all():
+                return False
+            pending = session.recorded_operations
+            with session._thread_lock, session.auto_populating(False), session.operation_recording(False):
+                for operation in pending:
+                    if isinstance(operation, ftrack_api.operation.CreateEntityOperation):
+                        key = str((str(operation.entity_type), list(operation.entity_key.values())))
+                        with contextlib.suppress(KeyError):
+                            session.cache.remove(key)
+                cached = self._cached()
+                for entity in cached:
+                    self._clear(entity, keys=False)
+                    self._clear(entity, keys=True)
+            pending.clear()
+            self._local_values.forget(cached)
+        return True
+
+    def _knows_all(self) -> bool:
+        """Whether all entities with local values are known; False where the client's own code has to look for them."""
+        session = self._session
+        if not self._loader.usable():
+            return False
+        if not self._local_values.watch(session.types.values()):
+            # A class was put there since; its entities may have local values already.
+            self._local_values.catch_up(session._local_cache.values())
+        return True
+
+    def _cached(self) -> list[Any]:
+        """Return what is cached and may have local values, but for what a block in another thread holds.
+
+        What that has created or changed is not pending, and not for a commit or rollback to clear.
+        """
+        held = self._session.held_identities
+        return [
+            entity
+            for entity in self._local_values.noted()
+            if self._is_cached(entity) and not (held and _held_as(entity) in held)
+        ]
+
     def _take_off(self, count: int) -> None:
         """Remove what was sent; another thread may have recorded more meanwhile, which stays pending."""
         pending = self._session.recorded_operations
@@ -171,13 +212,7 @@ class Commits:
     def _merge(self, results: Sequence[Any]) -> None:
         session = self._session
         with session.auto_populating(False), session.operation_recording(False):
-            # What a block in another thread has created or changed is not pending, and not for a commit to clear.
-            held = session.held_identities
-            cached = [
-                entity
-                for entity in self._local_values.noted()
-                if self._is_cached(entity) and not (held and _held_as(entity) in held)
-            ]
+            cached = self._cached()
             # The keys of created entities are local until the server's answer is merged, and that finds them by key.
             for entity in cached:
                 self._clear(entity, keys=False)

@@ -177,7 +177,8 @@ class Session(OperationStacks, Fetching):
     def rollback(self) -> None:
         """Roll back as the client does, and forget reused results."""
         self._reused_results.clear()
-        super().rollback()
+        if not self._commits.rollback():
+            super().rollback()
 
     def reconnect(self, **overrides: Any) -> None:
         """Connect again, to the same server or another; the session object stays the same.
@@ -248,6 +249,28 @@ class Session(OperationStacks, Fetching):
         if isinstance(entity.session, RetiredConnection):
             entity.session.refuse()
         super().delete(entity)
+
+    def ensure(self, entity_type: str, data: Mapping[str, Any], identifying_keys: Iterable[str] | None = None) -> Any:
+        """Return the entity with these values, created if there is none. As the client does, which commits at once.
+
+        In a `deferred_operations` block nothing is sent. What is there is returned; what is not is recorded as "get or create",
+        which is decided when the recording is committed: of three recordings that ensure the same asset one creates it, and all
+        three use it. Values may be entities there too.
+
+        Args:
+            entity_type: Schema id.
+            data: Attribute name to value, as for `create`.
+            identifying_keys: The attributes by which it is recognised; default: all of `data`.
+
+        Raises:
+            BadInputError: In a block: there is nothing to recognise it by.
+            ftrack_api.exception.MultipleResultsFoundError: Several entities have these values.
+        """
+        if not self.in_deferred_block:
+            return super().ensure(entity_type, dict(data), list(identifying_keys) if identifying_keys else None)
+        from trackteroid.operations.ensuring import ensure
+
+        return ensure(self, self.recorded_operations, entity_type, data, identifying_keys)
 
     def deferred_operations(
         self,

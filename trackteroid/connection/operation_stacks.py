@@ -51,9 +51,13 @@ class OperationStacks(ftrack_api.Session):
 
     @property
     def held_identities(self) -> set[tuple[str, tuple[str, ...]]]:
-        """Entities (type, key) that open deferred blocks of any thread created or changed: a commit leaves them alone."""
+        """Entities (type, key) that open deferred blocks created or changed, but for the one that this thread records into.
+
+        A commit or rollback leaves them alone.
+        """
+        own = self.recorded_operations
         with self._connection_lock:
-            stacks = list(self._open_stacks)
+            stacks = [stack for stack in self._open_stacks if stack is not own]
         return {identity for stack in stacks for identity in getattr(stack, "held", ())}
 
     def push_operations(self, operations: Any) -> None:

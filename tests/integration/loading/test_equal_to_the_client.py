@@ -105,3 +105,27 @@ def test_commits_leave_what_the_client_leaves(pair: Pair, seed: int) -> None:
         if theirs is not None:
             pair.both(lambda session: session.rollback())
             pair.check(f"{texts} -> {steps} -> commit: {theirs} -> rollback")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rollbacks_leave_what_the_client_leaves(pair: Pair, seed: int) -> None:
+    """Whatever was edited, created and deleted before, sent or not."""
+    random = Random(500 + seed)
+    pair.forget()
+    for _ in range(3):
+        texts = [questions.query(random, pair.schemas) for _ in range(2)]
+        for text in texts:
+            pair.query(text)
+        steps = questions.edits(random, pair.theirs, 10)
+        for step in steps:
+            theirs, ours = pair.both(lambda session, step=step: questions.edit(session, step))
+            assert ours == theirs, (texts, step)
+        if random.random() < 0.5:
+            pair.both(lambda session: session.create("Task", {"name": "passing"}).__setitem__("bid", 3))
+        pair.both(lambda session: session.rollback())
+        pair.check(f"{texts} -> {steps} -> rollback")
+        assert len(pair.ours.recorded_operations) == 0
+        for text in texts:
+            theirs, ours = pair.query(text)
+            assert ours == theirs, (texts, steps)
+        pair.check(f"{texts} -> {steps} -> rollback -> asked again")

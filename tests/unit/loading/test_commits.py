@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -227,3 +228,77 @@ def test_an_entity_not_touched_does_not_cost_anything(pair: Pair, monkeypatch: p
     assert {entity["id"]: len(entity._ftrack_attribute_storage) for entity in shots[1:]} == {
         entity["id"]: stored[entity["id"]] for entity in shots[1:]
     }
+
+
+def test_a_rollback_leaves_what_the_client_leaves(pair: Pair, wire: Wire) -> None:
+    def work(session: Any) -> None:
+        first, second, third = session.query("select name, children.name, metadata, status from Shot").all()[:3]
+        task = session.create("Task", {"name": "new", "parent": first})
+        first["children"].append(task)
+        first["name"] = "never"
+        second["metadata"]["key"] = "value"
+        assert len(third["children"]) >= 0
+        session.delete(third)
+        with session.operation_recording(False):
+            third["status"] = session.query("Status").first()
+
+    assert pair.agree(work) is None
+    wire.sent.clear()
+    pair.agree(lambda session: session.rollback())
+    assert wire.sent == {}
+    assert len(pair.ours.recorded_operations) == 0
+    assert pair.ours.query("select id from Shot").first()["name"] != "never"
+
+
+def test_a_rollback_does_not_touch_what_has_no_local_values(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = pair.ours
+    shots = session.query("select name from Shot").all()
+    stored = {entity["id"]: len(entity._ftrack_attribute_storage) for entity in shots}
+    touched: list[Any] = []
+    monkeypatch.setattr(ftrack_api.entity.base.Entity, "__iter__", lambda entity: iter(touched.append(entity) or ()))
+    shots[0]["name"] = "never"
+    session.rollback()
+    assert touched == []
+    assert shots[0]["name"] != "never"
+    assert {entity["id"]: len(entity._ftrack_attribute_storage) for entity in shots[1:]} == {
+        entity["id"]: stored[entity["id"]] for entity in shots[1:]
+    }
+
+
+def test_a_rollback_leaves_alone_what_a_block_in_another_thread_has_done(pair: Pair, tmp_path: Path) -> None:
+    session = pair.ours
+    first, second = session.query("select name from Shot").all()[:2]
+    first_name = first["name"]
+    entered, rolled_back = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def record() -> None:
+        with session.deferred_operations(tmp_path / "block.dbm"):
+            second["name"] = "deferred"
+            entered.set()
+            rolled_back.wait(30)
+            seen.append(second["name"])
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    assert entered.wait(30)
+    first["name"] = "never"
+    session.rollback()
+    rolled_back.set()
+    thread.join()
+    assert seen == ["deferred"]
+    assert first["name"] == first_name
+
+
+def test_a_rollback_in_a_block_takes_back_what_the_block_did(pair: Pair, tmp_path: Path) -> None:
+    session = pair.ours
+    first, second = session.query("select name from Shot").all()[:2]
+    name = second["name"]
+    first["name"] = "pending"
+    with session.deferred_operations(tmp_path / "block.dbm") as block:
+        second["name"] = "never"
+        session.rollback()
+        assert second["name"] == name
+    assert block.recording.operations == ()
+    assert [operation.new_value for operation in session.recorded_operations] == ["pending"]
+    session.rollback()
