@@ -280,7 +280,13 @@ class Settings:
         "TRACKTEROID_CACHE_TTL_SECONDS", 3600.0, _positive, "How long a shared query result is kept."
     )
     cache_timeout: float = _variable(
-        "TRACKTEROID_CACHE_TIMEOUT", 0.2, _positive, "How long a look-up in the shared cache may take."
+        "TRACKTEROID_CACHE_TIMEOUT", 0.05, _positive, "How long a look-up in the shared cache may take."
+    )
+    cache_wait_seconds: float = _variable(
+        "TRACKTEROID_CACHE_WAIT_SECONDS",
+        20.0,
+        _positive,
+        "How long a query waits for another process that asks ftrack the same.",
     )
     cache_entry_limit: int = _variable(
         "TRACKTEROID_CACHE_ENTRY_LIMIT",

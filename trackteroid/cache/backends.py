@@ -1,7 +1,10 @@
 """Where shared results and the stamps of their tags are kept: the interface and its in-memory twin.
 
 A tag's version is a random stamp. An entry remembers the stamps that its tags had *before* ftrack was asked; it is valid
-as long as they all still hold, and it is stored only if they still do. Losing a stamp is a miss, never a wrong answer.
+as long as they all still hold, and it is kept only if they still do. Losing a stamp is a miss, never a wrong answer.
+
+Of all who miss the same entry one gets the lead, for as long as it renews it: it asks ftrack while the others wait. Time is
+the backend's own (in Redis: the server's), so that askers on different machines can compare theirs.
 """
 
 from __future__ import annotations
@@ -10,13 +13,31 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-__all__ = ["OPEN", "CacheBackend", "Entry", "MemoryBackend", "new_stamp"]
+__all__ = [
+    "OPEN",
+    "Alone",
+    "Busy",
+    "CacheBackend",
+    "Entry",
+    "Found",
+    "Lead",
+    "Look",
+    "MemoryBackend",
+    "Outcome",
+    "new_stamp",
+]
 
-#: A stamp that starts so says that somebody is changing the table right now: nothing is stored under it.
+#: A stamp that starts so says that somebody is changing the table right now: nothing is kept under it.
 OPEN = "!"
+
+#: Seconds that an answer which may not be kept stays for those who were waiting for it.
+HANDOVER_SECONDS = 5.0
+
+#: Seconds for which nobody waits for an answer that was too large to be kept.
+LARGE_SECONDS = 60.0
 
 
 def new_stamp() -> str:
@@ -24,67 +45,219 @@ def new_stamp() -> str:
     return secrets.token_hex(8)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What an asker wants to know.
+
+    Attributes:
+        key: The entry's.
+        tags: What the answer depends on.
+        hard: What it depends on even where staleness is welcome; stands before `tags`.
+        token: The asker's own, under which it may get the lead.
+        lease: Seconds that the lead lasts unless it is renewed.
+        max_stale: Seconds since an answer was asked of ftrack for which it will do, whatever its `tags` say.
+        waiting_since: The backend's time (see `Busy`) at which the asker, or the last of those it looks for, began to wait. An
+            answer that was asked of ftrack after that will do, even one that may not be kept.
+    """
+
+    key: str
+    tags: tuple[str, ...]
+    hard: tuple[str, ...] = ()
+    token: str
+    lease: float
+    max_stale: float = 0.0
+    waiting_since: float | None = None
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """The hard tags, then the others."""
+        return (*self.hard, *self.tags)
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A stored result: its payload and the stamps under which it is valid."""
+    """An answer: its payload, the stamps that its tags had before it was asked for, and when that was."""
 
     payload: bytes
     stamps: Mapping[str, str]
+    asked_at: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """There is an answer, `age` seconds old; `valid` if its stamps hold."""
+
+    payload: bytes
+    stamps: Mapping[str, str]
+    age: float
+    valid: bool
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The asker is to ask ftrack, and to `store` the answer or to give up the lead."""
+
+    stamps: Mapping[str, str]
+    asked_at: float
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Somebody else is asking ftrack; `at` is the backend's time of this look."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The asker is to ask ftrack for itself and to keep nothing, for this reason."""
+
+    reason: str
+
+
+Outcome = Found | Lead | Busy | Alone
 
 
 class CacheBackend(Protocol):
     """Entries by key and stamps by tag. Every method is one round trip; raises CacheUnavailableError."""
 
-    def lookup(self, key: str) -> Entry | None:
-        """Return the entry under `key` if all its stamps still hold."""
+    def look(self, look: Look) -> Outcome:
+        """Return a valid answer, the lead, or what else there is to do."""
 
-    def stamps(self, tags: Iterable[str]) -> dict[str, str]:
-        """Return the stamps of `tags`, made now where there are none."""
+    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
+        """Keep an answer for `ttl` seconds if its stamps still hold and none is open, and end the lead.
+
+        If it can't be kept, those who have waited since before it was asked for get it all the same.
+
+        Returns:
+            Whether it was kept.
+        """
+
+    def too_large(self, look: Look) -> None:
+        """End the lead: the answer is too large for anybody to wait for."""
+
+    def renew(self, look: Look) -> bool:
+        """Go on leading for another lease; returns whether the asker still leads."""
+
+    def give_up(self, look: Look) -> None:
+        """End the lead without an answer: the next asker gets it."""
+
+    def discard(self, key: str) -> None:
+        """Remove the entry under `key`: it turned out to be garbage."""
 
     def holds(self, stamps: Mapping[str, str]) -> bool:
-        """Return whether all of these stamps are the current ones."""
+        """Return whether all of these stamps are the present ones and none is open."""
 
-    def store(self, key: str, entry: Entry, ttl: float) -> bool:
-        """Store `entry` for `ttl` seconds if its stamps still hold and none is open; returns whether it was stored."""
+    def stamps(self, tags: Iterable[str]) -> dict[str, str]:
+        """Return the present stamps of `tags`; those that have none are left out."""
 
     def open(self, tags: Iterable[str], seconds: float) -> None:
-        """Mark `tags` as being changed, for at most `seconds`: their entries are misses and none is stored."""
+        """Mark `tags` as being changed, for at most `seconds`: their entries are misses and none is kept."""
 
     def raise_(self, tags: Iterable[str]) -> None:
         """Give `tags` new stamps: every entry that depends on one is a miss from now on."""
 
+    def count(self, server: str, counts: Mapping[str, int]) -> None:
+        """Add to the farm-wide statistics of a server."""
+
+    def counts(self, server: str) -> dict[str, int]:
+        """Return the farm-wide statistics of a server."""
+
+
+@dataclass
+class _Flight:
+    expires: float
+    token: str | None = None
+    asked_at: float = 0.0
+    waited: bool = False
+    entry: Entry | None = None
+    large: bool = False
+
 
 class MemoryBackend:
-    """The in-memory twin: one process, any number of threads."""
+    """The in-memory twin: one process, any number of threads.
+
+    Args:
+        clock: Seconds; entries, stamps and leads expire by it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, tuple[Entry, float]] = {}
+        self._flights: dict[str, _Flight] = {}
         self._stamps: dict[str, tuple[str, float]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
 
-    def lookup(self, key: str) -> Entry | None:
+    def look(self, look: Look) -> Outcome:
         with self._lock:
-            entry, expires = self._entries.get(key, (None, 0.0))
-            if entry is None or expires <= self._clock():
-                self._entries.pop(key, None)
-                return None
-            return entry if self._hold(entry.stamps) else None
+            now = self._clock()
+            entry, expires = self._entries.get(look.key, (None, 0.0))
+            if entry is not None and expires > now:
+                if self._hold(entry.stamps, look.all_tags):
+                    return self._found(entry, now, valid=True)
+                if now - entry.asked_at < look.max_stale and self._hold(entry.stamps, look.hard):
+                    return self._found(entry, now, valid=False)
+            flight = self._flights.get(look.key)
+            if flight is not None and flight.expires > now:
+                if flight.large:
+                    return Alone("large")
+                handed = flight.entry
+                if (
+                    handed is not None
+                    and look.waiting_since is not None
+                    and handed.asked_at > look.waiting_since
+                    and self._hold(handed.stamps, look.hard)
+                ):
+                    return self._found(handed, now, valid=False)
+                if flight.token not in (None, look.token):
+                    flight.waited = True
+                    return Busy(now)
+            self._flights[look.key] = _Flight(now + look.lease, look.token, now)
+            return Lead({tag: self._stamp(tag) or self._set(tag, new_stamp()) for tag in look.all_tags}, now)
 
-    def stamps(self, tags: Iterable[str]) -> dict[str, str]:
+    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
         with self._lock:
-            return {tag: self._stamp(tag) or self._set(tag, new_stamp()) for tag in tags}
+            now = self._clock()
+            kept = self._hold(entry.stamps, look.all_tags)
+            if kept:
+                self._entries[look.key] = (entry, now + ttl)
+            flight = self._mine(look)
+            if flight is not None:
+                del self._flights[look.key]
+                if not kept and flight.waited:
+                    self._flights[look.key] = _Flight(now + HANDOVER_SECONDS, entry=entry)
+            return kept
+
+    def too_large(self, look: Look) -> None:
+        with self._lock:
+            if self._mine(look) is not None:
+                self._flights[look.key] = _Flight(self._clock() + LARGE_SECONDS, large=True)
+
+    def renew(self, look: Look) -> bool:
+        with self._lock:
+            flight = self._mine(look)
+            if flight is None:
+                return False
+            self._flights[look.key] = replace(flight, expires=self._clock() + look.lease)
+            return True
+
+    def give_up(self, look: Look) -> None:
+        with self._lock:
+            if self._mine(look) is not None:
+                del self._flights[look.key]
+
+    def discard(self, key: str) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
 
     def holds(self, stamps: Mapping[str, str]) -> bool:
         with self._lock:
-            return self._hold(stamps)
+            return self._hold(stamps, tuple(stamps))
 
-    def store(self, key: str, entry: Entry, ttl: float) -> bool:
+    def stamps(self, tags: Iterable[str]) -> dict[str, str]:
         with self._lock:
-            if not self._hold(entry.stamps) or any(stamp.startswith(OPEN) for stamp in entry.stamps.values()):
-                return False
-            self._entries[key] = (entry, self._clock() + ttl)
-            return True
+            return {tag: stamp for tag in tags if (stamp := self._stamp(tag)) is not None}
 
     def open(self, tags: Iterable[str], seconds: float) -> None:
         with self._lock:
@@ -96,8 +269,30 @@ class MemoryBackend:
             for tag in tags:
                 self._set(tag, new_stamp())
 
-    def _hold(self, stamps: Mapping[str, str]) -> bool:
-        return all(self._stamp(tag) == stamp for tag, stamp in stamps.items())
+    def count(self, server: str, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            totals = self._counts.setdefault(server, {})
+            for name, number in counts.items():
+                totals[name] = totals.get(name, 0) + number
+
+    def counts(self, server: str) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts.get(server, {}))
+
+    @staticmethod
+    def _found(entry: Entry, now: float, *, valid: bool) -> Found:
+        return Found(entry.payload, entry.stamps, now - entry.asked_at, valid)
+
+    def _mine(self, look: Look) -> _Flight | None:
+        flight = self._flights.get(look.key)
+        return flight if flight is not None and flight.token == look.token and flight.expires > self._clock() else None
+
+    def _hold(self, stamps: Mapping[str, str], tags: Iterable[str]) -> bool:
+        for tag in tags:
+            stamp = self._stamp(tag)
+            if stamp is None or stamp.startswith(OPEN) or stamps.get(tag) != stamp:
+                return False
+        return True
 
     def _stamp(self, tag: str) -> str | None:
         stamp, expires = self._stamps.get(tag, (None, 0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["namespace_of", "server_key"]
+__all__ = ["named_namespace", "namespace_of", "namespace_tag", "server_key", "tag"]
 
 
 def server_key(server_url: str) -> str:
@@ -13,11 +13,31 @@ def server_key(server_url: str) -> str:
     return hashlib.sha256(server_url.encode()).hexdigest()[:16]
 
 
-def namespace_of(*, api_user: str, schema_hash: str, name: str | None) -> str:
+def tag(server: str, name: str) -> str:
+    """Return the tag `name` of a server, given its key."""
+    return f"{server}:{name}"
+
+
+def namespace_tag(server: str, namespace: str) -> str:
+    """Return the tag on which everything in a namespace of a server depends."""
+    return tag(server, f"namespace:{namespace}")
+
+
+def namespace_of(*, api_user: str, api_key: str, schema_hash: str, name: str | None) -> str:
     """Return the namespace of a session on its server.
 
-    By default two sessions share one only when API user and schema are the same, because what a user may see, and what
-    an attribute means, differs; `name` shares or isolates on purpose.
+    By default two sessions share one only when API user, API key and schema are the same: what a user may see differs, a key
+    may be allowed less than its user, and what an attribute means differs. `name` shares or isolates on purpose.
     """
-    parts = ["named", name] if name else ["user", api_user, schema_hash]
+    if name:
+        return named_namespace(name)
+    return _digest(["user", api_user, hashlib.sha256(api_key.encode()).hexdigest(), schema_hash])
+
+
+def named_namespace(name: str) -> str:
+    """Return the namespace of the sessions that share under a name."""
+    return _digest(["named", name])
+
+
+def _digest(parts: list[str]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""The query-result cache that sessions share (level 2): raw rows of the server, valid while their tags' stamps hold.
+"""The query-result cache that sessions share (level 2): answers of the server, valid while their tags' stamps hold.
 
 Scope: all processes that use the same Redis. Redis being away, slow or full of something else never breaks a query: the
 server is asked, and one warning a minute says so.
@@ -9,69 +9,84 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
+import re
+import secrets
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
-from trackteroid import fast_json
-from trackteroid.cache.backends import CacheBackend, Entry
-from trackteroid.cache.namespaces import namespace_of, server_key
-from trackteroid.cache.tables import ALL, TableIndex, tables_read, tables_written
-from trackteroid.errors import CacheUnavailableError
-from trackteroid.settings import Settings
+from trackteroid.cache.availability import UNAVAILABLE, Unavailable
+from trackteroid.cache.backends import Alone, Busy, Entry, Found, Lead, Look, Outcome
+from trackteroid.cache.connection import CacheConnection
+from trackteroid.cache.namespaces import namespace_tag, tag
+from trackteroid.cache.payload import pack, unpack
+from trackteroid.cache.statistics import CacheStatistics
 
-__all__ = ["CacheStatistics", "QueryCache", "clear_server", "open_query_cache"]
-
-_logger = logging.getLogger("trackteroid.cache")
+__all__ = ["Answer", "QueryCache", "Receipt", "TagIndex"]
 
 # A table marked open by somebody who died is storable again after this long; longer than any request may take.
 _OPEN_SECONDS = 120.0
 
-# After a failure Redis is left alone for so long.
-_PAUSE_SECONDS = 5.0
+# Which tags a question has does not hang on the page.
+_PAGING = re.compile(r"( offset \d+)?( limit \d+)?$")
 
-_WARNING_SECONDS = 60.0
-
-# Compressing less is not worth the time (measured: spec queue-and-cache C.2, item 9).
-_COMPRESS_FROM = 2048
+_Value = TypeVar("_Value")
 
 
-@dataclass
-class CacheStatistics:
-    """What this process got out of the shared cache so far."""
+class TagIndex(Protocol):
+    """Which tags questions depend on and batches raise."""
 
-    hits: int = 0
-    misses: int = 0
-    stored: int = 0
-    unavailable: int = 0
+    def read(self, expression: str) -> frozenset[str] | None:
+        """Return the tags of a question, None if its answer must not be kept."""
+
+    def written(self, batch: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """Return the tags that a batch raises."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[_Value]):
+    """What ftrack answered: as the asker uses it, and as the text of the response, None if that is not known."""
+
+    value: _Value
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an answer hangs on: the stamps of its tags, and when ftrack was asked (this process's monotonic clock)."""
+
+    stamps: Mapping[str, str]
+    asked_at: float
 
 
 class QueryCache:
     """One session's view of the shared cache.
 
     Args:
-        backend: Where entries and stamps are; may not even be reachable.
+        connection: To where entries and stamps are; may not even be reachable.
         server: Key of the ftrack server (see `server_key`).
         namespace: Who shares with whom.
-        tables: The server's tables.
+        tags: The tags of the server's questions.
         ttl: Seconds an entry is kept by default.
-        entry_limit: Bytes of the largest result that is stored, as JSON before compression.
+        entry_limit: Bytes of the largest answer that is stored, before compression.
         expected: Whether somebody said that there is a Redis; if not, its absence is worth no warning until results are
             to be shared.
-        monotonic: Clock for pauses and warnings.
+        monotonic: Clock for the age of answers.
+
+    Attributes:
+        statistics: What this session got out of the cache; `connection.statistics` are the process's.
     """
 
     def __init__(
         self,
-        backend: CacheBackend,
+        connection: CacheConnection,
         *,
         server: str,
         namespace: str,
-        tables: TableIndex,
+        tags: TagIndex,
         ttl: float,
         entry_limit: int,
         expected: bool = True,
@@ -79,188 +94,241 @@ class QueryCache:
     ) -> None:
         self.statistics = CacheStatistics()
         self.namespace = namespace
-        self._backend = backend
+        self.connection = connection
         self._server = server
-        self._tables = tables
+        # What an answer depends on even where staleness is welcome: who may see what, and that nobody said "forget it".
+        self._hard = (tag(server, "server"), namespace_tag(server, namespace))
+        self._tags_of = tags
         self._ttl = ttl
         self._entry_limit = entry_limit
         self._expected = expected
         self._monotonic = monotonic
         self._local = threading.local()
-        self._paused_until = float("-inf")
-        self._warned_at = float("-inf")
+        self._wrote_at = float("-inf")
         self._owes_raise = False
 
-    @property
-    def last_stamps(self) -> Mapping[str, str] | None:
-        """Stamps of the last result that this thread got through `rows`; None if it can't be confirmed later."""
-        stamps: Mapping[str, str] | None = getattr(self._local, "stamps", None)
-        return stamps
+    # Reading
 
-    def rows(
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Surround the pages of one result, whose receipts make up one."""
+        self._local.receipt = None
+        self._local.confirmable = True
+        yield
+
+    @property
+    def last_receipt(self) -> Receipt | None:
+        """Receipt of what this thread got since `reading` began; None if it can't be confirmed later."""
+        if not getattr(self._local, "confirmable", False):
+            return None
+        receipt: Receipt | None = getattr(self._local, "receipt", None)
+        return receipt
+
+    def answer(
         self,
         expression: str,
-        limit: int | None,
-        offset: int,
-        ask: Callable[[], list[Any]],
+        ask: Callable[[], Answer[_Value]],
+        read: Callable[[str], _Value | None],
         *,
         ttl: float | None = None,
-    ) -> list[Any]:
-        """Return the rows of a query from the cache, or from `ask()`, storing what that returns.
+        max_stale: float = 0.0,
+    ) -> _Value:
+        """Return the answer to a question from the cache, from whoever is asking the same, or from ftrack.
 
         Args:
-            expression, limit, offset: The query.
+            expression: The question, its page included.
             ask: Asks the server; its errors pass through and nothing is stored.
-            ttl: Seconds to keep the result.
+            read: Makes the value of a response's text; None if it is no answer.
+            ttl: Seconds to keep the answer.
+            max_stale: Seconds by which the answer may be too old; a commit of this session is seen at once all the same.
         """
-        self._local.stamps = None
         self._expected = True
-        tables = tables_read(expression, self._tables)
-        if tables is None:
-            return ask()
-        key = self._key(expression, limit, offset)
-        tags = self._tags(tables)
-        found = self._try(lambda: self._backend.lookup(key))
-        if found is not None:
-            rows = _decode(found.payload, self._entry_limit)
-            if rows is not None:
-                self.statistics.hits += 1
-                self._local.stamps = found.stamps
-                return rows
-        self.statistics.misses += 1
-        # Before the server is asked: a commit that lands between the two changes a stamp, and the answer is not kept.
-        stamps = self._try(lambda: self._backend.stamps(tags))
-        rows = ask()
-        if stamps is not None:
-            payload = _encode(rows, self._entry_limit)
-            if payload is not None and self._try(
-                lambda: self._backend.store(key, Entry(payload, stamps), ttl or self._ttl)
-            ):
-                self.statistics.stored += 1
-                self._local.stamps = stamps
-        return rows
+        tags = self._tags_of.read(_PAGING.sub("", expression))
+        if tags is None:
+            return self._alone(ask)
+        look = Look(
+            key=self._key(expression, tags),
+            tags=tuple(self._tag(name) for name in sorted(tags)),
+            hard=self._hard,
+            token=secrets.token_hex(8),
+            lease=self.connection.lease,
+            max_stale=min(max_stale, max(0.0, self._monotonic() - self._wrote_at)),
+        )
+        outcome = self._look(look)
+        if isinstance(outcome, Busy):
+            self._count(waits=1)
+            outcome = self._wait(look, outcome)
+        if isinstance(outcome, Found):
+            value = self._read(outcome, read)
+            if value is not None:
+                return value
+            # Garbage under our key: a miss like any other, once it is out of the way.
+            self._try(partial(self.connection.backend.discard, look.key))
+            outcome = self._look(look)
+        if isinstance(outcome, Lead):
+            return self._lead(look, outcome, ask, ttl)
+        if isinstance(outcome, Alone) and outcome.reason != "large":
+            self.connection.availability.warn(f"The query cache takes nothing: {outcome.reason}.")
+        return self._alone(ask)
 
-    def confirm(self, stamps: Mapping[str, str]) -> bool:
-        """Return whether a result with these stamps is still valid; False when that can't be known."""
-        return bool(self._try(lambda: self._backend.holds(stamps)))
+    def confirm(self, receipt: Receipt, max_stale: float = 0.0) -> bool:
+        """Return whether a result with this receipt will still do; False when that can't be known."""
+        stamps = dict(receipt.stamps)
+        now = self._monotonic()
+        if now - receipt.asked_at < min(max_stale, now - self._wrote_at):
+            stamps = {name: stamps[name] for name in self._hard}
+        confirmed = bool(self._try(lambda: self.connection.backend.holds(stamps)))
+        if confirmed:
+            self._count(confirmed=1)
+        return confirmed
+
+    # Writing
 
     @contextlib.contextmanager
     def writing(self, batch: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-        """Surround sending `batch`: its tables are marked open before, and raised after whatever the outcome.
+        """Surround sending `batch`: its tags are marked open before, and raised after whatever the outcome.
 
         Also after an error: the server may have applied what it did not answer.
         """
-        tables = tables_written(batch, self._tables)
-        tags = [self._tag("server")] if tables == {ALL} else [self._tag(table) for table in sorted({*tables, ALL})]
-        self._try(lambda: self._backend.open(tags, _OPEN_SECONDS))
+        tags = [self._tag(name) for name in sorted(self._tags_of.written(batch))]
+        backend = self.connection.backend
+        self._try(partial(backend.open, tags, _OPEN_SECONDS))
         try:
             yield
         finally:
             # Tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
-            if self._try(lambda: self._raise(tags), pausing=False) is None:
+            if self._try(partial(backend.raise_, tags), insisting=True) is UNAVAILABLE:
                 # What could not be told is owed: the whole server is raised before this object reads or stores
                 # anything, with its next write, or when its session is closed.
                 self._owes_raise = True
+            self._wrote_at = self._monotonic()
 
     def settle(self) -> None:
         """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""
         if self._owes_raise:
-            self._try(lambda: True, pausing=False)
+            self._try(lambda: True, insisting=True)
+        self.connection.report(self._server)
 
     def clear(self) -> None:
-        """Make everything in this session's namespace unreachable, at once and for all processes."""
-        self._backend.raise_([self._tag(f"namespace:{self.namespace}")])
+        """Make everything in this session's namespace unreachable, at once and for all processes.
 
-    def _raise(self, tags: Iterable[str]) -> bool:
-        self._backend.raise_(tags)
-        return True
+        Raises:
+            CacheUnavailableError: Redis does not answer.
+        """
+        self.connection.backend.raise_([namespace_tag(self._server, self.namespace)])
 
-    def _tags(self, tables: Iterable[str]) -> list[str]:
-        return [self._tag(name) for name in ("server", f"namespace:{self.namespace}", *sorted(tables))]
+    def farm_statistics(self) -> CacheStatistics:
+        """Return what all processes together got out of the cache for this session's server.
+
+        Processes add their share every few seconds and when a session is closed.
+
+        Raises:
+            CacheUnavailableError: Redis does not answer.
+        """
+        self.connection.report(self._server)
+        return CacheStatistics.of(self.connection.backend.counts(self._server))
+
+    # Parts of an answer
+
+    def _look(self, look: Look) -> Outcome | Unavailable:
+        return self._try(lambda: self.connection.backend.look(look))
+
+    def _wait(self, look: Look, busy: Busy) -> Outcome | Unavailable:
+        """Wait until the answer is there, or the lead."""
+
+        def look_for_all(since: float) -> tuple[Outcome | Unavailable | None, bool]:
+            # Others wait for the same: what is found must do for each of them.
+            outcome = self._try(
+                lambda: self.connection.backend.look(
+                    Look(
+                        key=look.key,
+                        tags=look.tags,
+                        hard=look.hard,
+                        token=look.token,
+                        lease=look.lease,
+                        waiting_since=since,
+                    )
+                )
+            )
+            return None if isinstance(outcome, Busy) else outcome, not isinstance(outcome, Lead)
+
+        waiting = self.connection.waiting_room.wait(look.key, busy.at, look_for_all, self.connection.longest_wait)
+        return UNAVAILABLE if waiting is None else waiting
+
+    def _read(self, found: Found, read: Callable[[str], _Value | None]) -> _Value | None:
+        text = unpack(found.payload, self._entry_limit)
+        value = None if text is None else read(text)
+        if value is not None:
+            self._count(hits=1, bytes_read=len(found.payload))
+            # An answer that was only good for those who waited can't be confirmed: its stamps are gone.
+            self._note(Receipt(found.stamps, self._monotonic() - found.age))
+        return value
+
+    def _lead(self, look: Look, lead: Lead, ask: Callable[[], Answer[_Value]], ttl: float | None) -> _Value:
+        backend = self.connection.backend
+        asked_at = self._monotonic()
+        payload, kept, ended = None, False, False
+        try:
+            with self.connection.leads.held(lambda: bool(self._try(lambda: backend.renew(look)))):
+                answer = ask()
+            if answer.text is not None:
+                ended = True
+                payload = pack(answer.text, self._entry_limit)
+                if payload is None:
+                    self._try(partial(backend.too_large, look))
+                else:
+                    entry = Entry(payload, lead.stamps, lead.asked_at)
+                    kept = bool(self._try(lambda: backend.store(look, entry, ttl or self._ttl)))
+        finally:
+            if not ended:
+                self._try(partial(backend.give_up, look))
+            self.connection.waiting_room.nudge(look.key)
+        self._count(misses=1, stored=int(kept), bytes_stored=len(payload) if payload is not None and kept else 0)
+        self._note(Receipt(lead.stamps, asked_at) if kept else None)
+        return answer.value
+
+    def _alone(self, ask: Callable[[], Answer[_Value]]) -> _Value:
+        self._note(None)
+        answer = ask()
+        self._count(misses=1)
+        return answer.value
+
+    def _note(self, receipt: Receipt | None) -> None:
+        """Add what an answer hangs on to what the result hangs on."""
+        local = self._local
+        former: Receipt | None = getattr(local, "receipt", None)
+        if receipt is None:
+            local.confirmable = False
+        elif former is None:
+            local.receipt = receipt
+        elif any(receipt.stamps.get(name, stamp) != stamp for name, stamp in former.stamps.items()):
+            # Something changed between two pages.
+            local.confirmable = False
+        else:
+            local.receipt = Receipt({**former.stamps, **receipt.stamps}, min(former.asked_at, receipt.asked_at))
+
+    def _count(self, **counts: int) -> None:
+        self.statistics.add(**counts)
+        self.connection.count(self._server, counts)
 
     def _tag(self, name: str) -> str:
-        return f"{self._server}:{name}"
+        return tag(self._server, name)
 
-    def _key(self, expression: str, limit: int | None, offset: int) -> str:
-        text = json.dumps([expression, limit, offset])
+    def _key(self, expression: str, tags: Iterable[str]) -> str:
+        # The tags are part of it: another version of the library may know others.
+        text = json.dumps([expression, sorted(tags)])
         return f"{self._server}:{self.namespace}:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    def _try(self, operation: Callable[[], Any], *, pausing: bool = True) -> Any:
-        """Return what `operation` returns; None while the cache is away (after a failure it is left alone for a while)."""
-        if pausing and self._monotonic() < self._paused_until:
-            self.statistics.unavailable += 1
-            return None
-        try:
+    def _try(self, operation: Callable[[], _Value], *, insisting: bool = False) -> _Value | Unavailable:
+        """Return what `operation` returns; `UNAVAILABLE` while the cache is away."""
+
+        def settled() -> _Value:
             if self._owes_raise:
-                self._backend.raise_([self._tag("server")])
+                self.connection.backend.raise_([self._tag("server")])
                 self._owes_raise = False
             return operation()
-        except CacheUnavailableError as error:
-            self.statistics.unavailable += 1
-            now = self._monotonic()
-            self._paused_until = now + _PAUSE_SECONDS
-            if self._expected and now - self._warned_at >= _WARNING_SECONDS:
-                self._warned_at = now
-                _logger.warning("%s Queries are answered by ftrack meanwhile.", error)
-            return None
 
-
-def open_query_cache(
-    settings: Settings,
-    *,
-    server_url: str,
-    api_user: str,
-    schemas: Sequence[Mapping[str, Any]],
-    namespace: str | None,
-    schema_hash: str,
-) -> QueryCache:
-    """Return the cache that the settings name; nothing is connected yet."""
-    from trackteroid.cache.redis_backend import connect
-
-    return QueryCache(
-        connect(settings.effective_query_cache_url, settings.cache_timeout),
-        server=server_key(server_url),
-        namespace=namespace_of(api_user=api_user, schema_hash=schema_hash, name=namespace),
-        tables=TableIndex(schemas),
-        ttl=settings.cache_ttl_seconds,
-        entry_limit=settings.cache_entry_limit,
-        expected=settings.effective_query_cache_url != Settings().redis_url,
-    )
-
-
-def clear_server(settings: Settings, server_url: str) -> None:
-    """Make every cached result of a server unreachable, in all namespaces.
-
-    Raises:
-        CacheUnavailableError: Redis does not answer.
-    """
-    from trackteroid.cache.redis_backend import connect
-
-    backend = connect(settings.effective_query_cache_url, max(1.0, settings.cache_timeout))
-    backend.raise_([f"{server_key(server_url)}:server"])
-
-
-def _encode(rows: list[Any], limit: int) -> bytes | None:
-    """Return the payload of rows, None if they are more than `limit` bytes of JSON."""
-    text = fast_json.dumps(rows)
-    if len(text) > limit:
-        return None
-    return b"z" + zlib.compress(text, 1) if len(text) >= _COMPRESS_FROM else b"j" + text
-
-
-def _decode(payload: bytes, limit: int) -> list[Any] | None:
-    """Return the rows in a payload, None if it is no payload of ours or grows beyond `limit`."""
-    try:
-        if payload[:1] == b"z":
-            inflater = zlib.decompressobj()
-            text = inflater.decompress(payload[1:], limit)
-            if inflater.unconsumed_tail or not inflater.eof:
-                return None
-        elif payload[:1] == b"j":
-            text = payload[1:]
-        else:
-            return None
-        rows = fast_json.loads(text)
-    except (ValueError, zlib.error):
-        return None
-    return rows if isinstance(rows, list) else None
+        result = self.connection.availability.attempt(settled, insisting=insisting, quiet=not self._expected)
+        if isinstance(result, Unavailable):
+            self._count(unavailable=1)
+        return result

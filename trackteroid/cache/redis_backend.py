@@ -6,7 +6,6 @@ For one Redis (or Sentinel), not for Redis Cluster: the scripts derive the keys 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any, TypeVar, cast
@@ -16,7 +15,19 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from trackteroid.cache.backends import OPEN, Entry, new_stamp
+from trackteroid.cache.backends import (
+    HANDOVER_SECONDS,
+    LARGE_SECONDS,
+    OPEN,
+    Alone,
+    Busy,
+    Entry,
+    Found,
+    Lead,
+    Look,
+    Outcome,
+    new_stamp,
+)
 from trackteroid.errors import CacheUnavailableError, SettingsError
 
 __all__ = ["RedisBackend", "connect"]
@@ -26,6 +37,8 @@ _PATIENCE_SECONDS = 1.0
 
 # Stamps outlive every entry: losing one only costs a miss.
 _STAMP_SECONDS = 30 * 86400
+
+_MICROSECONDS = 1_000_000
 
 _Result = TypeVar("_Result")
 
@@ -42,7 +55,13 @@ def connect(url: str, timeout: float) -> RedisBackend:
 def _client(url: str, timeout: float) -> redis.Redis:
     try:
         return redis.Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            # RESP2: no HELLO round trip on connecting, for which a look-up would have to wait too.
+            protocol=2,
+            health_check_interval=0,
         )
     except ValueError as error:
         raise SettingsError(f"The query cache's URL {_public(url)!r} cannot be used: {error}") from error
@@ -62,53 +81,119 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 class RedisBackend:
-    """Entries and stamps below `prefix` in one Redis database."""
+    """Entries and stamps below `prefix` in one Redis database.
+
+    Args:
+        client: Of the Redis; its time-outs are how long a look may take.
+        url: For messages.
+        prefix: Of every key; it carries the version of the format.
+        patient: A client that waits longer, for invalidations.
+        clock: Seconds, in tests; else the server's own clock decides.
+    """
 
     def __init__(
         self,
         client: redis.Redis,
         url: str = "redis://",
-        prefix: str = "trackteroid:cache:1:",
+        prefix: str = "trackteroid:cache:2:",
         *,
         patient: redis.Redis | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.url = url
+        self._client = client
         self._patient = patient or client
         self._prefix = prefix
-        scripts = resources.files("trackteroid.cache").joinpath("lua")
-        self._lookup = client.register_script(scripts.joinpath("lookup.lua").read_text(encoding="utf-8"))
-        self._stamps = client.register_script(scripts.joinpath("stamps.lua").read_text(encoding="utf-8"))
-        self._holds = client.register_script(scripts.joinpath("holds.lua").read_text(encoding="utf-8"))
-        self._store = client.register_script(scripts.joinpath("store.lua").read_text(encoding="utf-8"))
-        self._raise = client.register_script(scripts.joinpath("raise.lua").read_text(encoding="utf-8"))
+        self._clock = clock
+        common = _script("common")
+        self._look = client.register_script(common + _script("look"))
+        self._store = client.register_script(common + _script("store"))
+        self._holds = client.register_script(common + _script("holds"))
+        self._renew = client.register_script(_script("renew"))
+        self._raise = client.register_script(_script("raise"))
 
     @_available
-    def lookup(self, key: str) -> Entry | None:
-        found = cast("list[bytes] | None", self._lookup(keys=[self._entry(key), self._tags()]))
-        if not found:
-            return None
-        payload, stamps = found
-        return Entry(payload, json.loads(stamps))
+    def look(self, look: Look) -> Outcome:
+        tags = look.all_tags
+        arguments: list[str | int] = [
+            self._now(),
+            look.token,
+            max(1, int(look.lease * 1000)),
+            new_stamp(),
+            _STAMP_SECONDS,
+            int(look.max_stale * _MICROSECONDS),
+            "" if look.waiting_since is None else _microseconds(look.waiting_since),
+            len(look.hard),
+            *tags,
+        ]
+        answer = cast("list[Any]", self._look(keys=self._keys(look.key), args=arguments))
+        kind, facts = answer[0], answer[1:]
+        if kind == b"found":
+            payload, stamps, age, valid = facts
+            return Found(payload, _paired(tags, stamps), int(age) / _MICROSECONDS, bool(valid))
+        if kind == b"lead":
+            return Lead(_paired(tags, facts[1]), int(facts[0]) / _MICROSECONDS)
+        if kind == b"busy":
+            return Busy(int(facts[0]) / _MICROSECONDS)
+        return Alone(facts[0].decode("utf-8", "replace"))
+
+    @_available
+    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
+        return self._end(look, entry, ttl)
+
+    @_available
+    def too_large(self, look: Look) -> None:
+        self._end(look, Entry(b"", {}, 0.0), 0.0)
+
+    def _end(self, look: Look, entry: Entry, ttl: float) -> bool:
+        tags = look.all_tags
+        arguments: list[str | int | bytes] = [
+            self._now(),
+            look.token,
+            _joined(entry.stamps, tags),
+            entry.payload,
+            max(1, int(ttl * 1000)),
+            _microseconds(entry.asked_at),
+            int(HANDOVER_SECONDS * 1000),
+            int(LARGE_SECONDS * 1000),
+            *tags,
+        ]
+        return bool(self._store(keys=self._keys(look.key), args=arguments))
+
+    @_available
+    def renew(self, look: Look) -> bool:
+        return bool(self._renew(keys=self._keys(look.key)[1:2], args=[look.token, max(1, int(look.lease * 1000))]))
+
+    @_available
+    def give_up(self, look: Look) -> None:
+        self._renew(keys=self._keys(look.key)[1:2], args=[look.token, 0])
+
+    @_available
+    def discard(self, key: str) -> None:
+        self._client.delete(self._keys(key)[0])
+
+    @_available
+    def holds(self, stamps: Mapping[str, str]) -> bool:
+        tags = tuple(stamps)
+        return bool(self._holds(keys=[self._tags()], args=[self._now(), _joined(stamps, tags), *tags]))
 
     @_available
     def stamps(self, tags: Iterable[str]) -> dict[str, str]:
         names = list(tags)
-        values = cast("list[bytes]", self._stamps(keys=[self._tags()], args=[new_stamp(), _STAMP_SECONDS, *names]))
-        return dict(zip(names, (value.decode() for value in values), strict=True))
+        values = cast("list[bytes | None]", self._client.mget([self._tags() + name for name in names]))
+        return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
 
     @_available
-    def holds(self, stamps: Mapping[str, str]) -> bool:
-        return bool(self._holds(keys=[self._tags()], args=[json.dumps(dict(stamps))]))
+    def count(self, server: str, counts: Mapping[str, int]) -> None:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name, number in counts.items():
+                pipeline.hincrby(f"{self._prefix}counts:{server}", name, number)
+            pipeline.execute()
 
     @_available
-    def store(self, key: str, entry: Entry, ttl: float) -> bool:
-        arguments: list[str | bytes | int] = [
-            json.dumps(dict(entry.stamps)),
-            entry.payload,
-            max(1, int(ttl * 1000)),
-            OPEN,
-        ]
-        return bool(self._store(keys=[self._entry(key), self._tags()], args=arguments))
+    def counts(self, server: str) -> dict[str, int]:
+        found = cast("dict[bytes, bytes]", self._client.hgetall(f"{self._prefix}counts:{server}"))
+        return {name.decode(): int(number) for name, number in found.items()}
 
     @_available
     def open(self, tags: Iterable[str], seconds: float) -> None:
@@ -118,11 +203,31 @@ class RedisBackend:
     def raise_(self, tags: Iterable[str]) -> None:
         self._raise(keys=[self._tags()], args=[new_stamp(), _STAMP_SECONDS * 1000, *tags], client=self._patient)
 
-    def _entry(self, key: str) -> str:
-        return f"{self._prefix}entry:{key}"
+    def _keys(self, key: str) -> list[str]:
+        return [f"{self._prefix}entry:{key}", f"{self._prefix}flight:{key}", self._tags()]
 
     def _tags(self) -> str:
         return f"{self._prefix}tag:"
+
+    def _now(self) -> str:
+        return "" if self._clock is None else _microseconds(self._clock())
+
+
+def _script(name: str) -> str:
+    return resources.files("trackteroid.cache").joinpath("lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _microseconds(seconds: float) -> str:
+    return str(round(seconds * _MICROSECONDS))
+
+
+def _joined(stamps: Mapping[str, str], tags: Iterable[str]) -> str:
+    """Return stamps as the scripts compare them."""
+    return "".join(f"{stamps.get(tag, '')} " for tag in tags)
+
+
+def _paired(tags: tuple[str, ...], stamps: bytes) -> dict[str, str]:
+    return dict(zip(tags, stamps.decode().split(), strict=True))
 
 
 def _public(url: str) -> str:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ALL", "TableIndex", "tables_read", "tables_written"]
+__all__ = ["ALL", "TableIndex", "TableTags", "tables_read", "tables_written"]
 
 #: The tag that stands for "anything": raised by every write, a dependency of what cannot be pinned down.
 ALL = "*"
@@ -144,3 +144,19 @@ def _tables(schema: Mapping[str, Any]) -> frozenset[str]:
     if isinstance(alias, Mapping):
         return frozenset({str(alias["id"])})
     return frozenset({alias or name})
+
+
+class TableTags:
+    """Tables as tags."""
+
+    def __init__(self, schemas: Iterable[Mapping[str, Any]]) -> None:
+        self._index = TableIndex(schemas)
+
+    def read(self, expression: str) -> frozenset[str] | None:
+        """Return the tags that a query's answer depends on; None if the answer must never be stored."""
+        return tables_read(expression, self._index)
+
+    def written(self, batch: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """Return the tags that a batch raises."""
+        tables = tables_written(batch, self._index)
+        return frozenset({"server"}) if tables == {ALL} else tables | {ALL}

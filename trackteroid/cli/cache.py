@@ -1,4 +1,4 @@
-"""`trackteroid cache clear`."""
+"""`trackteroid cache stats`, `trackteroid cache clear`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import os
 
 from trackteroid.cli.exit_codes import ExitCode
-from trackteroid.cli.output import message
+from trackteroid.cli.output import message, print_json, print_table
 from trackteroid.errors import SettingsError
+from trackteroid.settings import Settings
 
 __all__ = ["configure"]
 
@@ -15,20 +16,66 @@ __all__ = ["configure"]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the group's commands to its parser."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    clear = commands.add_parser("clear", help="forget every cached query result of an ftrack server, for all processes")
-    clear.add_argument("--server", metavar="URL", help="ftrack server (default: FTRACK_SERVER)")
+    stats = commands.add_parser("stats", help="what the shared query cache has been good for, on the whole farm")
+    _add_server(stats)
+    stats.add_argument("--json", action="store_true", help="print JSON")
+    stats.set_defaults(run=_stats)
+    clear = commands.add_parser("clear", help="forget cached query results of an ftrack server, for all processes")
+    _add_server(clear)
+    clear.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="only those of sessions made with cache_namespace=NAME, or whose query_cache.namespace is NAME",
+    )
+    clear.add_argument(
+        "--table",
+        metavar="TYPE",
+        action="append",
+        default=[],
+        help="only those that depend on entities of this type; may be repeated",
+    )
     clear.set_defaults(run=_clear)
 
 
-def _clear(options: argparse.Namespace) -> int:
-    from trackteroid.cache.query_cache import clear_server
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", metavar="URL", help="ftrack server (default: FTRACK_SERVER)")
+
+
+def _server(options: argparse.Namespace, settings: Settings) -> str:
     from trackteroid.commits.servers import normalise_server_url
-    from trackteroid.settings import Settings
 
     server = options.server or os.environ.get("FTRACK_SERVER")
     if not server:
         raise SettingsError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
+    return normalise_server_url(server, settings.server_aliases)
+
+
+def _stats(options: argparse.Namespace) -> int:
+    from trackteroid.cache.opening import farm_statistics
+
     settings = Settings.from_environment()
-    clear_server(settings, normalise_server_url(server, settings.server_aliases))
-    message(f"no cached result of {server} will be used any more.")
+    server = _server(options, settings)
+    statistics = farm_statistics(settings, server)
+    if options.json:
+        print_json({"server": server, **statistics.as_dict(), "hit_rate": round(statistics.hit_rate, 4)})
+        return ExitCode.OK
+    rows = [(name.replace("_", " "), f"{number:,}") for name, number in statistics.as_dict().items()]
+    print_table(["count", server], [*rows, ("hit rate", f"{statistics.hit_rate:.1%}")])
+    return ExitCode.OK
+
+
+def _clear(options: argparse.Namespace) -> int:
+    from trackteroid.cache.opening import clear
+
+    settings = Settings.from_environment()
+    server = _server(options, settings)
+    tags = list(options.table)
+    if options.namespace and tags:
+        raise SettingsError(
+            "Give --namespace or --table, not both: the results of a table are those of all namespaces."
+        )
+    clear(settings, server, namespace=options.namespace, tags=tags)
+    what = f"in the namespace {options.namespace!r}" if options.namespace else ""
+    what = f"about {', '.join(options.table)}" if tags else what
+    message(f"no cached result of {server}{' ' + what if what else ''} will be used any more.")
     return ExitCode.OK

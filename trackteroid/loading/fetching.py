@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ftrack_api.exception
 import ftrack_api.query
 
-from trackteroid.errors import ServerCallError
+from trackteroid.cache.reused_results import Sharing
 from trackteroid.loading.reusing import ReusingResults
 
 if TYPE_CHECKING:
+    from trackteroid.cache.query_cache import Answer
     from trackteroid.loading.loader import Loader
 
 __all__ = ["Fetching"]
@@ -20,21 +22,81 @@ __all__ = ["Fetching"]
 # The page size that the client uses (ftrack_api.session.Session.query).
 _PAGE_SIZE = 500
 
+# A page: its entities, and what the server said about it.
+_Page = tuple[list[Any], Mapping[str, Any]]
+
+# The responses' texts that this thread is to keep.
+_thread = threading.local()
+
 
 class Fetching(ReusingResults):
     """The part of a session that fetches entities."""
 
     _loader: Loader
+    _generation: int
 
     def decode(self, string: str) -> Any:
         """As the client's."""
+        texts: list[str] | None = getattr(_thread, "texts", None)
+        if texts is not None:
+            texts.append(string)
         return self._loader.decode(string, super().decode)
 
-    def _query(self, expression: str) -> tuple[list[Any], Mapping[str, Any]]:
+    def _query(self, expression: str) -> _Page:
+        return self._page(expression, None)
+
+    def _page(self, expression: str, on_miss: Callable[[], None] | None) -> _Page:
+        """Return a page from the shared cache where results are shared, else from the server."""
+        sharing = self._sharing
+        if sharing is None:
+            if on_miss is not None:
+                on_miss()
+            return self._ask(expression)
+        return self.query_cache.answer(
+            expression,
+            lambda: self._ask_and_keep(expression, on_miss),
+            self._read_kept,
+            ttl=sharing.ttl,
+            max_stale=sharing.max_stale,
+        )
+
+    @property
+    def _sharing(self) -> Sharing | None:
+        # What the client's constructor asks for comes before there is anything to share it by.
+        is_connecting = not self._generation or "_predecessor" in self.__dict__
+        return None if is_connecting else self._reused_results.sharing
+
+    def _ask(self, expression: str) -> _Page:
         answer = self._loader.query(expression)
         if answer is None:
             answer = super()._query(expression)
         return answer
+
+    def _ask_and_keep(self, expression: str, on_miss: Callable[[], None] | None) -> Answer[_Page]:
+        """Ask the server, and keep the text of its response."""
+        from trackteroid.cache.query_cache import Answer
+
+        if on_miss is not None:
+            on_miss()
+        texts: list[str] = []
+        _thread.texts = texts
+        try:
+            page = self._ask(expression)
+        finally:
+            _thread.texts = None
+        return Answer(page, texts[0] if len(texts) == 1 else None)
+
+    def _read_kept(self, text: str) -> _Page | None:
+        """Return the page that a response says, None if it is none."""
+        try:
+            (result,) = self._loader.read(text)
+            rows, metadata = result["data"], result["metadata"]
+            following = (metadata.get("next") or {}).get("offset")
+        except (AttributeError, KeyError, TypeError, ValueError, ftrack_api.exception.Error):
+            return None
+        if not isinstance(rows, list) or not isinstance(following, int | None) or not all(map(self._loader.fits, rows)):
+            return None
+        return self._loader.merge_page(rows), metadata
 
     def populate(self, entities: Any, projections: str) -> None:
         """Fetch attributes of entities, as the client's; the ids of many are sent in chunks, each once.
@@ -73,41 +135,16 @@ class Fetching(ReusingResults):
         Raises:
             ftrack_api.exception.ServerError: The server cannot answer the query.
         """
-        sharing = self._reused_results.sharing
-        if sharing is not None:
-            rows = self.query_cache.rows(
-                expression,
-                limit,
-                offset,
-                lambda: self._ask_rows(expression, limit, offset, on_miss),
-                ttl=sharing.ttl,
-            )
-            return self._merge_rows(rows)
-        if on_miss is not None:
-            on_miss()
-        return _paged(expression, limit, offset, self._query)
+        told = False
 
-    def _ask_rows(
-        self, expression: str, limit: int | None, offset: int, on_miss: Callable[[], None] | None
-    ) -> list[Any]:
-        if on_miss is not None:
-            on_miss()
-        return _paged(expression, limit, offset, self._query_rows)
+        def tell() -> None:
+            nonlocal told
+            if not told and on_miss is not None:
+                on_miss()
+            told = True
 
-    def _query_rows(self, expression: str) -> tuple[list[Any], Mapping[str, Any]]:
-        try:
-            (result,) = self.exchange([{"action": "query", "expression": expression}])
-        except ServerCallError as error:
-            raise ftrack_api.exception.ServerError(str(error)) from error
-        return result["data"], result.get("metadata") or {}
-
-    def _merge_rows(self, rows: list[Any]) -> list[Any]:
-        found: list[Any] = []
-        for start in range(0, len(rows), _PAGE_SIZE):
-            page = rows[start : start + _PAGE_SIZE]
-            prepared = self._loader.prepare(page)
-            found += self._loader.merge_page(self.decode(json.dumps(page)) if prepared is None else prepared)
-        return found
+        with contextlib.nullcontext() if self._sharing is None else self.query_cache.reading():
+            return _paged(expression, limit, offset, lambda text: self._page(text, tell))
 
 
 def _paged(

@@ -104,15 +104,21 @@ class Loader:
             self._fall_back(reason)
             return client_decode(text)
 
-    def prepare(self, rows: Sequence[Any]) -> list[Any] | None:
-        """Return plain JSON rows ready for `merge_page`, None if the client's code has to load them."""
-        if not self.usable():
-            return None
+    def read(self, text: str) -> Any:
+        """Decode a response that somebody kept as `call` decodes the server's.
+
+        Raises:
+            ValueError: It is no JSON.
+        """
+        self._thread.expecting = self.usable()
         try:
-            return row_format.prepare(rows, self._plan_of)
-        except Unusual as reason:
-            self._fall_back(reason)
-            return None
+            return self._session.decode(text)
+        finally:
+            self._thread.expecting = False
+
+    def fits(self, value: Any) -> bool:
+        """Whether `merge_page` takes a decoded value."""
+        return is_row(value) or isinstance(value, ftrack_api.entity.base.Entity)
 
     def usable(self) -> bool:
         """Whether nothing about the session needs the client's own code."""

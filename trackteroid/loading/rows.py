@@ -14,7 +14,7 @@ from typing import Any
 from trackteroid.loading.moments import moment
 from trackteroid.loading.plans import Plan, Shape, Unusual
 
-__all__ = ["Row", "decode", "is_row", "prepare"]
+__all__ = ["Row", "decode", "is_row"]
 
 Row = tuple[Shape, str, dict[str, Any]]
 
@@ -39,29 +39,6 @@ def decode(text: str | bytes, plan_of: Callable[[str], Plan]) -> Any:
     response = json.loads(text, object_hook=rows.read)
     rows.check(response)
     return response
-
-
-def prepare(value: Any, plan_of: Callable[[str], Plan]) -> list[Any]:
-    """Return plain JSON rows (a query's `data`) as rows; the argument stays as it is.
-
-    Raises:
-        Unusual: As for `decode`.
-    """
-    rows = _Rows(plan_of)
-    prepared = [_walk(row, rows.read) for row in value]
-    rows.check([{"data": prepared}])
-    return prepared
-
-
-def _walk(value: Any, read: Callable[[dict[str, Any]], Any]) -> Any:
-    if value.__class__ is dict:
-        return read({name: _walk(part, read) if part.__class__ in _NESTING else part for name, part in value.items()})
-    if value.__class__ is list:
-        return [_walk(part, read) for part in value]
-    return value
-
-
-_NESTING = frozenset({dict, list})
 
 
 class _Rows:

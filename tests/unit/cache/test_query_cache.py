@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from trackteroid.cache.backends import MemoryBackend
-from trackteroid.cache.query_cache import QueryCache
-from trackteroid.cache.tables import TableIndex
+from trackteroid.cache.backends import Alone, Lead, Look, MemoryBackend, Outcome
+from trackteroid.cache.connection import CacheConnection
+from trackteroid.cache.payload import pack
+from trackteroid.cache.query_cache import Answer, QueryCache
+from trackteroid.cache.tables import TableTags
 from trackteroid.errors import CacheUnavailableError
 
 SCHEMAS = [
@@ -39,9 +43,27 @@ class Server:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self) -> list[Any]:
+    def __call__(self) -> Any:
         self.asked += 1
         return [{"__entity_type__": "Task", "id": str(self.asked)}]
+
+
+def ask(cache: QueryCache, expression: str, server: Callable[[], Any], **options: float) -> Any:
+    """Ask as a session does that has JSON for entities."""
+
+    def answer() -> Answer[Any]:
+        rows = server()
+        return Answer(rows, json.dumps(rows))
+
+    return cache.answer(expression, answer, _rows, **options)
+
+
+def _rows(text: str) -> Any:
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        return None
+    return rows if isinstance(rows, list) else None
 
 
 class BrokenBackend(MemoryBackend):
@@ -51,13 +73,9 @@ class BrokenBackend(MemoryBackend):
         if self.broken:
             raise CacheUnavailableError("Redis is away.")
 
-    def lookup(self, key: str) -> Any:
+    def look(self, look: Look) -> Outcome:
         self._check()
-        return super().lookup(key)
-
-    def stamps(self, tags: Iterable[str]) -> dict[str, str]:
-        self._check()
-        return super().stamps(tags)
+        return super().look(look)
 
     def open(self, tags: Iterable[str], seconds: float) -> None:
         self._check()
@@ -68,15 +86,24 @@ class BrokenBackend(MemoryBackend):
         super().raise_(tags)
 
 
-def make_cache(backend: MemoryBackend, *, namespace: str = "n", clock: Clock | None = None) -> QueryCache:
+def make_cache(
+    backend: MemoryBackend,
+    *,
+    namespace: str = "n",
+    clock: Clock | None = None,
+    entry_limit: int = 100_000,
+    expected: bool = True,
+) -> QueryCache:
+    clock = clock or Clock()
     return QueryCache(
-        backend,
+        CacheConnection(backend, longest_wait=20, monotonic=clock),
         server="s",
         namespace=namespace,
-        tables=TableIndex(SCHEMAS),
+        tags=TableTags(SCHEMAS),
         ttl=60,
-        entry_limit=100_000,
-        monotonic=clock or Clock(),
+        entry_limit=entry_limit,
+        expected=expected,
+        monotonic=clock,
     )
 
 
@@ -87,40 +114,40 @@ def write(cache: QueryCache, *batch: dict[str, Any]) -> None:
 
 def test_a_second_asker_gets_the_rows_without_asking_the_server() -> None:
     backend, server = MemoryBackend(), Server()
-    first = make_cache(backend).rows("select id from Task", None, 0, server)
-    assert first == make_cache(backend).rows("select id from Task", None, 0, server)
+    first = ask(make_cache(backend), "select id from Task", server)
+    assert first == ask(make_cache(backend), "select id from Task", server)
     assert server.asked == 1
 
 
 def test_other_limits_are_other_questions() -> None:
     cache, server = make_cache(MemoryBackend()), Server()
-    cache.rows("select id from Task", None, 0, server)
-    cache.rows("select id from Task", 1, 0, server)
-    cache.rows("select id from Task", None, 1, server)
+    ask(cache, "select id from Task", server)
+    ask(cache, "select id from Task offset 0 limit 1", server)
+    ask(cache, "select id from Task offset 1 limit 500", server)
     assert server.asked == 3
 
 
 def test_an_empty_answer_is_an_answer() -> None:
     cache = make_cache(MemoryBackend())
-    assert cache.rows("select id from Task", None, 0, lambda: []) == []
-    assert cache.rows("select id from Task", None, 0, lambda: pytest.fail("asked again")) == []
+    assert ask(cache, "select id from Task", lambda: []) == []
+    assert ask(cache, "select id from Task", lambda: pytest.fail("asked again")) == []
 
 
 def test_sessions_of_other_namespaces_share_nothing() -> None:
     backend, server = MemoryBackend(), Server()
-    make_cache(backend, namespace="a").rows("select id from Task", None, 0, server)
-    make_cache(backend, namespace="b").rows("select id from Task", None, 0, server)
+    ask(make_cache(backend, namespace="a"), "select id from Task", server)
+    ask(make_cache(backend, namespace="b"), "select id from Task", server)
     assert server.asked == 2
 
 
 def test_clearing_a_namespace_leaves_the_others() -> None:
     backend, server = MemoryBackend(), Server()
     mine, other = make_cache(backend, namespace="a"), make_cache(backend, namespace="b")
-    mine.rows("select id from Task", None, 0, server)
-    other.rows("select id from Task", None, 0, server)
+    ask(mine, "select id from Task", server)
+    ask(other, "select id from Task", server)
     mine.clear()
-    mine.rows("select id from Task", None, 0, server)
-    other.rows("select id from Task", None, 0, server)
+    ask(mine, "select id from Task", server)
+    ask(other, "select id from Task", server)
     assert server.asked == 3
 
 
@@ -159,9 +186,9 @@ def test_clearing_a_namespace_leaves_the_others() -> None:
 )
 def test_a_commit_invalidates_what_it_touches(expression: str, change: dict[str, Any], asked_again: bool) -> None:
     cache, server = make_cache(MemoryBackend()), Server()
-    cache.rows(expression, None, 0, server)
+    ask(cache, expression, server)
     write(cache, change)
-    cache.rows(expression, None, 0, server)
+    ask(cache, expression, server)
     assert server.asked == (2 if asked_again else 1)
 
 
@@ -173,54 +200,53 @@ def test_an_answer_that_a_commit_overtook_is_returned_but_not_kept() -> None:
         write(cache, {"action": "create", "entity_type": "Task"})
         return rows
 
-    assert len(cache.rows("select id from Task", None, 0, overtaken)) == 1
-    assert cache.last_stamps is None
-    cache.rows("select id from Task", None, 0, server)
+    assert len(ask(cache, "select id from Task", overtaken)) == 1
+    assert cache.last_receipt is None
+    ask(cache, "select id from Task", server)
     assert server.asked == 2
 
 
 def test_a_failed_write_invalidates_too() -> None:
     cache, server = make_cache(MemoryBackend()), Server()
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     with pytest.raises(OSError), cache.writing([{"action": "create", "entity_type": "Task"}]):
         raise OSError("reply lost")
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     assert server.asked == 2
 
 
 def test_expiring_values_are_never_stored() -> None:
     cache, server = make_cache(MemoryBackend()), Server()
-    cache.rows("select thumbnail_url from AssetVersion", None, 0, server)
-    cache.rows("select thumbnail_url from AssetVersion", None, 0, server)
+    ask(cache, "select thumbnail_url from AssetVersion", server)
+    ask(cache, "select thumbnail_url from AssetVersion", server)
     assert server.asked == 2
 
 
-def test_a_result_beyond_the_limit_is_not_stored() -> None:
-    import random
+def test_an_answer_beyond_the_limit_is_not_stored_and_nobody_waits_for_it() -> None:
+    backend = MemoryBackend()
+    cache, asked = make_cache(backend, entry_limit=1000), []
 
-    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=300_000))
-    cache = make_cache(MemoryBackend())
-    asked = []
+    def large() -> list[str]:
+        asked.append(make_cache(backend).connection)
+        return ["x" * 1000]
 
-    def ask() -> list[Any]:
-        asked.append(1)
-        return [noise]
-
-    cache.rows("select id from Task", None, 0, ask)
-    cache.rows("select id from Task", None, 0, ask)
+    assert ask(cache, "select id from Task", large) == ["x" * 1000]
+    assert ask(cache, "select id from Task", large) == ["x" * 1000]
     assert len(asked) == 2
+    assert cache.statistics.waits == 0
 
 
-def test_garbage_under_our_key_is_a_miss() -> None:
+@pytest.mark.parametrize(
+    "garbage", [b"", b"tp1", b"tz1abcdnot zlib", b"xwhat", b'tp1....{"no": "list"}', pack("{}", 9)]
+)
+def test_garbage_under_our_key_is_a_miss_and_replaced(garbage: bytes) -> None:
     backend, server = MemoryBackend(), Server()
     cache = make_cache(backend)
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     for key, (entry, expires) in list(backend._entries.items()):
-        for garbage in (b"", b"j{", b"znot zlib", b"xwhat", b'j{"no": "list"}'):
-            backend._entries[key] = (type(entry)(garbage, entry.stamps), expires)
-            asked = server.asked
-            cache.rows("select id from Task", None, 0, server)
-            assert server.asked == asked + 1
+        backend._entries[key] = (replace(entry, payload=garbage), expires)
+    assert ask(cache, "select id from Task", server)[0]["id"] == "2"
+    assert ask(cache, "select id from Task", server)[0]["id"] == "2"
 
 
 def test_without_redis_queries_are_answered_by_the_server_with_one_warning_a_minute(
@@ -230,12 +256,12 @@ def test_without_redis_queries_are_answered_by_the_server_with_one_warning_a_min
     cache = make_cache(BrokenBackend(), clock=clock)
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
         for _ in range(30):
-            cache.rows("select id from Task", None, 0, server)
+            ask(cache, "select id from Task", server)
             clock.now += 1
     assert server.asked == 30
     assert len(caplog.records) == 1
     clock.now += 60
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     assert len(caplog.records) == 2
 
 
@@ -244,30 +270,26 @@ def test_what_could_not_be_invalidated_is_made_up_for_before_the_next_answer() -
     backend = BrokenBackend()
     backend.broken = False
     cache = make_cache(backend, clock=clock)
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     backend.broken = True
     write(cache, {"action": "create", "entity_type": "Task"})
     backend.broken = False
     clock.now += 60
-    cache.rows("select id from Task", None, 0, server)
+    ask(cache, "select id from Task", server)
     assert server.asked == 2
 
 
 def test_where_nobody_spoke_of_redis_a_commit_does_not_warn_that_there_is_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    cache = QueryCache(
-        BrokenBackend(), server="s", namespace="n", tables=TableIndex(SCHEMAS), ttl=60, entry_limit=1000, expected=False
-    )
+    cache = make_cache(BrokenBackend(), expected=False)
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
         write(cache, {"action": "create", "entity_type": "Task"})
     assert caplog.records == []
     caplog.clear()
-    cache = QueryCache(
-        BrokenBackend(), server="s", namespace="n", tables=TableIndex(SCHEMAS), ttl=60, entry_limit=1000, expected=False
-    )
+    cache = make_cache(BrokenBackend(), expected=False)
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
-        cache.rows("select id from Task", None, 0, list)
+        ask(cache, "select id from Task", list)
     assert len(caplog.records) == 1
 
 
@@ -275,13 +297,13 @@ def test_an_invalidation_is_tried_even_if_redis_did_not_answer_a_moment_ago() ->
     backend, server, clock = BrokenBackend(), Server(), Clock()
     backend.broken = False
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
-    reader.rows("select id from Task", None, 0, server)
+    ask(reader, "select id from Task", server)
     backend.broken = True
-    writer.rows("select id from Status", None, 0, server)
+    ask(writer, "select id from Status", server)
     backend.broken = False
     write(writer, {"action": "create", "entity_type": "Task"})
     asked = server.asked
-    reader.rows("select id from Task", None, 0, server)
+    ask(reader, "select id from Task", server)
     assert server.asked == asked + 1
 
 
@@ -289,12 +311,159 @@ def test_what_could_not_be_invalidated_is_made_up_for_when_the_session_is_closed
     backend, server, clock = BrokenBackend(), Server(), Clock()
     backend.broken = False
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
-    reader.rows("select id from Task", None, 0, server)
+    ask(reader, "select id from Task", server)
     backend.broken = True
     write(writer, {"action": "create", "entity_type": "Task"})
     writer.settle()
     backend.broken = False
     writer.settle()
     asked = server.asked
-    reader.rows("select id from Task", None, 0, server)
+    ask(reader, "select id from Task", server)
     assert server.asked == asked + 1
+
+
+def test_who_welcomes_staleness_gets_an_answer_that_a_commit_made_old_for_as_long_as_asked() -> None:
+    clock, server = Clock(), Server()
+    backend = MemoryBackend(clock)
+    reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    ask(reader, "select id from Task", server)
+    clock.now += 5
+    write(writer, {"action": "create", "entity_type": "Task"})
+    ask(reader, "select id from Task", server, max_stale=10.0)
+    assert server.asked == 1
+    clock.now += 6
+    ask(reader, "select id from Task", server, max_stale=10.0)
+    assert server.asked == 2
+
+
+def test_who_welcomes_staleness_still_sees_its_own_commits() -> None:
+    clock, server = Clock(), Server()
+    cache = make_cache(MemoryBackend(clock), clock=clock)
+    ask(cache, "select id from Task", server)
+    clock.now += 5
+    write(cache, {"action": "create", "entity_type": "Task"})
+    clock.now += 1
+    ask(cache, "select id from Task", server, max_stale=100.0)
+    assert server.asked == 2
+
+
+def test_a_cleared_namespace_is_out_of_reach_however_much_staleness_is_welcome() -> None:
+    clock, server = Clock(), Server()
+    cache = make_cache(MemoryBackend(clock), clock=clock)
+    ask(cache, "select id from Task", server)
+    cache.clear()
+    ask(cache, "select id from Task", server, max_stale=100.0)
+    assert server.asked == 2
+
+
+def test_a_receipt_is_confirmed_while_the_answer_is_true_or_staleness_is_welcome() -> None:
+    clock, server = Clock(), Server()
+    backend = MemoryBackend(clock)
+    cache, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    with cache.reading():
+        ask(cache, "select id from Task", server)
+    receipt = cache.last_receipt
+    assert receipt is not None
+    assert cache.confirm(receipt)
+    clock.now += 5
+    write(writer, {"action": "create", "entity_type": "Task"})
+    assert not cache.confirm(receipt)
+    assert cache.confirm(receipt, max_stale=10.0)
+    clock.now += 6
+    assert not cache.confirm(receipt, max_stale=10.0)
+    writer.clear()
+    assert not cache.confirm(receipt, max_stale=100.0)
+    assert cache.statistics.confirmed == 2
+
+
+def test_a_result_whose_pages_saw_different_states_cannot_be_confirmed_later() -> None:
+    cache, server = make_cache(MemoryBackend()), Server()
+    with cache.reading():
+        ask(cache, "select id from Task offset 0 limit 500", server)
+        ask(cache, "select id from Task offset 500 limit 500", server)
+    assert cache.last_receipt is not None
+    with cache.reading():
+        ask(cache, "select id from Task offset 0 limit 500", server)
+        write(cache, {"action": "create", "entity_type": "Task"})
+        ask(cache, "select id from Task offset 500 limit 500", server)
+    assert cache.last_receipt is None
+
+
+def test_an_error_of_the_server_passes_through_and_the_next_one_asks() -> None:
+    cache, server = make_cache(MemoryBackend()), Server()
+
+    def failing() -> Any:
+        raise OSError("ftrack is away")
+
+    with pytest.raises(OSError, match="ftrack is away"):
+        ask(cache, "select id from Task", failing)
+    ask(cache, "select id from Task", server)
+    assert cache.statistics.waits == 0
+    ask(cache, "select id from Task", server)
+    assert server.asked == 1
+
+
+def test_an_answer_whose_text_is_not_known_is_returned_and_the_next_one_asks() -> None:
+    cache, server = make_cache(MemoryBackend()), Server()
+    assert cache.answer("select id from Task", lambda: Answer([1], None), _rows) == [1]
+    ask(cache, "select id from Task", server)
+    assert server.asked == 1
+
+
+def test_statistics_tell_hits_misses_and_bytes_of_the_session_the_process_and_the_farm() -> None:
+    backend, server = MemoryBackend(), Server()
+    mine, other = make_cache(backend), make_cache(backend)
+    ask(mine, "select id from Task", server)
+    ask(other, "select id from Task", server)
+    ask(other, "select id from Task", server)
+    assert (mine.statistics.hits, mine.statistics.misses, mine.statistics.stored) == (0, 1, 1)
+    assert (other.statistics.hits, other.statistics.misses) == (2, 0)
+    assert other.statistics.bytes_read == 2 * mine.statistics.bytes_stored > 0
+    assert other.connection.statistics.hits == 2
+    other.settle()
+    farm = mine.farm_statistics()
+    assert (farm.hits, farm.misses) == (2, 1)
+    assert farm.hit_rate == pytest.approx(2 / 3)
+
+
+def test_the_farm_is_told_of_the_statistics_every_few_seconds() -> None:
+    clock, server = Clock(), Server()
+    backend = MemoryBackend(clock)
+    cache = make_cache(backend, clock=clock)
+    ask(cache, "select id from Task", server)
+    assert backend.counts("s") == {}
+    clock.now += 6
+    ask(cache, "select id from Task", server)
+    assert backend.counts("s")["hits"] == 1
+
+
+class FullBackend(MemoryBackend):
+    def look(self, look: Look) -> Outcome:
+        found = super().look(look)
+        return Alone("OOM command not allowed") if isinstance(found, Lead) else found
+
+
+def test_a_full_redis_takes_nothing_and_is_complained_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock, server = Clock(), Server()
+    cache = make_cache(FullBackend(), clock=clock)
+    with caplog.at_level(logging.WARNING, "trackteroid.cache"):
+        for _ in range(3):
+            ask(cache, "select id from Task", server)
+    assert server.asked == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "The query cache takes nothing: OOM command not allowed. Queries are answered by ftrack meanwhile."
+    ]
+
+
+def test_after_a_pause_one_asker_tries_redis_and_the_others_follow_when_it_answers() -> None:
+    clock, server = Clock(), Server()
+    backend = BrokenBackend(clock)
+    cache = make_cache(backend, clock=clock)
+    ask(cache, "select id from Task", server)
+    backend.broken = False
+    ask(cache, "select id from Task", server)
+    assert cache.statistics.unavailable == 2
+    clock.now += 6
+    ask(cache, "select id from Task", server)
+    ask(cache, "select id from Task", server)
+    assert (server.asked, cache.statistics.hits) == (3, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
 
 import pytest
 
@@ -16,11 +15,11 @@ class Result:
 
 class Stamped:
     def __init__(self) -> None:
-        self.last_stamps: Mapping[str, str] | None = {"Task": "1"}
+        self.last_receipt: object | None = "receipt"
         self.valid = True
 
-    def confirm(self, stamps: Mapping[str, str]) -> bool:
-        return self.valid
+    def confirm(self, receipt: object, max_stale: float = 0.0) -> bool:
+        return self.valid and receipt is not None
 
 
 def test_nothing_is_reused_unless_asked_for() -> None:
@@ -79,7 +78,7 @@ def test_switching_inside_a_block_holds_until_it_ends() -> None:
 
 def test_a_shared_result_is_reused_only_while_it_is_confirmed() -> None:
     results, stamped, result = ReusedResults(), Stamped(), Result()
-    with results.reusing(Sharing(lambda: stamped, None)):
+    with results.reusing(Sharing(lambda: stamped)):
         results.put(["key"], result)
         assert results.get("key") is result
         stamped.valid = False
@@ -88,8 +87,8 @@ def test_a_shared_result_is_reused_only_while_it_is_confirmed() -> None:
 
 def test_a_shared_result_that_could_not_be_stored_is_never_reused() -> None:
     results, stamped, result = ReusedResults(), Stamped(), Result()
-    stamped.last_stamps = None
-    with results.reusing(Sharing(lambda: stamped, None)):
+    stamped.last_receipt = None
+    with results.reusing(Sharing(lambda: stamped)):
         results.put(["key"], result)
         assert results.get("key") is None
 
@@ -107,3 +106,24 @@ def test_clearing_forgets_everything() -> None:
         results.put(["key"], result)
         results.clear()
         assert results.get("key") is None
+
+
+def test_no_more_results_are_held_than_allowed_and_the_least_recently_used_goes_first() -> None:
+    results = ReusedResults(most=2)
+    with results.reusing(None):
+        for name in ("first", "second"):
+            results.put([name], Result())
+        assert results.get("first") is not None
+        results.put(["third"], Result())
+        gc.collect()
+        assert results.get("second") is None
+        assert results.get("first") is not None
+        assert results.get("third") is not None
+
+
+def test_what_has_to_ask_the_server_shares_nothing_in_its_thread() -> None:
+    results, sharing = ReusedResults(), Sharing(Stamped)
+    with results.reusing(sharing):
+        with results.asking_server():
+            assert results.sharing is None
+        assert results.sharing is sharing

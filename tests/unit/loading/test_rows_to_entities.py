@@ -171,10 +171,23 @@ def test_an_unknown_entity_type_raises_the_clients_error_and_loads_nothing(pair:
 def test_the_same_rows_from_the_shared_cache_become_the_same_entities(pair: Pair) -> None:
     text = "select name, children.name, metadata, status.name, created_at from Shot"
     pair.query(text)
-    rows = pair.ours._query_rows(f"{text} offset 0 limit 500")[0]
+    kept = pair.ours._ask_and_keep(f"{text} offset 0 limit 500", None).text
+    assert kept is not None
     cached = list(pair.ours._local_cache._cache)
     pair.ours._local_cache.clear()
     pair.ours._configure_locations()
-    pair.ours._merge_rows(rows)
+    assert pair.ours._read_kept(kept) is not None
     assert list(pair.ours._local_cache._cache) == cached
     pair.check("from rows")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "", "{}", "[]", "[1]", "[{}]", "null", '[{"data": [1], "metadata": {}}]', '[{"data": [], "metadata": 1}]',
+        '[{"data": {}, "metadata": {}}]', '[{"data": [{"__entity_type__": "Nonsense"}], "metadata": {}}]',
+        '[{"data": [], "metadata": {"next": {"offset": "x"}}}]',
+    ],
+)  # fmt: skip
+def test_what_is_no_page_is_not_taken_for_one(pair: Pair, garbage: str) -> None:
+    assert pair.ours._read_kept(garbage) is None

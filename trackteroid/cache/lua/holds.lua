@@ -1,5 +1,3 @@
--- Return whether stamps are the current ones. KEYS[1] prefix of the tags' keys; ARGV[1] {tag: stamp} as JSON.
-for tag, stamp in pairs(cjson.decode(ARGV[1])) do
-  if redis.call('GET', KEYS[1] .. tag) ~= stamp then return 0 end
-end
-return 1
+-- Return whether stamps are the present ones and none is open. KEYS[1] prefix of the tags' keys; ARGV: now, stamps, tags.
+local all, _, sound = present(KEYS[1], 3, 0)
+return (sound and all == ARGV[2]) and 1 or 0

@@ -1,0 +1,122 @@
+"""What the sessions of a process share of a query cache: its backend, whether that answers, and who waits for what.
+
+One for each Redis: a cache that does not answer one session is not tried by the next one right away, threads of several
+sessions wait for one answer, and they use one pool of connections.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from trackteroid.cache.availability import UNAVAILABLE, Availability
+from trackteroid.cache.backends import CacheBackend
+from trackteroid.cache.single_flight import Leads, WaitingRoom
+from trackteroid.cache.statistics import CacheStatistics
+
+__all__ = ["CacheConnection", "connection_to"]
+
+# The process's share of the farm-wide statistics is added this often.
+REPORT_SECONDS = 5.0
+
+# A lead is at most so long: those who wait for a killed process get no answer for that time. It is renewed while its holder
+# lives, which must not fail on a machine that is merely busy.
+LONGEST_LEASE = 3.0
+
+
+class CacheConnection:
+    """One process's way to one cache.
+
+    Args:
+        backend: Where entries and stamps are.
+        longest_wait: Seconds that somebody waits for another's answer before asking for itself.
+        monotonic: Clock for pauses, waiting and reports.
+
+    Attributes:
+        statistics: What this process got out of the cache, all sessions together.
+    """
+
+    def __init__(
+        self, backend: CacheBackend, *, longest_wait: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.backend = backend
+        self.longest_wait = longest_wait
+        self.lease = min(LONGEST_LEASE, longest_wait)
+        self._monotonic = monotonic
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: in a forked child the parent's threads are gone, and its locks may be held by them."""
+        self.availability = Availability(self._monotonic)
+        self.waiting_room: WaitingRoom[Any] = WaitingRoom(self._monotonic)
+        self.leads = Leads(self.lease, self.longest_wait, self._monotonic)
+        self.statistics = CacheStatistics()
+        self._lock = threading.Lock()
+        self._unreported: dict[str, dict[str, int]] = {}
+        self._reported_at = self._monotonic()
+
+    def count(self, server: str, counts: Mapping[str, int]) -> None:
+        """Count something for a server; now and then the farm is told."""
+        self.statistics.add(**counts)
+        with self._lock:
+            unreported = self._unreported.setdefault(server, {})
+            for name, number in counts.items():
+                unreported[name] = unreported.get(name, 0) + number
+            due = self._monotonic() - self._reported_at >= REPORT_SECONDS
+        if due:
+            self.report(server)
+
+    def report(self, server: str) -> None:
+        """Add what has not been reported yet to the farm-wide statistics, if the cache answers."""
+        with self._lock:
+            counts = {name: number for name, number in self._unreported.pop(server, {}).items() if number}
+            self._reported_at = self._monotonic()
+        if not counts:
+            return
+
+        if self.availability.attempt(partial(self.backend.count, server, counts), quiet=True) is UNAVAILABLE:
+            with self._lock:
+                unreported = self._unreported.setdefault(server, {})
+                for name, number in counts.items():
+                    unreported[name] = unreported.get(name, 0) + number
+
+
+_state = {"lock": threading.Lock()}
+# Held by the sessions that use them.
+_connections: weakref.WeakValueDictionary[tuple[Any, ...], CacheConnection] = weakref.WeakValueDictionary()
+
+
+def connection_to(url: str, *, timeout: float, longest_wait: float) -> CacheConnection:
+    """Return this process's connection to the cache at `url`; nothing is sent yet.
+
+    Args:
+        url: The Redis.
+        timeout: Seconds that a look may take.
+        longest_wait: See `CacheConnection`.
+
+    Raises:
+        SettingsError: `url` is no Redis URL.
+    """
+    from trackteroid.cache.redis_backend import connect
+
+    key = (url, timeout, longest_wait)
+    with _state["lock"]:
+        connection = _connections.get(key)
+        if connection is None:
+            connection = _connections[key] = CacheConnection(connect(url, timeout), longest_wait=longest_wait)
+        return connection
+
+
+def _begin_all() -> None:
+    _state["lock"] = threading.Lock()
+    for connection in list(_connections.values()):
+        connection.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_all)

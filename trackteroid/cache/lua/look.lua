@@ -1,0 +1,39 @@
+-- Return a valid answer, or the lead, or that somebody else has it: one round trip.
+-- KEYS[1] entry, KEYS[2] flight, KEYS[3] prefix of the tags' keys.
+-- ARGV: now, token, milliseconds of the lead, a new stamp, seconds it lives, microseconds of staleness that are welcome,
+-- since when the asker has waited (microseconds, empty: not yet), how many of the tags are hard, tags (hard ones first).
+local now, hard = clock(), tonumber(ARGV[8])
+local all, head, sound, sound_head, names, stamps = present(KEYS[3], 9, hard)
+
+local function found(payload, of, asked_at, valid) return {'found', payload, of, text(now - asked_at), valid} end
+local function begins(of) return sound_head and string.sub(of, 1, #head) == head end
+
+local entry = fields(KEYS[1], 'payload', 'stamps', 'asked_at')
+local asked_at = entry[1] and entry[2] and tonumber(entry[3] or '')
+if asked_at then
+  if sound and entry[2] == all then return found(entry[1], entry[2], asked_at, 1) end
+  if now - asked_at < tonumber(ARGV[6]) and begins(entry[2]) then return found(entry[1], entry[2], asked_at, 0) end
+end
+
+local flight = fields(KEYS[2], 'holder', 'asked_at', 'payload', 'stamps', 'waited', 'alone')
+if flight[6] then return {'alone', 'large'} end
+if flight[3] and ARGV[7] ~= '' and tonumber(flight[2]) > tonumber(ARGV[7]) and begins(flight[4]) then
+  return found(flight[3], flight[4], tonumber(flight[2]), 0)
+end
+if flight[1] and flight[1] ~= ARGV[2] then
+  if not flight[5] then redis.pcall('HSET', KEYS[2], 'waited', '1') end
+  return {'busy', text(now)}
+end
+
+-- The lead. A Redis that is full refuses the first write of a script, and only that: it must be the one that takes room.
+local taken = redis.pcall('HSET', KEYS[2], 'holder', ARGV[2], 'asked_at', text(now))
+if type(taken) == 'table' and taken.err then return {'alone', taken.err} end
+redis.call('HDEL', KEYS[2], 'payload', 'stamps', 'waited', 'alone')
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+for i = 1, #names do
+  if stamps[i] == ' ' then
+    redis.call('SET', names[i], ARGV[4], 'EX', ARGV[5])
+    stamps[i] = ARGV[4] .. ' '
+  end
+end
+return {'lead', text(now), table.concat(stamps)}
