@@ -8,10 +8,12 @@ as sent), `sent` (marked; the request leaves next), `answered` (the server has a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
-from trackteroid.commits.classification import Verdict, VerdictKind, classify
+from trackteroid.commits.classification import Verdict, VerdictKind, classify, is_refusal
+from trackteroid.commits.commit import Commit
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.lease import LeaseKeeper
 from trackteroid.commits.ledger import Claim, Doubt, Ledger
@@ -19,18 +21,21 @@ from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
-from trackteroid.commits.server import WarmServer
+from trackteroid.commits.senders import Senders, in_whose_name, refused_name
+from trackteroid.commits.server import Server, WarmServer
 from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.signing import unseal_checked
 from trackteroid.commits.state import CommitState
+from trackteroid.commits.together import Part, result_of_part
 from trackteroid.commits.verdicts import Outcome, Verdicts
-from trackteroid.commits.work import Work
+from trackteroid.commits.work import Existing, Work
 from trackteroid.errors import (
     BadInputError,
     LeaseLostError,
     LedgerDataError,
     LedgerError,
     LedgerUnavailableError,
+    RecordingError,
     RecordingRefusedError,
     ServerCallError,
     SessionClosedError,
@@ -41,8 +46,8 @@ __all__ = ["Attempt", "Observer"]
 
 logger = logging.getLogger(__name__)
 
-#: A connection older than this is made anew before a verdict that is for good, seconds.
-STALE_SESSION = 60.0
+#: Before a verdict that is for good and that the server gave, a connection older than this is made anew, seconds.
+FRESH_SESSION = 5.0
 
 Observer = Callable[[str, Claim], None]
 
@@ -59,6 +64,7 @@ class Attempt:
         monotonic: Clock for durations.
         random: Source of [0, 1) for jitter.
         started: On that clock, right before the claim.
+        senders: What this process knows of users.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Attempt:
         monotonic: Callable[[], float],
         random: Callable[[], float],
         started: float,
+        senders: Senders,
     ) -> None:
         self._claim = claim
         self._ledger = ledger
@@ -79,6 +86,11 @@ class Attempt:
         self._policy = policy
         self._on_step = on_step
         self._monotonic = monotonic
+        self._started = started
+        self._senders = senders
+        # What is committed: the claimed one and its companions, and their recordings, in one order.
+        self._commits: list[Commit] = [claim.commit]
+        self._parts: list[Part] = []
         self._verdicts = Verdicts(ledger, claim, policy.retry, random=random, started=started, monotonic=monotonic)
         self._work: Work | None = None
         # Whether this attempt's request has left: from then on a failure of ours proves nothing.
@@ -102,7 +114,8 @@ class Attempt:
                 monotonic=self._monotonic,
             ) as lease:
                 found = self._try(lease)
-            outcome = self._verdicts.record(found, told=isinstance(self._error, ServerCallError))
+            told = isinstance(self._error, ServerCallError)
+            outcome = self._verdicts.record(found, told=told, companions=self._results_of_companions(found))
             self._step("finished")
             return outcome
         except LeaseLostError as error:
@@ -127,13 +140,18 @@ class Attempt:
             and found.kind is VerdictKind.PERMANENT
             and found.doubt is Doubt.NONE
             and self._work is not None
-            and self._server.is_older_than(STALE_SESSION)
+            and self._server.was_opened_before(self._started - self._freshness())
         ):
             # Before a verdict that is for good: rights, schema and login as they are now, not as they were this morning.
             self._server.discard()
             self._sent = False
             found = self._try_once(lease)
         return found
+
+    def _freshness(self) -> float:
+        # What we refuse by the schema that a connection has brought along is asked anew, however young that is. What the server
+        # refuses it has looked at just now; only the login may be old.
+        return FRESH_SESSION if isinstance(self._error, ServerCallError) else 0.0
 
     def _try_once(self, lease: LeaseKeeper) -> CommitResult | Verdict:
         self._error = None
@@ -148,23 +166,18 @@ class Attempt:
             return self._judge(error)
 
     def _commit(self, lease: LeaseKeeper) -> CommitResult | Verdict:
-        recording = self._read()
+        parts = self._parts = self._read_all()
         try:
             server = self._server.get()
             # A lazy session connects here.
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
-        refuse_forbidden(recording, session=server)
-        work = self._work = Work(
-            server,
-            schemas,
-            recording,
-            timeout=self._request_seconds(),
-            overtaken=self._claim.overtaken,
-            release=self._claim.commit.release,
-        )
-        if self._claim.commit.uncertain_until is not None or self._claim.commit.facts.recovered:
+        for part, commit in zip(parts, self._commits, strict=True):
+            with self._blamed_on(commit):
+                refuse_forbidden(part.recording, session=server)
+        work = self._work = Work(server, schemas, *parts, timeout=self._request_seconds())
+        if any(commit.uncertain_until is not None or commit.facts.recovered for commit in self._commits):
             work.reconcile()
         if not work.to_send:
             return work.result([])
@@ -172,6 +185,32 @@ class Attempt:
         work.examine(version_policy=self._policy.version_policy, conflict_policy=self._policy.conflict_policy)
         if not work.to_send:
             return work.result([])
+        return self._send(lease, server, work)
+
+    def _send(self, lease: LeaseKeeper, server: Server, work: Work) -> CommitResult:
+        user = in_whose_name(work.parts)
+        if user is not None and not self._senders.may_try(user):
+            work.note(_refused(user))
+            user = None
+        looked = False
+        while True:
+            if user is None:
+                work.stamp(lambda name: self._senders.find(server, name, timeout=self._request_seconds()))
+            try:
+                return self._send_once(lease, work, user)
+            except ServerCallError as error:
+                if user is not None and refused_name(error):
+                    self._senders.refuse(user)
+                    work.note(_refused(user))
+                    user = None
+                elif not looked and is_refusal(error) and work.leave_out_deleted():
+                    looked = True
+                    if not work.to_send:
+                        return work.result([])
+                else:
+                    raise
+
+    def _send_once(self, lease: LeaseKeeper, work: Work, user: str | None) -> CommitResult:
         self._step("before_sent")
         deadline = lease.send_within(self._request_seconds())
         self._step("sent")
@@ -181,18 +220,41 @@ class Attempt:
         if left <= 0:
             raise LeaseLostError(f"This machine stood still while it was about to send {self._claim.commit.id}.")
         self._sent = True
-        result = work.send(timeout=left)
+        result = work.send(timeout=left, as_user=user)
         self._step("answered")
         return result
 
-    def _read(self) -> Recording:
-        payload = self._claim.payload
+    def _read_all(self) -> list[Part]:
+        claim = self._claim
+        claimed = [(claim.commit, claim.payload, claim.overtaken)]
+        claimed += [(each.commit, each.payload, each.overtaken) for each in claim.companions]
+        # In the order in which they were recorded, as far as that is known: of two values of one attribute the later one counts.
+        claimed.sort(key=lambda each: each[0].facts.recorded_at or "")
+        self._commits = [commit for commit, _, _ in claimed]
+        parts = []
+        for commit, payload, overtaken in claimed:
+            with self._blamed_on(commit):
+                parts.append(Part(recording=self._read(commit, payload), overtaken=overtaken, release=commit.release))
+        return parts
+
+    @contextmanager
+    def _blamed_on(self, commit: Commit) -> Iterator[None]:
+        try:
+            yield
+        except (LedgerDataError, RecordingError) as error:
+            if commit.id == self._claim.commit.id:
+                raise
+            raise type(error)(
+                f"Commit {commit.id}, which has to be committed in one batch with this one: {error}"
+            ) from error
+
+    def _read(self, commit: Commit, payload: bytes | None) -> Recording:
         if payload is None:
             raise LedgerDataError("The ledger has lost the recording of this commit (does its Redis evict?).")
         payload = unseal_checked(
             payload,
             keys=self._policy.signing_keys,
-            commit_id=self._claim.commit.id,
+            commit_id=commit.id,
             server_url=self._ledger.server_url,
         )
         recording = Recording.from_payload(decompress(payload, limit=self._policy.payload_limit))
@@ -206,6 +268,15 @@ class Attempt:
                     f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}."
                 )
         return recording
+
+    def _results_of_companions(self, found: CommitResult | Verdict) -> dict[str, CommitResult]:
+        if isinstance(found, Verdict) or len(self._parts) == 1:
+            return {}
+        parts = {commit.id: part for commit, part in zip(self._commits, self._parts, strict=True)}
+        return {
+            name: result_of_part(found, part, [other for other in parts if other != name])
+            for name, part in parts.items()
+        }
 
     def _no_server(self, error: Exception) -> Verdict:
         # Nothing of this commit has been looked at, so nothing it can be blamed for: whatever is wrong is around us.
@@ -226,9 +297,10 @@ class Attempt:
         try:
             # A clash with what the batch creates may be a clash with itself: an earlier commit of which nobody knows any more.
             if self._work.refused_as_duplicate(error):
-                if self._work.all_created():
+                existing = self._work.existing()
+                if existing is Existing.ALL:
                     return self._work.result([])
-                if self._work.partly_created() and self._claim.commit.uncertain_until is None:
+                if existing is Existing.SOME and self._claim.commit.uncertain_until is None:
                     # Half of it is there: the next attempt reconciles. (This one's mark in the ledger makes it.)
                     return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
             if verdict.doubt is Doubt.SETTLED and self._verdicts.is_final(verdict):
@@ -254,6 +326,10 @@ class Attempt:
     def _step(self, name: str) -> None:
         if self._on_step is not None:
             self._on_step(name, self._claim)
+
+
+def _refused(user: str) -> str:
+    return f"It was sent in the name of the workers' user, as ftrack does not accept their key for {user}."
 
 
 def _connection_is_bad(error: Exception, verdict: Verdict) -> bool:

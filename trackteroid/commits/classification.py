@@ -22,7 +22,7 @@ from trackteroid.errors import (
     SessionClosedError,
 )
 
-__all__ = ["TABLE", "Row", "Verdict", "VerdictKind", "classify", "signature"]
+__all__ = ["TABLE", "Row", "Verdict", "VerdictKind", "classify", "is_refusal", "signature"]
 
 
 class VerdictKind(str, Enum):
@@ -107,6 +107,9 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 
+# The same for a value that must be there.
+_NULL = re.compile(r"not be null|cannot be null|null value in column|not null constraint", re.IGNORECASE)
+
 
 def _maintenance(error: ServerCallError) -> bool:
     return error.kind in {"not_json", "http"} and bool(_MAINTENANCE.search(error.content or ""))
@@ -119,6 +122,15 @@ def _credentials(error: ServerCallError) -> bool:
         return True
     # 403 with an error object is about one operation (PermissionError); without one it is about us.
     return error.status == 401 or (error.status == 403 and error.exception is None)
+
+
+def is_refusal(error: ServerCallError) -> bool:
+    """Whether the server has looked at a batch and certainly applied nothing of it, for a reason that lies in the batch."""
+    return error.kind == "error_object" and not error.maybe_applied and not _credentials(error)
+
+
+def _null(error: ServerCallError) -> bool:
+    return error.exception in {"IntegrityError", "ValidationError"} and bool(_NULL.search(error.content or ""))
 
 
 def _missing_reference(error: ServerCallError) -> bool:
@@ -155,6 +167,12 @@ TABLE: tuple[Row, ...] = (
         fits=_kind("not_json"),
         kind=VerdictKind.TRANSIENT,
         advice="Something between us and ftrack answered; it is tried again.",
+    ),
+    Row(
+        name="missing value",
+        fits=_null,
+        kind=VerdictKind.PERMANENT,
+        advice="A value that the server requires is not there; record again with it.",
     ),
     Row(
         name="missing reference",

@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 
 from trackteroid.commits.attempt import Attempt, Observer
+from trackteroid.commits.classification import is_refusal
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
+from trackteroid.commits.senders import Senders
 from trackteroid.commits.server import Server, WarmServer
+from trackteroid.commits.together import Part
 from trackteroid.commits.verdicts import Outcome
-from trackteroid.commits.work import Work
+from trackteroid.commits.work import Existing, Work
 from trackteroid.errors import ServerCallError
 from trackteroid.operations.recording import Recording
 
@@ -54,13 +57,14 @@ class Committer:
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self._server = server if isinstance(server, WarmServer) else WarmServer(lambda: server)
+        self._server = server if isinstance(server, WarmServer) else WarmServer(lambda: server, monotonic=monotonic)
         self._ledger = ledger
         self._owner = owner or worker_name()
         self._policy = policy or CommitterPolicy()
         self._on_step = on_step
         self._monotonic = monotonic
         self._random = random
+        self._senders = Senders(monotonic=monotonic)
 
     def commit_next(self) -> Outcome | None:
         """Take the next due commit and try it once; None if none is due.
@@ -81,6 +85,7 @@ class Committer:
             monotonic=self._monotonic,
             random=self._random,
             started=started,
+            senders=self._senders,
         )
         return attempt.run()
 
@@ -110,22 +115,26 @@ def commit_now(server: Server, recording: Recording) -> CommitResult:
         recording: What was recorded.
 
     Raises:
-        RecordingRefusedError: The server does not know a recorded type or attribute; nothing was sent.
+        RecordingRefusedError: The server does not know a recorded type or attribute, or what is to be updated has been deleted;
+            nothing was sent.
         ServerCallError: The server refused, or gave no usable answer; `maybe_applied` says whether it may have been
             applied. Calling again is safe for what the recording creates.
     """
-    work = Work(server, Schemas(server.schemas), recording)
+    work = Work(server, Schemas(server.schemas), Part(recording=recording))
     if not work.to_send:
         return work.result([])
     work.validate()
-    if work.all_created():
+    existing = work.existing()
+    if existing is Existing.ALL:
         return work.result([])
-    if work.partly_created():
+    if existing is Existing.SOME:
         work.reconcile()
     work.examine()
     try:
         return work.send(timeout=None)
     except ServerCallError as error:
-        if work.refused_as_duplicate(error) and work.all_created():
+        if work.refused_as_duplicate(error) and work.existing() is Existing.ALL:
             return work.result([])
+        if is_refusal(error) and work.leave_out_deleted():
+            return work.send(timeout=None)
         raise

@@ -136,7 +136,7 @@ class MemoryOrder:
         return False
 
     def _waiting_needs(self, commit_id: str) -> set[str]:
-        named = {need.commit_id for need in self.needs(self._rows[commit_id])}
+        named = {need.commit_id or "" for need in self.needs(self._rows[commit_id])}
         return {other for other in named if other in self._rows and self._rows[other].state is CommitState.WAITING}
 
     def _creators(self, entity: str, commit_id: str) -> Iterator[Commit]:

@@ -22,7 +22,7 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Order", "column", "entity_name", "order_of"]
+__all__ = ["Order", "column", "entities_in", "entity_name", "order_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class Order:
         written: (entity, attribute) that it sets on entities it does not create; the last one recorded wins.
         changed: (entity, attribute) of collections it adds to or removes from: in order, but none makes another void.
         deleted: Entities it deletes and does not create.
-        assets: Assets of which it creates versions.
+        assets: Assets of which it creates versions, and entities that it creates only if there are none like them.
         depends_on: Commits that must be committed before.
         recorded_at: When it was recorded, seconds since the epoch; None if it does not say.
     """
@@ -98,13 +98,15 @@ def order_of(recording: Recording, *, depends_on: Sequence[str] = ()) -> Order:
             elif isinstance(operation, DeleteOperation):
                 deleted[name] = None
         for attribute, value in _values(operation):
-            found = list(_entities_in(attribute, value))
+            found = list(entities_in(attribute, value))
             needed.update(dict.fromkeys(found))
             if operation.entity_type == "AssetVersion" and column(attribute) == "asset":
                 assets.update(dict.fromkeys(found))
     manifest = recording.manifest
     changed: dict[tuple[str, str], None] = {}
     if manifest is not None:
+        # Get-or-create is decided one at a time, like the numbers of versions.
+        assets.update(dict.fromkeys(name for ensure in manifest.ensures for name in _of_text(ensure.entity)))
         # A collection's former members may be gone; those added must be there, and they are among the references.
         needed.update(dict.fromkeys(name for text in manifest.referenced for name in _of_text(text)))
         pairs = ((name, column(delta.attribute)) for delta in manifest.deltas for name in _of_text(delta.entity))
@@ -133,7 +135,8 @@ def _values(operation: Operation) -> Iterable[tuple[str, Any]]:
     return ()
 
 
-def _entities_in(attribute: str, value: Any) -> Iterator[str]:
+def entities_in(attribute: str, value: Any) -> Iterator[str]:
+    """Yield the names of the entities that an attribute's value refers to."""
     if isinstance(value, str):
         # A foreign key, or a reference as the original library writes it.
         if attribute.endswith("_id"):

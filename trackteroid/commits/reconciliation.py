@@ -1,8 +1,7 @@
 """What is left to do of a batch that may have been applied: ask the server what is there, then decide. Deciding is pure.
 
-Rules: design section 5, "Uncertain attempts". ftrack applies a batch wholly or not at all; a server that stops
-    half-way has applied
-a first part of it. So of the creates that are missing those before one that exists were there and were removed since:
+Rules: design section 5, "Uncertain attempts". ftrack applies a batch wholly or not at all; a server that stops half-way has
+applied a first part of it. So of the creates that are missing those before one that exists were there and were removed since:
 they are not made again. Those after the last that exists are sent.
 """
 

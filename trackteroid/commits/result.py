@@ -69,6 +69,7 @@ class CommitResult:
         already_there: Whether nothing had to be sent.
         notes: What was left out, and why; for people.
         skipped: The values among that, and those that could not be checked.
+        sent_as: The user in whose name it was sent; None: the workers' own, or nothing was sent.
     """
 
     created: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class CommitResult:
     already_there: bool = False
     notes: Sequence[str] = ()
     skipped: Sequence[Skipped] = ()
+    sent_as: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -87,6 +89,7 @@ class CommitResult:
             "already_there": self.already_there,
             "notes": list(self.notes),
             "skipped": [each.as_dict() for each in self.skipped],
+            "sent_as": self.sent_as,
         }
 
 

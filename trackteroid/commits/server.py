@@ -23,16 +23,18 @@ class Server(Protocol):
     def schemas(self) -> Sequence[Mapping[str, Any]]:
         """The live schemas, as `query_schemas` returns them."""
 
-    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
-        """Send a batch of plain JSON operations; return the results. Raises `ServerCallError`."""
+    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None, as_user: str | None = None) -> list[Any]:
+        """Send a batch of plain JSON operations; return the results. Raises `ServerCallError`.
+
+        `as_user`: in the name of another user than the connection's own, which takes a global API key.
+        """
 
 
 class WarmServer:
     """One connection, made when it is first needed, kept, and made anew after trouble.
 
-    Scope: one process after its fork; a connection must not be shared with a parent. Connecting when the process
-        starts would get a
-    worker's child killed whenever ftrack is slow.
+    Scope: one process after its fork; a connection must not be shared with a parent. Connecting when the process starts would
+    get a worker's child killed whenever ftrack is slow.
 
     Args:
         open_server: Makes a connection.
@@ -60,9 +62,9 @@ class WarmServer:
             self._opened_at = self._monotonic()
         return self._server
 
-    def is_older_than(self, seconds: float) -> bool:
-        """Whether there is a connection, made more than so many seconds ago."""
-        return self._server is not None and self._monotonic() - self._opened_at > seconds
+    def was_opened_before(self, moment: float) -> bool:
+        """Whether there is a connection that was made before a moment of the clock."""
+        return self._server is not None and self._opened_at < moment
 
     def discard(self) -> None:
         """Close the connection; the next `get` makes another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from trackteroid.commits.classification import Verdict, VerdictKind, signature
@@ -68,19 +68,23 @@ class Verdicts:
         """Whether a verdict would end the commit."""
         return self._decision(verdict).delay is None
 
-    def record(self, found: CommitResult | Verdict, *, told: bool) -> Outcome:
+    def record(
+        self, found: CommitResult | Verdict, *, told: bool, companions: Mapping[str, CommitResult] | None = None
+    ) -> Outcome:
         """Tell the ledger.
 
         Args:
             found: How the attempt ended.
             told: Whether a verdict is what the server said, which may be the surroundings' fault.
+            companions: Of commits that were committed as one batch, this one among them, what each gets of the result, by id.
 
         Raises:
             LeaseLostError: Somebody else holds the commit by now.
             LedgerUnavailableError: The ledger cannot be reached.
         """
         if isinstance(found, CommitResult):
-            return self._committed(found)
+            results = dict(companions or {})
+            return self._committed(results.pop(self._claim.commit.id, found), results)
         decision = self._decision(found)
         mark = signature(found) if told and found.kind in (VerdictKind.PERMANENT, VerdictKind.UNKNOWN) else ""
         if decision.delay is None:
@@ -89,17 +93,19 @@ class Verdicts:
             return self._waiting(found, decision, decision.delay)
         return self._retrying(found, decision, decision.delay, mark)
 
-    def _committed(self, result: CommitResult) -> Outcome:
+    def _committed(self, result: CommitResult, others: Mapping[str, CommitResult]) -> Outcome:
         commit_id = self._claim.commit.id
-        if self._ledger.complete(self._claim, result=result.as_dict()):
+        companions = {name: each.as_dict() for name, each in others.items()}
+        if self._ledger.complete(self._claim, result=result.as_dict(), companions=companions):
             logger.warning(
                 "Commits go on: %s works again.", self._ledger.server_url, extra={"action": "breaker_closed"}
             )
-        logger.info(
-            "Committed %s.",
-            commit_id,
-            extra={"action": "committed", "commit_id": commit_id, "operations": result.sent_operations},
-        )
+        for name in (commit_id, *others):
+            logger.info(
+                "Committed %s.",
+                name,
+                extra={"action": "committed", "commit_id": name, "operations": result.sent_operations},
+            )
         return Outcome(commit_id=commit_id, state=CommitState.COMMITTED, result=result)
 
     def _dead(self, verdict: Verdict, decision: Decision, mark: str) -> Outcome:

@@ -1,73 +1,84 @@
-"""One recording made ready for one server: its batch, what is left of it, and how to send that.
+"""Recordings made ready for one server: their batch, what is left of it, and how to send that.
 
-Shared by `committer` (with a ledger) and by `commit_now` (without).
+Shared by `attempt` (with a ledger) and by `commit_now` (without).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 from trackteroid.commits.batch import Payload, build_batch
 from trackteroid.commits.conflicts import ConflictPolicy, resolve, to_look_at
 from trackteroid.commits.order import column, entity_name
-from trackteroid.commits.reconciliation import UNKNOWN_BASE, Found, Plan, plan_remaining, questions, read_answers
-from trackteroid.commits.release_facts import ReleaseFacts, apply_facts
+from trackteroid.commits.reconciliation import (
+    UNKNOWN_BASE,
+    Found,
+    Plan,
+    Question,
+    plan_remaining,
+    questions,
+    read_answers,
+)
+from trackteroid.commits.release_facts import apply_facts
 from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
+from trackteroid.commits.senders import stamped
 from trackteroid.commits.server import Server
+from trackteroid.commits.together import Part, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
 from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
-from trackteroid.errors import ServerCallError
+from trackteroid.errors import RecordingRefusedError, ServerCallError
 from trackteroid.operations.effects import identity_of
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
     CreateOperation,
+    Operation,
     key_text,
     parse_key_text,
     resolve_textual_references,
 )
-from trackteroid.operations.recording import Recording
 
-__all__ = ["Work"]
+__all__ = ["Existing", "Work"]
+
+
+class Existing(Enum):
+    """How much of what a batch creates is on the server."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
 
 
 class Work:
-    """What is to be done for one recording on one server.
+    """What is to be done for recordings on one server.
 
     Args:
         server: Connection.
         schemas: The server's.
-        recording: What was recorded.
+        parts: The recordings that become one batch; several only where they need each other.
         timeout: Seconds that a query may take.
-        overtaken: (entity, attribute) as the ledger names them whose later value is there; not written any more.
-        release: What the release of a held recording added to it.
     """
 
-    def __init__(
-        self,
-        server: Server,
-        schemas: Schemas,
-        recording: Recording,
-        *,
-        timeout: float | None = None,
-        overtaken: Set[tuple[str, str]] = frozenset(),
-        release: ReleaseFacts | None = None,
-    ) -> None:
+    def __init__(self, server: Server, schemas: Schemas, *parts: Part, timeout: float | None = None) -> None:
         self._server = server
         self._timeout = timeout
         self._schemas = schemas
-        operations = resolve_textual_references(recording.operations, server.schemas)
-        if release is not None:
-            operations = apply_facts(operations, release)
+        self.parts = parts
+        operations = [operation for part in parts for operation in _operations_of(part, server)]
         self.batch: list[Payload] = build_batch(operations, schemas)
-        manifest = recording.manifest
+        if len(parts) > 1:
+            self.batch = creates_first(self.batch)
+        manifests = [part.recording.manifest for part in parts if part.recording.manifest is not None]
         self._bases = {
-            (base.entity, base.attribute): base.value for base in (manifest.bases if manifest else ()) if base.known
+            (base.entity, base.attribute): base.value for manifest in manifests for base in manifest.bases if base.known
         }
-        self._deltas = _deltas_of(manifest.deltas if manifest else ())
+        self._deltas = _deltas_of(delta for manifest in manifests for delta in manifest.deltas)
         self._created = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
         self._skipped: list[Skipped] = []
+        overtaken = overtaken_in_all(parts)
         if overtaken:
             self.batch = list(self._without(self.batch, overtaken))
         self._found: Found = {}
@@ -123,31 +134,59 @@ class Work:
         Raises:
             ServerCallError: The server did not say.
         """
-        asked = questions(self.batch, self._schemas)
-        self._ask(asked)
+        self._found = self._ask(questions(self.batch, self._schemas))
         self._plan = plan_remaining(self.batch, self._found, self._schemas, self._base_of, self._deltas)
 
-    def all_created(self) -> bool:
-        """Whether the batch creates something, and all of it exists: it was applied, for a batch is applied as a whole.
+    def existing(self) -> Existing:
+        """Ask how much of what the batch creates is there.
 
-        Leaves `to_send` empty then.
+        All of it: the batch was applied before, for it is applied as a whole, and `to_send` is left empty.
 
         Raises:
             ServerCallError: The server did not say.
         """
         creates = [payload for payload in self.batch if payload["action"] == "create"]
         if not creates:
-            return False
-        self._ask(questions(creates, self._schemas, creates_only=True))
-        identities = {(payload["entity_type"], tuple(map(str, payload["entity_key"]))) for payload in creates}
-        if not identities <= self._found.keys():
-            return False
+            return Existing.NONE
+        found = self._ask(questions(creates, self._schemas, creates_only=True))
+        there = sum(1 for payload in creates if _identity(payload) in found)
+        if there < len(creates):
+            return Existing.SOME if there else Existing.NONE
+        self._found = found
         self._plan = Plan(done=len(self.batch))
-        return True
+        return Existing.ALL
 
-    def partly_created(self) -> bool:
-        """Whether `all_created` found some of what the batch creates."""
-        return bool(self._found)
+    def leave_out_deleted(self) -> bool:
+        """Ask which of the entities that existed before are gone, after the server has refused the batch.
+
+        What was to be deleted and is gone is done: it leaves `to_send`.
+
+        Returns:
+            Whether `to_send` has changed.
+
+        Raises:
+            RecordingRefusedError: Something was there when it was recorded, is to be updated, and is gone.
+            ServerCallError: The server did not say.
+        """
+        older = [payload for payload in self.to_send if payload["action"] != "create" and not self._is_created(payload)]
+        found = self._ask(questions(({**each, "action": "delete"} for each in older), self._schemas))
+        gone = {_identity(payload) for payload in older if _identity(payload) not in found}
+        deleted = {_identity(payload) for payload in older if payload["action"] == "delete"} & gone
+        known = {entity for entity, _ in self._bases}
+        lost = [
+            f"{entity_type} {entity_name(key)}"
+            for entity_type, key in sorted(gone - deleted)
+            if key_text(entity_type, key) in known
+        ]
+        if lost:
+            raise RecordingRefusedError(
+                f"What it updates has been deleted since it was recorded: {', '.join(lost)}. Nothing was sent."
+            )
+        if not deleted:
+            return False
+        self._plan.send = [payload for payload in self.to_send if _identity(payload) not in deleted]
+        self._plan.notes.extend(f"{kind} {entity_name(key)} had been deleted already." for kind, key in sorted(deleted))
+        return True
 
     def validate(self) -> None:
         """Check what is left against the live schema.
@@ -157,15 +196,35 @@ class Work:
         """
         validate(self.to_send, self._schemas)
 
-    def send(self, *, timeout: float | None) -> CommitResult:
+    def send(self, *, timeout: float | None, as_user: str | None = None) -> CommitResult:
         """Send what is left as one batch.
+
+        Args:
+            timeout: Seconds that the request may take.
+            as_user: In whose name; None: the connection's own user.
 
         Raises:
             ServerCallError: There is no usable result.
         """
         if not self.to_send:
             return self.result([])
-        return self.result(self._server.exchange(self.to_send, timeout=timeout))
+        if as_user is None:
+            return self.result(self._server.exchange(self.to_send, timeout=timeout))
+        answers = self._server.exchange(self.to_send, timeout=timeout, as_user=as_user)
+        return replace(self.result(answers), sent_as=as_user)
+
+    def stamp(self, find_user: Callable[[str], str | None]) -> None:
+        """Put the recording users into what is sent in the worker's name, where the recordings could not.
+
+        Args:
+            find_user: Returns the id of the user of a name, None if there is none.
+        """
+        self._plan.send, notes = stamped(self.to_send, self.parts, find_user)
+        self._plan.notes.extend(notes)
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the result."""
+        self._plan.notes.append(text)
 
     def result(self, answers: list[Any]) -> CommitResult:
         """Return the result, given the server's answers to `to_send`."""
@@ -178,7 +237,7 @@ class Work:
         return any(payload["action"] == "create" for payload in self.to_send)
 
     def _is_created(self, payload: Payload) -> bool:
-        return (payload["entity_type"], tuple(map(str, payload["entity_key"]))) in self._created
+        return _identity(payload) in self._created
 
     def _without(self, batch: Iterable[Payload], overtaken: Set[tuple[str, str]]) -> Iterable[Payload]:
         for payload in batch:
@@ -203,14 +262,23 @@ class Work:
                     payload = {**payload, "entity_data": kept}
             yield payload
 
-    def _ask(self, asked: list[Any]) -> None:
-        if asked:
-            batch = [{"action": "query", "expression": question.expression} for question in asked]
-            answers = self._server.exchange(batch, timeout=self._timeout)
-            self._found = read_answers(asked, answers, self._schemas)
+    def _ask(self, asked: Sequence[Question]) -> Found:
+        if not asked:
+            return {}
+        batch = [{"action": "query", "expression": question.expression} for question in asked]
+        return read_answers(asked, self._server.exchange(batch, timeout=self._timeout), self._schemas)
 
     def _base_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Any:
         return self._bases.get((key_text(entity_type, key), attribute), UNKNOWN_BASE)
+
+
+def _operations_of(part: Part, server: Server) -> Sequence[Operation]:
+    operations = resolve_textual_references(part.recording.operations, server.schemas)
+    return operations if part.release is None else apply_facts(operations, part.release)
+
+
+def _identity(payload: Payload) -> tuple[str, tuple[str, ...]]:
+    return payload["entity_type"], tuple(map(str, payload["entity_key"]))
 
 
 def _deltas_of(deltas: Iterable[Delta]) -> dict[tuple[str, tuple[str, ...], str], Delta]:

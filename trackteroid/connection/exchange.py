@@ -38,6 +38,7 @@ def exchange(
     batch: Sequence[Any],
     *,
     timeout: float,
+    as_user: str | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Any]:
     """Send `batch` to the server's API and return its list of results.
@@ -47,7 +48,8 @@ def exchange(
         server_url: URL of the server without a trailing slash.
         batch: JSON-able operations, as ftrack's protocol defines them.
         timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too).
-        monotonic: Clock for the above.
+        as_user: In the name of another user than the HTTP session's, with its key.
+        monotonic: Clock for `timeout`.
 
     Raises:
         ServerCallError: There is no usable result; `maybe_applied` says whether the server may have acted.
@@ -59,7 +61,12 @@ def exchange(
     connecting = min(timeout / 4, _CONNECT_SECONDS)
     try:
         response = request.post(
-            url, data=body, headers=_HEADERS, timeout=(connecting, timeout - connecting), stream=True
+            url,
+            data=body,
+            headers=_HEADERS,
+            auth=None if as_user is None else _OtherUser(request.auth, as_user),
+            timeout=(connecting, timeout - connecting),
+            stream=True,
         )
         with response:
             content = _read(response, deadline, monotonic)
@@ -75,6 +82,24 @@ def exchange(
             maybe_applied=not _never_left(error),
         ) from error
     return _results(response, content, server_url)
+
+
+class _OtherUser(requests.auth.AuthBase):
+    """The credentials of a client's session, but for the user's name."""
+
+    def __init__(self, own: Any, user: str) -> None:
+        self._own = own
+        self._user = user
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        own: requests.PreparedRequest = self._own(request)
+        try:
+            self._user.encode("latin-1")
+            own.headers["ftrack-user"] = self._user
+        except UnicodeEncodeError:
+            # What HTTP's own encoding lacks would not leave otherwise.
+            own.headers["ftrack-user"] = self._user.encode()  # type: ignore[assignment]
+        return own
 
 
 def _read(response: requests.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:

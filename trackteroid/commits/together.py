@@ -1,0 +1,154 @@
+"""Several recordings as one batch, because they need each other, and what each of them gets of its result. Pure.
+
+Alone, none of them could be committed (design section 5, "Order"). One batch is applied as a whole, but in its order: what is
+created goes before what refers to it, whichever recording it comes from. Where even single entities need each other, one of the
+references is written after both are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trackteroid.commits.batch import Payload
+from trackteroid.commits.order import column, entities_in, entity_name
+from trackteroid.commits.release_facts import ReleaseFacts
+from trackteroid.commits.result import CommitResult
+from trackteroid.operations.operation import CreateOperation, UpdateOperation
+from trackteroid.operations.recording import Recording
+
+__all__ = ["Part", "creates_first", "overtaken_in_all", "result_of_part"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One of the recordings that a batch is made of; most batches have one.
+
+    Attributes:
+        recording: What was recorded.
+        overtaken: (entity, attribute) as the ledger names them whose later value is there; not to be written any more.
+        release: What the release of a held recording added to it.
+    """
+
+    recording: Recording
+    overtaken: frozenset[tuple[str, str]] = frozenset()
+    release: ReleaseFacts | None = None
+
+
+def overtaken_in_all(parts: Sequence[Part]) -> frozenset[tuple[str, str]]:
+    """Return what no part may write: a value that is overtaken in one recording may be the latest in another."""
+    late = frozenset(pair for part in parts for pair in part.overtaken)
+    if not late or len(parts) == 1:
+        return late
+    latest = {
+        pair
+        for part in parts
+        for operation in part.recording.operations
+        if isinstance(operation, UpdateOperation) and (pair := _written(operation)) not in part.overtaken
+    }
+    return late - latest
+
+
+def creates_first(batch: Sequence[Payload]) -> list[Payload]:
+    """Return a batch in which what is created goes before what refers to it; everything else keeps its order. Linear.
+
+    Args:
+        batch: Payloads of all parts.
+    """
+    creates = {_name(payload): payload for payload in batch if payload["action"] == "create"}
+    ordered: list[Payload] = []
+    begun: set[str] = set()
+    for payload in batch:
+        if payload["action"] != "create":
+            ordered.extend(_with_needs(payload, creates, begun))
+        elif _name(payload) not in begun:
+            begun.add(_name(payload))
+            ordered.extend(_with_needs(payload, creates, begun))
+    return ordered
+
+
+def _with_needs(root: Payload, creates: Mapping[str, Payload], begun: set[str]) -> Iterator[Payload]:
+    open_names = {_name(root)} if root["action"] == "create" else set()
+    stack: list[tuple[Payload, Iterator[tuple[str, str]], set[str]]] = [(root, _references(root), set())]
+    later: list[Payload] = []
+    while stack:
+        payload, references, cut = stack[-1]
+        for attribute, name in references:
+            if name in open_names and name != _name(payload):
+                # Each needs the other: this reference is written when both are there.
+                cut.add(attribute)
+            elif name in creates and name not in begun:
+                begun.add(name)
+                open_names.add(name)
+                stack.append((creates[name], _references(creates[name]), set()))
+                break
+        else:
+            stack.pop()
+            if payload["action"] == "create":
+                open_names.discard(_name(payload))
+            if cut:
+                data = payload["entity_data"]
+                later.append(
+                    {
+                        **payload,
+                        "action": "update",
+                        "entity_data": {
+                            "__entity_type__": payload["entity_type"],
+                            **{attribute: data[attribute] for attribute in data if attribute in cut},
+                        },
+                    }
+                )
+                payload = {**payload, "entity_data": {name: data[name] for name in data if name not in cut}}
+            yield payload
+    yield from later
+
+
+def result_of_part(result: CommitResult, part: Part, others: Sequence[str]) -> CommitResult:
+    """Return what one part gets of the result of a batch.
+
+    Args:
+        result: Of the batch.
+        part: The recording.
+        others: Ids of the commits of the other parts.
+    """
+    if not others:
+        return result
+    created = {
+        (operation.entity_type, entity_name(operation.entity_key.values()))
+        for operation in part.recording.operations
+        if isinstance(operation, CreateOperation)
+    }
+    written = {_written(operation) for operation in part.recording.operations if isinstance(operation, UpdateOperation)}
+    skipped = tuple(each for each in result.skipped if (each.key, column(each.attribute)) in written)
+    texts = {each.text for each in result.skipped} - {each.text for each in skipped}
+    return replace(
+        result,
+        created={
+            kind: kept
+            for kind, names in result.created.items()
+            if (kept := [name for name in names if (kind, name) in created])
+        },
+        versions={key: number for key, number in result.versions.items() if ("AssetVersion", key) in created},
+        skipped=skipped,
+        notes=(
+            *(note for note in result.notes if note not in texts),
+            f"Committed in one batch with {', '.join(others)}, as they need each other.",
+        ),
+    )
+
+
+def _written(operation: UpdateOperation) -> tuple[str, str]:
+    return entity_name(operation.entity_key.values()), column(operation.attribute_name)
+
+
+def _name(payload: Mapping[str, Any]) -> str:
+    return entity_name(map(str, payload["entity_key"]))
+
+
+def _references(payload: Payload) -> Iterator[tuple[str, str]]:
+    own = _name(payload)
+    for attribute, value in payload.get("entity_data", {}).items():
+        for name in entities_in(attribute, value):
+            if name != own:
+                yield attribute, name
