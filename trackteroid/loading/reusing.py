@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trackteroid.cache.reused_results import ReusedResults, Sharing
 from trackteroid.connection.exchange import exchange
 from trackteroid.connection.schema_loading import SchemaLoading
-from trackteroid.errors import TrackteroidError
+from trackteroid.errors import BadInputError, TrackteroidError
 
 if TYPE_CHECKING:
     from trackteroid.cache.query_cache import QueryCache
@@ -78,16 +78,20 @@ class ReusingResults(SchemaLoading):
         """The query-result cache that this session shares with others (design: query cache)."""
         cache: QueryCache | None = self.__dict__["_query_cache"]
         if cache is None:
-            from trackteroid.cache.query_cache import open_query_cache
+            from trackteroid.cache.opening import open_query_cache
             from trackteroid.commits.servers import normalise_server_url
             from trackteroid.settings import Settings
 
             with self._connection_lock:
+                cache = self.__dict__["_query_cache"]
+                if cache is not None:
+                    return cache
                 settings = Settings.from_environment()
                 cache = open_query_cache(
                     settings,
                     server_url=normalise_server_url(self.server_url, settings.server_aliases),
                     api_user=self.api_user,
+                    api_key=self.api_key,
                     schemas=self.schemas,
                     schema_hash=self.schema_hash,
                     namespace=self._cache_namespace,
@@ -110,14 +114,34 @@ class ReusingResults(SchemaLoading):
         self._reused_results.enabled = bool(reuse)
 
     @contextlib.contextmanager
-    def reusing_query_results(self, shared: bool = False, ttl: float | None = None) -> Iterator[Session]:
+    def reusing_query_results(
+        self, shared: bool = False, ttl: float | None = None, max_stale: float = 0.0
+    ) -> Iterator[Session]:
         """Answer repeated queries from earlier results inside a `with` block. May be nested.
 
         Args:
-            shared: Whether to share results with other processes through Redis. Such an answer is never older than a
-                commit of a trackteroid session or worker that was reported as done before it was asked for.
+            shared: Whether to share results with other processes through Redis, those of `session.query()` too. Such an answer
+                is never older than a commit of a trackteroid session or worker that was reported as done before it was
+                asked for.
             ttl: Seconds that a shared result is kept; default: `TRACKTEROID_CACHE_TTL_SECONDS`.
+            max_stale: Seconds by which a shared result may be too old all the same. What this session commits itself is
+                seen at once whatever this is.
+
+        Raises:
+            BadInputError: `ttl` or `max_stale` make no sense, or are given without `shared`.
         """
-        with self._reused_results.reusing(Sharing(lambda: self.query_cache, ttl) if shared else None):
+        if ttl is not None and not 0 < ttl < float("inf"):
+            raise BadInputError(f"ttl must be a positive number of seconds, not {ttl!r}.")
+        if not 0 <= max_stale < float("inf"):
+            raise BadInputError(f"max_stale must be a number of seconds from 0 on, not {max_stale!r}.")
+        if not shared and (ttl is not None or max_stale):
+            raise BadInputError("ttl and max_stale are about results that processes share: give shared=True too.")
+        sharing = Sharing(lambda: self.query_cache, ttl, max_stale) if shared else None
+        with self._reused_results.reusing(sharing):
             session: Any = self
             yield session
+
+    def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str] | None = None) -> Any:
+        """As the client's. Whether there is one already is always asked of the server, never of the cache."""
+        with self._reused_results.asking_server():
+            return super().ensure(entity_type, data, identifying_keys=identifying_keys)
