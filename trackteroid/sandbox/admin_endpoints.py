@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.credentials import KeyDescriptionError, list_keys, put_keys
 from trackteroid.sandbox.faults import FaultError, FaultSet
+from trackteroid.sandbox.json_bodies import NotJsonError, decoded, json_response
 from trackteroid.sandbox.request_log import RequestLog
 
 __all__ = ["AdminEndpoints"]
@@ -44,53 +43,42 @@ class AdminEndpoints:
         elif request.method == "POST":
             try:
                 # In another thread: a refusal has to be carried out by this one.
-                await run_in_threadpool(self._faults.replace, _decoded(await request.body()))
-            except (FaultError, _NotJson) as error:
+                await run_in_threadpool(self._faults.replace, decoded(await request.body()))
+            except (FaultError, NotJsonError) as error:
                 return _refused(error)
-        return JSONResponse(self._faults.active())
+        return json_response(self._faults.active())
 
     async def keys(self, request: Request) -> Response:
         """`GET` lists the API keys, `POST` adds some or replaces what is known of them; see `credentials.put_keys`."""
         if request.method == "POST":
             try:
-                put_keys(self._api.storage, _decoded(await request.body()))
-            except (KeyDescriptionError, _NotJson) as error:
+                put_keys(self._api.storage, decoded(await request.body()))
+            except (KeyDescriptionError, NotJsonError) as error:
                 return _refused(error)
-        return JSONResponse(list_keys(self._api.storage))
+        return json_response(list_keys(self._api.storage))
 
     async def requests(self, request: Request) -> Response:
         """The request log; `?clear=1` empties it."""
-        return JSONResponse(self._requests.take(clear=_is_set(request.query_params, "clear")))
+        return json_response(self._requests.take(clear=_is_set(request.query_params, "clear")))
 
     async def counters(self, request: Request) -> Response:
         """What was counted so far, see `RequestLog.counters`; `?clear=1` begins again at 0."""
-        return JSONResponse(self._requests.counters(clear=_is_set(request.query_params, "clear")))
+        return json_response(self._requests.counters(clear=_is_set(request.query_params, "clear")))
 
     async def snapshot(self, request: Request) -> Response:
         """Keep the present state, under `?name=` if several are wanted."""
         self._api.storage.keep_copy(request.query_params.get("name", ""))
-        return JSONResponse({})
+        return json_response({})
 
     async def restore(self, request: Request) -> Response:
         """Go back to a kept state."""
         if not self._api.storage.restore_copy(request.query_params.get("name", "")):
-            return JSONResponse({"error": "There is no snapshot of this name."}, 404)
-        return JSONResponse({})
-
-
-class _NotJson(ValueError):
-    """A body that can't be decoded."""
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _NotJson(f"The body is no JSON: {error}") from None
+            return json_response({"error": "There is no snapshot of this name."}, 404)
+        return json_response({})
 
 
 def _refused(error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 400)
+    return json_response({"error": str(error)}, 400)
 
 
 def _is_set(parameters: Mapping[str, str], name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError, MalformedRequestError
 from trackteroid.sandbox.faults import Decision, FaultSet
+from trackteroid.sandbox.json_bodies import MEDIA_TYPE, NotJsonError, decoded, encoded, json_response
 from trackteroid.sandbox.request_log import RequestLog
 from trackteroid.sandbox.responses import NoAnswer, Trickle
 
@@ -43,9 +43,10 @@ class ApiEndpoint:
         started, moment = time.perf_counter(), time.time()
         user = request.headers.get("ftrack-user")
         try:
-            payload, mistake = _decoded(body), None
-        except ApiError as error:
-            payload, mistake = None, error
+            payload: Any = decoded(body)
+            mistake: ApiError | None = None
+        except NotJsonError as error:
+            payload, mistake = None, MalformedRequestError(str(error))
         actions, expressions = _summary(payload)
         decision = self._faults.decide(actions, user)
         if decision.seconds:
@@ -75,15 +76,15 @@ class ApiEndpoint:
                 "content": f"Fault on order: status {decision.status}.",
                 "error_code": None,
             }
-            return _json(body, decision.status)
+            return json_response(body, decision.status)
         if decision.kind == "reject_credentials":
             mistake = InvalidCredentialsError("The supplied API key or user name is not valid.")
         status, result = self._result(request.headers, payload, mistake, decision)
         if decision.kind == "drop_reply":
             return NoAnswer()
         if decision.kind == "trickle":
-            return Trickle(_encoded(result), seconds=decision.trickle_seconds, status_code=status, media_type=_JSON)
-        return _json(result, status)
+            return Trickle(encoded(result), seconds=decision.trickle_seconds, status_code=status, media_type=MEDIA_TYPE)
+        return json_response(result, status)
 
     def _result(
         self, headers: Mapping[str, str], payload: Any, mistake: ApiError | None, decision: Decision
@@ -114,9 +115,6 @@ class ApiEndpoint:
             return (fallback.status if strict else 200), fallback.as_object()
 
 
-_JSON = "application/json"
-
-
 def _token(text: str | None) -> str | None:
     # The JavaScript client sends the word where it has no token (specification 1.2).
     return None if text in (None, "", "undefined") else text
@@ -126,25 +124,6 @@ def _options(text: str) -> set[str]:
     """The flags of `ftrack-api-options` that are set; both `k=v` and `k:v` occur (specification 1.2)."""
     pairs = (part.replace(":", "=").partition("=") for part in text.split(";"))
     return {name.strip() for name, _, value in pairs if value.strip().lower() in ("1", "true")}
-
-
-def _encoded(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
-
-
-def _json(value: Any, status: int) -> Response:
-    return Response(_encoded(value), status, media_type=_JSON)
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequestError(f"The body is no JSON: {error}") from None
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
 
 
 def _summary(payload: Any) -> tuple[list[str], list[str]]:

@@ -105,13 +105,19 @@ def put_keys(storage: Storage, descriptions: Any) -> None:
 def _put_key(storage: Storage, description: Any) -> None:
     if not isinstance(description, dict) or not isinstance(description.get("key"), str) or not description["key"]:
         raise KeyDescriptionError(f'A key must be an object with a text "key", not {description!r}.')
+    if not description["key"].isascii() or not description["key"].isprintable():
+        raise KeyDescriptionError(
+            f"A key travels in HTTP headers: it can't have all the characters of {description!r}."
+        )
     unknown = sorted(set(description) - {"key", "user", "expires_at", "is_enabled"})
     if unknown:
         raise KeyDescriptionError(f"A key has no {unknown[0]!r}; it may have: key, user, expires_at, is_enabled.")
     user, expires_at, is_enabled = (description.get(name) for name in ("user", "expires_at", "is_enabled"))
     user_id = None
     if user is not None:
-        found = storage.column('SELECT "id" FROM "Resource" WHERE "username" = ?', (str(user),))
+        if not isinstance(user, str) or not user.isprintable():
+            raise KeyDescriptionError(f"`user` must be the name of a user, not {user!r}.")
+        found = storage.column('SELECT "id" FROM "Resource" WHERE "username" = ?', (user,))
         if not found:
             raise KeyDescriptionError(f"There is no user {user!r}.")
         user_id = found[0]

@@ -5,6 +5,8 @@ A fault is a JSON object; `FaultSet.replace` says which keys there are. Everythi
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import threading
 import time
@@ -26,6 +28,8 @@ KINDS = (
     "reset",
     "trickle",
 )
+# HTTP has no answers with a body under these.
+_WITHOUT_BODY = (204, 304)
 _KEYS = {"kind", "times", "probability", "seconds", "jitter", "status", "body", "actions", "users", "seed"}
 
 
@@ -179,7 +183,7 @@ def _parsed(description: Mapping[str, Any]) -> _Fault:
     if unknown:
         raise FaultError(f"A fault has no {unknown[0]!r}; it may have: {', '.join(sorted(_KEYS))}.")
     kind = description.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise FaultError(f"There is no fault of kind {kind!r}; choose one of: {', '.join(KINDS)}.")
     if kind == "refuse":
         _check_refusal(description)
@@ -189,10 +193,17 @@ def _parsed(description: Mapping[str, Any]) -> _Fault:
     if probability is not None and not 0 <= _number(description, "probability", 0.0) <= 1:
         raise FaultError("`probability` must be between 0 and 1.")
     status = description.get("status", 503)
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        raise FaultError(f"`status` must be an HTTP status, not {status!r}.")
+    if not isinstance(status, int) or not 200 <= status <= 599 or status in _WITHOUT_BODY:
+        raise FaultError(f"`status` must be an HTTP status of an answer with a body, not {status!r}.")
+    seed = description.get("seed")
+    if not isinstance(seed, (int, float, str, type(None))):
+        raise FaultError(f"`seed` must be a number or a text, not {seed!r}.")
+    try:
+        json.dumps(description.get("body"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FaultError(f"`body` must be something that JSON can say: {error}.") from None
     return _Fault(
-        kind=str(kind),
+        kind=kind,
         times=times,
         probability=probability,
         seconds=_number(description, "seconds", 1.0),
@@ -201,7 +212,7 @@ def _parsed(description: Mapping[str, Any]) -> _Fault:
         body=description.get("body"),
         actions=_words(description, "actions"),
         users=_words(description, "users"),
-        dice=random.Random(description.get("seed")),
+        dice=random.Random(seed),
         description=dict(description),
     )
 
@@ -217,7 +228,7 @@ def _check_refusal(description: Mapping[str, Any]) -> None:
 
 def _number(description: Mapping[str, Any], name: str, default: float) -> float:
     value = description.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise FaultError(f"`{name}` must be a number, not {value!r}.")
     return float(value)
 
