@@ -8,7 +8,14 @@ from typing import Any
 
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, references_in, without_unset
 from trackteroid.operations.manifest import Delta, Manifest
-from trackteroid.operations.operation import JSON, Operation, UpdateOperation, key_text, resolve_textual_references
+from trackteroid.operations.operation import (
+    JSON,
+    CreateOperation,
+    Operation,
+    UpdateOperation,
+    key_text,
+    resolve_textual_references,
+)
 from trackteroid.operations.recording import Recording, digest_of
 
 __all__ = ["append"]
@@ -41,7 +48,7 @@ def append(
     if manifest is None:
         raise ValueError("what a block recorded has a manifest")
     first = resolve_textual_references(previous.operations, schemas) if schemas else previous.operations
-    second = following.operations if block is None else block
+    second = _unless_ensured(previous, following.operations if block is None else block)
     operations = tuple(without_unset((*first, *_rebased(first, second, baselines or {}))))
     effects = effects_of(operations)
     before = previous.manifest
@@ -58,6 +65,16 @@ def append(
         combined = _with(before, combined)
     entities = {key: {**previous.entities.get(key, {}), **record} for key, record in following.entities.items()}
     return Recording(operations, {**previous.entities, **entities}, combined)
+
+
+def _unless_ensured(previous: Recording, block: Iterable[Operation]) -> list[Operation]:
+    """Leave out the creates of what the file ensures already; what follows applies to the same entity."""
+    ensured = {ensure.entity for ensure in (previous.manifest.ensures if previous.manifest else ())}
+    return [
+        operation
+        for operation in block
+        if not (isinstance(operation, CreateOperation) and key_text(*identity_of(operation)) in ensured)
+    ]
 
 
 def _referenced(before: Manifest | None, manifest: Manifest, effects: Effects) -> tuple[str, ...]:
@@ -114,6 +131,7 @@ def _with(before: Manifest, manifest: Manifest) -> Manifest:
         context=_context(before.context, manifest.context),
         labels={**before.labels, **manifest.labels},
         outputs=(*before.outputs, *manifest.outputs),
+        ensures=tuple({ensure.entity: ensure for ensure in (*manifest.ensures, *before.ensures)}.values()),
         unstamped={**before.unstamped, **manifest.unstamped},
     )
 

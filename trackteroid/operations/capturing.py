@@ -15,6 +15,7 @@ from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.encoding import check_members, encode_create, encode_delete, encode_update
 from trackteroid.operations.loaded import Identity, cached, is_collection
 from trackteroid.operations.local_state import Touch, first_touch, restore
+from trackteroid.operations.manifest import Ensure
 from trackteroid.operations.operation import Operation
 
 __all__ = ["CapturingOperations"]
@@ -35,6 +36,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
 
     Attributes:
         created: Entities that were created in the block, also those rolled back since.
+        ensures: Of those the ones that are created only if there is none like them.
         touches: State of attributes of other entities before the block changed them.
     """
 
@@ -44,6 +46,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         # Beside each operation the encoded one; None for a collection, which is encoded at the end.
         self._encoded: list[Operation | None] = []
         self.created: dict[Identity, None] = {}
+        self.ensures: dict[Identity, Ensure] = {}
         self.touches: dict[_Slot, Touch] = {}
 
     def push(self, operation: Any) -> None:

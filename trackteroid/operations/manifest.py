@@ -5,6 +5,7 @@ Stands in a table of its own in the file, invisible to `dbm`. A file of the orig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.operation import JSON
 
-__all__ = ["COMMIT_AS", "FORMAT", "VERSION", "Base", "Delta", "Manifest"]
+__all__ = ["COMMIT_AS", "FORMAT", "VERSION", "Base", "Delta", "Ensure", "Manifest", "condition"]
 
 FORMAT = "trackteroid recording"
 
@@ -21,6 +22,9 @@ VERSION = 1
 
 #: Under whose name a recording may be committed.
 COMMIT_AS = ("worker", "recorder")
+
+# An attribute's; what is pasted into a query must not say more.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _OPTIONAL_TEXTS = ("predecessor", "user", "system_user", "host", "application", "server_url", "schema_hash")
 
@@ -60,6 +64,44 @@ class Delta:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ensure:
+    """An entity that is created only if there is none like it when the recording is committed (`Session.ensure`).
+
+    Attributes:
+        entity: Textual key of the entity that the operations create; its id stands for whatever is found instead.
+        by: Attribute to value: how it is recognised.
+        given: Other attributes that the call gave; an entity that is found gets these values too.
+    """
+
+    entity: str
+    by: Mapping[str, JSON]
+    given: tuple[str, ...] = ()
+
+
+def condition(attribute: str, value: JSON) -> str:
+    """Return the condition of ftrack's query language that an attribute has a (recorded) value.
+
+    Raises:
+        RecordingFormatError: There is no such condition: the value is a list or a dictionary.
+    """
+    if value is None:
+        return f"{attribute} is none"
+    if isinstance(value, bool):
+        return f"{attribute} is {'true' if value else 'false'}"
+    if isinstance(value, Mapping):
+        if value.get("__type__") in ("datetime", "date"):
+            # The server keeps neither fractions of a second nor time zones.
+            return condition(attribute, str(value.get("value"))[:19])
+        names = [name for name in value if name != "__entity_type__"]
+        if "__entity_type__" in value and len(names) == 1 and _NAME.fullmatch(names[0]):
+            return condition(f"{attribute}.{names[0]}", str(value[names[0]]))
+    if isinstance(value, str | int | float):
+        text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+        return f'{attribute} is "{text}"'
+    raise RecordingFormatError(f"Nothing can be looked up by {attribute}={value!r:.100}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a recording says about itself.
 
@@ -80,6 +122,7 @@ class Manifest:
         context: Facts in plain text for people who search, such as project, asset and task.
         labels: What the block was labelled with.
         outputs: Files that must exist before this may be published.
+        ensures: See `Ensure`.
         stamped: Whether what it creates is to be dated by its release, and names its recording user; False: as ftrack does.
         commit_as: Under whose name it is to be committed: `worker`, or `recorder` (`user`); None: not said.
         unstamped: Textual keys of created entities whose user the server will fill with the committing one, because the
@@ -107,6 +150,7 @@ class Manifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[Mapping[str, JSON], ...] = ()
     unstamped: Mapping[str, str] = field(default_factory=dict)
+    ensures: tuple[Ensure, ...] = ()
     stamped: bool = True
     commit_as: str | None = None
 
@@ -139,6 +183,7 @@ class Manifest:
                 if not isinstance(values.get(name), str | None):
                     raise RecordingFormatError(f"The manifest's {name} must be text.")
             values["bases"] = tuple(_base(item) for item in values.get("bases", ()))
+            values["ensures"] = tuple(_ensure(item) for item in values.get("ensures", ()))
             values["deltas"] = tuple(_delta(item) for item in values.get("deltas", ()))
             values["updated"] = {str(key): _texts(names) for key, names in dict(values.get("updated", {})).items()}
             for name in ("created", "deleted", "referenced"):
@@ -153,6 +198,13 @@ class Manifest:
                 raise
             raise RecordingFormatError(f"The recording's manifest is damaged: {error}.") from error
         return cls(**values)
+
+
+def _ensure(data: Mapping[str, JSON]) -> Ensure:
+    ensure = Ensure(entity=str(data["entity"]), by=dict(data["by"]), given=_texts(data.get("given", ())))
+    if not ensure.by or not all(_NAME.fullmatch(name) for name in (*ensure.by, *ensure.given)):
+        raise ValueError(f"an ensure names attributes, not {data!r:.100}")
+    return ensure
 
 
 def _check_choices(values: Mapping[str, Any]) -> None:

@@ -227,6 +227,7 @@ class Recorder:
             labels=self._labels,
             outputs=self._outputs.settled(effects),
             unstamped={key_text(*key): name for key, name in unstamped.items()},
+            ensures=tuple(captured.ensures[key] for key in effects.created if key in captured.ensures),
             stamped=self._stamp,
             commit_as=self._commit_as,
         )

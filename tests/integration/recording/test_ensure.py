@@ -1,0 +1,130 @@
+"""`Session.ensure` in a deferred block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ftrack_api.exception
+import pytest
+
+from tests.integration.recording.blocks import one, rows, summary, writes
+from tests.support.local_session import LocalSession
+from trackteroid.errors import BadInputError, RecordingRefusedError
+from trackteroid.operations.manifest import Manifest
+from trackteroid.operations.recording import read_recording
+
+
+def shot(session: LocalSession) -> Any:
+    return one(session, "select name from Shot order by id")
+
+
+def asset_type(session: LocalSession) -> Any:
+    return one(session, "select name from AssetType order by id")
+
+
+def manifest_of(path: Path) -> Manifest:
+    manifest = read_recording(path).manifest
+    assert manifest is not None
+    return manifest
+
+
+def test_what_is_not_there_is_recorded_as_get_or_create(session: LocalSession, path: Path) -> None:
+    parent, kind = shot(session), asset_type(session)
+    with session.deferred_operations(path):
+        asset = session.ensure("Asset", {"name": "beauty", "parent": parent, "type": kind}, ["name", "parent"])
+    assert writes(session) == []
+    (ensure,) = manifest_of(path).ensures
+    assert ensure.entity == ascii(("Asset", [asset["id"]]))
+    assert ensure.by == {"name": "beauty", "parent": {"__entity_type__": "Shot", "id": parent["id"]}}
+    assert ensure.given == ("type",)
+    assert ("create", "Asset") in summary(read_recording(path).operations)
+
+
+def test_layers_name_the_same_entity(path: Path) -> None:
+    ids = []
+    for _ in range(3):
+        session = LocalSession()
+        with session.deferred_operations(path):
+            ids.append(session.ensure("Asset", {"name": "beauty", "parent": shot(session)})["id"])
+    assert len(set(ids)) == 1
+
+
+def test_what_is_there_is_used_and_brought_up_to_date(session: LocalSession, path: Path) -> None:
+    existing = one(session, "select name, parent.id, type.id from Asset order by id")
+    other = one(session, f"select name from AssetType where id is_not {existing['type']['id']}")
+    session.requests.clear()
+    with session.deferred_operations(path):
+        data = {"name": existing["name"], "parent": existing["parent"]}
+        assert session.ensure("Asset", data)["id"] == existing["id"]
+        assert session.ensure("Asset", {**data, "type": other}, ["name", "parent"])["id"] == existing["id"]
+    assert manifest_of(path).ensures == ()
+    assert [row[:3] for row in summary(read_recording(path).operations)] == [("update", "Asset", "type")]
+    assert writes(session) == []
+
+
+def test_twice_in_a_block_is_one_entity(session: LocalSession, path: Path) -> None:
+    with session.deferred_operations(path):
+        first = session.ensure("Asset", {"name": "beauty", "parent": shot(session)})
+        assert session.ensure("Asset", {"name": "beauty", "parent": shot(session)}) is first
+    assert summary(read_recording(path).operations).count(("create", "Asset")) == 1
+
+
+def test_what_belongs_to_something_ensured_is_not_asked_for(session: LocalSession, path: Path) -> None:
+    parent = one(session, "select name, project_id from Sequence order by id")
+    with session.deferred_operations(path):
+        new = session.ensure("Shot", {"name": "s999", "parent": parent})
+        session.requests.clear()
+        session.ensure("Asset", {"name": "beauty", "parent": new})
+    assert session.expressions == []
+    assert len(manifest_of(path).ensures) == 2
+
+
+def test_two_blocks_of_one_session_both_record_it(session: LocalSession, path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.dbm"
+    for target in (path, other):
+        with session.deferred_operations(target):
+            session.ensure("Asset", {"name": "beauty", "parent": shot(session)})
+    assert manifest_of(path).ensures == manifest_of(other).ensures
+    assert ("create", "Asset") in summary(read_recording(other).operations)
+
+
+def test_appended_to_a_file_that_ensures_it_already_it_is_created_once(session: LocalSession, path: Path) -> None:
+    for _ in range(2):
+        with session.deferred_operations(path, clear=False):
+            session.ensure("Asset", {"name": "beauty", "parent": shot(session)})
+    assert summary(read_recording(path).operations).count(("create", "Asset")) == 1
+    assert len(manifest_of(path).ensures) == 1
+
+
+def test_what_was_rolled_back_is_not_ensured(session: LocalSession, path: Path) -> None:
+    with session.deferred_operations(path):
+        session.ensure("Asset", {"name": "beauty", "parent": shot(session)})
+        session.rollback()
+    assert manifest_of(path).ensures == ()
+
+
+def test_what_cannot_be_recognised_is_refused(session: LocalSession, path: Path) -> None:
+    with session.deferred_operations(path):
+        with pytest.raises(BadInputError, match="cannot tell the entity from others: colour missing"):
+            session.ensure("Asset", {"name": "beauty"}, ["name", "colour"])
+        with pytest.raises(BadInputError, match="cannot tell"):
+            session.ensure("Asset", {})
+        with pytest.raises(RecordingRefusedError, match="Metadata cannot be recorded"):
+            session.ensure("Metadata", {"parent_id": "x", "key": "k"})
+        with pytest.raises(ftrack_api.exception.UnrecognisedEntityTypeError):
+            session.ensure("Nonsense", {"name": "x"})
+
+
+def test_several_that_fit_are_an_error_as_with_the_client(session: LocalSession, path: Path) -> None:
+    with (
+        session.deferred_operations(path),
+        pytest.raises(ftrack_api.exception.MultipleResultsFoundError),
+    ):
+        session.ensure("Task", {"project_id": one(session, "select project_id from Task")["project_id"]})
+
+
+def test_outside_a_block_it_is_the_clients(session: LocalSession) -> None:
+    parent, kind = shot(session), asset_type(session)
+    made = session.ensure("Asset", {"name": "beauty", "context_id": parent["id"], "type_id": kind["id"]})
+    assert [row["name"] for row in rows(session, f"select name from Asset where id is {made['id']}")] == ["beauty"]
