@@ -22,7 +22,7 @@ from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders, in_whose_name, refused_name
-from trackteroid.commits.server import Server, WarmServer
+from trackteroid.commits.server import Caching, Server, WarmServer
 from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.signing import unseal_checked
 from trackteroid.commits.state import CommitState
@@ -178,6 +178,10 @@ class Attempt:
                 refuse_forbidden(part.recording, session=server)
         work = self._work = Work(server, schemas, *parts, timeout=self._request_seconds())
         if any(commit.uncertain_until is not None or commit.facts.recovered for commit in self._commits):
+            if isinstance(server, Caching):
+                # Who sent it may have died before the cache was told: whatever comes of this attempt, nobody who hears of it
+                # must be answered with what was before.
+                server.invalidate(work.batch)
             work.reconcile()
         if not work.to_send:
             return work.result([])

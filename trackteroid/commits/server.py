@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Server", "WarmServer"]
+__all__ = ["Caching", "Server", "WarmServer"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ class Server(Protocol):
 
         `as_user`: in the name of another user than the connection's own, which takes a global API key.
         """
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """A server of whose answers copies are kept somewhere; `trackteroid.session.Session` is one."""
+
+    def invalidate(self, batch: Sequence[Any]) -> None:
+        """Make copies unreachable that a batch may have changed which somebody sent before."""
 
 
 class WarmServer:
