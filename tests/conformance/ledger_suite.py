@@ -397,6 +397,16 @@ class LedgerSuite:
         with pytest.raises(LedgerError, match="a is queued; only a dead one can be retried"):
             self.ledger.retry_dead("a")
 
+    # Get or create
+
+    def test_which_entity_took_the_place_of_another_is_remembered(self) -> None:
+        assert self.ledger.stand_ins([]) == {}
+        self.ledger.remember_stand_ins({"p1": "x1", "p2": "x2", "p3": None})
+        assert self.ledger.stand_ins(["p2", "p3", "p1", "p4"]) == {"p2": "x2", "p1": "x1"}
+        self.ledger.remember_stand_ins({"p1": None, "p2": "x3"})
+        assert self.ledger.stand_ins(["p1", "p2"]) == {"p2": "x3"}
+        assert self.make_ledger(self.clock, "https://other.example").stand_ins(["p2"]) == {}
+
     # What people do
 
     def hold(self, name: str = "a") -> None:
@@ -437,6 +447,14 @@ class LedgerSuite:
         claim = self.claim()
         assert self.ledger.release("a").state is CommitState.COMMITTING
         self.ledger.complete(claim, result={})
+        assert self.ledger.release("a").state is CommitState.COMMITTED
+
+    def test_what_was_committed_long_ago_needs_no_release(self) -> None:
+        self.hold()
+        self.ledger.release("a")
+        self.ledger.complete(self.claim(), result={})
+        self.clock.advance(POLICY.retention_seconds)
+        assert self.ledger.purge() == 1
         assert self.ledger.release("a").state is CommitState.COMMITTED
 
     def test_the_facts_of_the_first_release_reach_the_worker(self) -> None:

@@ -342,6 +342,16 @@ class Ledger(Protocol):
             before: Only what comes after this (`created_at`, `id`) in that order; the last commit of a page gives the next page.
         """
 
+    def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
+        """Remember, for as long as tombstones are kept, which entity took the place of one that a recording ensures.
+
+        Args:
+            stands_for: Id in recordings to the id of the entity that was there; None: it stands for itself.
+        """
+
+    def stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
+        """Return those of `entity_ids` that stand for another entity, with its id."""
+
     def counts(self) -> dict[CommitState, int]:
         """Return how many commits are in each state."""
 

@@ -59,6 +59,7 @@ class MemoryLedger:
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
         self._tombstones: dict[str, _Tombstone] = {}
+        self._stand_ins: dict[str, tuple[str, float]] = {}
         self._queue = MemoryQueue()
         self._breaker = MemoryBreaker(self._policy)
         self._open_seconds: dict[str, float] = {}
@@ -359,6 +360,21 @@ class MemoryLedger:
                 rows = [row for row in rows if (row.created_at, row.id) < before]
             rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
             return rows[:limit]
+
+    def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
+        with self._lock:
+            until = self._clock() + self._policy.tombstone_seconds
+            for entity_id, other in stands_for.items():
+                if other is None:
+                    self._stand_ins.pop(entity_id, None)
+                else:
+                    self._stand_ins[entity_id] = (other, until)
+
+    def stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
+        with self._lock:
+            now = self._clock()
+            known = ((each, self._stand_ins.get(each, ("", now))) for each in entity_ids)
+            return {entity_id: other for entity_id, (other, until) in known if until > now}
 
     def counts(self) -> dict[CommitState, int]:
         with self._lock:

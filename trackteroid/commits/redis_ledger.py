@@ -8,6 +8,7 @@ one prefix, see `lua/common`), Redis 5 or newer, or Valkey.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -252,6 +253,26 @@ class RedisLedger:
         moment, last = ("", "") if before is None else (repr(before[0]), before[1])
         answer = self._run("list", limit, moment, last, *(state.value for state in wanted))
         return [self._commit(answer[i], answer[i + 1]) for i in range(0, len(answer), 2)]
+
+    def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
+        with ledger_errors(self._address):
+            pipeline = self._client.pipeline()
+            for entity_id, other in stands_for.items():
+                key = f"{self._prefix}e:{entity_id}"
+                if other is None:
+                    pipeline.delete(key)
+                else:
+                    pipeline.set(key, other, ex=math.ceil(self._policy.tombstone_seconds))
+            pipeline.execute()
+
+    def stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
+        if not entity_ids:
+            return {}
+        with ledger_errors(self._address):
+            found: Any = self._client.mget([f"{self._prefix}e:{entity_id}" for entity_id in entity_ids])
+        return {
+            entity_id: other.decode() for entity_id, other in zip(entity_ids, found, strict=True) if other is not None
+        }
 
     def counts(self) -> dict[CommitState, int]:
         with ledger_errors(self._address):

@@ -11,6 +11,7 @@
 --   leases        zset, id by lease expiry
 --   state:<name>  zset, id by creation     expiry       zset, id by the end of its retention
 --   t:<id>        hash, tombstone
+--   e:<entity>    string, the entity that was there instead of the one that a recording ensures
 --   o:<id>        string, its keys (order.py)
 --   w:<id>        set, who waits for it
 --   x:c:<entity>  zset, who creates it, by acceptance
