@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import signals
 
-from trackteroid.commits.health import check_redis
+from trackteroid.commits.health import PASSING, check_redis
 from trackteroid.settings import Settings
 from workers.sweep_timer import SweepTimer
 
@@ -46,8 +46,8 @@ def check_at_start(redis_url: str) -> bool:
     reached = True
     for finding in check_redis(redis_url):
         text = f"Redis, {finding.subject}: {finding.text} {finding.remedy}".strip()
-        if finding.subject == "reachable" and finding.severity == "problem":
-            reached = False
+        if finding.severity == "problem" and finding.subject in PASSING:
+            reached = reached and finding.subject != "reachable"
             logger.warning("%s Waiting for it.", text)
         elif finding.severity == "problem":
             raise SystemExit(f"The worker refuses this Redis. {text}")

@@ -11,10 +11,15 @@ import redis
 from trackteroid.commits.redis_client import connect, without_password
 from trackteroid.errors import TrackteroidError
 
-__all__ = ["MINIMUM_VERSION", "Finding", "check_client", "check_redis"]
+__all__ = ["MINIMUM_VERSION", "PASSING", "Finding", "check_client", "check_redis"]
 
 #: kombu's Redis transport uses ZADD GT and ZRANGE BYSCORE, which came with 6.2.
 MINIMUM_VERSION = (6, 2)
+
+#: Subjects whose problems pass, or are mended while it runs: a worker waits for that.
+PASSING = frozenset({"reachable", "memory", "disk"})
+
+_NEARLY_FULL = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +71,8 @@ def check_client(client: redis.Redis, url: str) -> list[Finding]:
     found.extend(_scripts(client))
     found.extend(_eviction(client))
     found.extend(_persistence(client))
+    found.extend(_memory(client))
+    found.extend(_disk(client))
     return found
 
 
@@ -145,6 +152,48 @@ def _persistence(client: redis.Redis) -> Iterator[Finding]:
             text="appendonly is no: a restart loses accepted commits.",
             remedy="CONFIG SET appendonly yes, and the same in its configuration.",
         )
+
+
+def _memory(client: redis.Redis) -> Iterator[Finding]:
+    information = _information(client, "memory")
+    used, most = int(information.get("used_memory", 0)), int(information.get("maxmemory", 0))
+    if not used:
+        return
+    if not most:
+        yield Finding(severity="ok", subject="memory", text=f"{_megabytes(used)} used, no maxmemory")
+        return
+    text = f"{_megabytes(used)} of {_megabytes(most)} (maxmemory) used"
+    remedy = (
+        "Raise maxmemory; dead and held commits are kept until somebody ends them; the query cache belongs elsewhere."
+    )
+    if used >= most:
+        yield Finding(
+            severity="problem", subject="memory", text=f"It is full: {text}. It accepts no more commits.", remedy=remedy
+        )
+    elif used >= _NEARLY_FULL * most:
+        yield Finding(severity="warning", subject="memory", text=f"It is nearly full: {text}.", remedy=remedy)
+    else:
+        yield Finding(severity="ok", subject="memory", text=text)
+
+
+def _disk(client: redis.Redis) -> Iterator[Finding]:
+    information = _information(client, "persistence")
+    failed = [
+        name
+        for name, field in (("append-only file", "aof_last_write_status"), ("snapshot", "rdb_last_bgsave_status"))
+        if information.get(field, "ok") != "ok"
+    ]
+    if failed:
+        yield Finding(
+            severity="problem",
+            subject="disk",
+            text=f"It could not write its {' and its '.join(failed)}: it may accept nothing, and a restart loses what it has.",
+            remedy="Look into its log, and whether its disk is full.",
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB"
 
 
 def _information(client: redis.Redis, section: str) -> dict[str, Any]:

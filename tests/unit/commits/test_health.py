@@ -63,6 +63,12 @@ def test_a_good_redis_has_nothing_to_be_said_about() -> None:
         ({"config": {}}, "eviction", "note"),
         ({"config": {}, "memory": {"maxmemory_policy": "volatile-lru"}}, "eviction", "problem"),
         ({"config": {}, "persistence": {"aof_enabled": 0}}, "append-only file", "warning"),
+        ({"memory": {"used_memory": 100, "maxmemory": 0}}, "memory", "ok"),
+        ({"memory": {"used_memory": 100, "maxmemory": 1000}}, "memory", "ok"),
+        ({"memory": {"used_memory": 810, "maxmemory": 1000}}, "memory", "warning"),
+        ({"memory": {"used_memory": 1001, "maxmemory": 1000}}, "memory", "problem"),
+        ({"persistence": {"aof_last_write_status": "err"}}, "disk", "problem"),
+        ({"persistence": {"rdb_last_bgsave_status": "err"}}, "disk", "problem"),
     ],
 )
 def test_each_danger_is_found(change: dict[str, Any], subject: str, severity: str) -> None:
@@ -71,7 +77,11 @@ def test_each_danger_is_found(change: dict[str, Any], subject: str, severity: st
 
 def test_every_danger_has_a_remedy() -> None:
     bad = Server(
-        server={"redis_version": "5.0"}, config={"maxmemory-policy": "allkeys-lru", "appendonly": "no"}, lua=False
+        server={"redis_version": "5.0"},
+        config={"maxmemory-policy": "allkeys-lru", "appendonly": "no"},
+        lua=False,
+        memory={"used_memory": 2, "maxmemory": 1},
+        persistence={"aof_last_write_status": "err"},
     )
     assert all(
         finding.remedy for finding in check_client(bad, "redis://h/0") if finding.severity in ("problem", "warning")
@@ -98,3 +108,9 @@ def test_a_worker_waits_for_an_absent_redis_and_refuses_a_dangerous_one(monkeypa
     monkeypatch.setattr("workers.signals.check_redis", lambda url: check_client(dangerous, url))  # type: ignore[arg-type]
     with pytest.raises(SystemExit, match="CONFIG SET maxmemory-policy noeviction"):
         check_at_start("redis://h/0")
+
+
+def test_a_worker_waits_for_a_redis_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Server(**GOOD, memory={"used_memory": 2, "maxmemory": 1})
+    monkeypatch.setattr("workers.signals.check_redis", lambda url: check_client(full, url))  # type: ignore[arg-type]
+    assert check_at_start("redis://h/0") is True
