@@ -242,7 +242,9 @@ def test_a_key_can_be_added_disabled_and_let_expire(server: SandboxServer) -> No
     [
         ({"user": "anna"}, 'text "key"'),
         ("anna-key", 'text "key"'),
+        ({"key": "\ud800"}, "HTTP headers"),
         ({"key": "x", "user": "nobody"}, "no user 'nobody'"),
+        ({"key": "x", "user": "\ud800"}, "the name of a user"),
         ({"key": "x", "expires_at": "soon"}, '"soon" is no date'),
         ({"key": "x", "is_enabled": "no"}, "true or false"),
         ({"key": "x", "expires": "2030-01-01"}, "no 'expires'"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,20 +113,37 @@ def test_a_data_file_outlives_the_process(tmp_path: Path) -> None:
         assert sandbox.api({"action": "query", "expression": "Shot"})[0]["data"] != []
 
 
-def test_four_writers_at_once_lose_nothing_and_share_no_number(sandbox: SandboxProcess) -> None:
-    (answer,) = sandbox.api({"action": "query", "expression": "Asset where name is bc0040_comp"})
-    asset = answer["data"][0]["id"]
+_WRITER = """
+import json, sys
+import ftrack_api
+with ftrack_api.Session(auto_connect_event_hub=False, schema_cache_path=False) as session:
+    asset = session.query("Asset where name is bc0040_comp").one()
+    numbers = []
+    for number in range(25):
+        version = session.create("AssetVersion", {"asset": asset, "comment": f"{sys.argv[1]}/{number}"})
+        session.commit()
+        numbers.append(version["version"])
+print(json.dumps(numbers))
+"""
 
-    def publish(writer: int) -> list[int]:
-        numbers = []
-        for _ in range(25):
-            operation = {"action": "create", "entity_type": "AssetVersion", "entity_data": {"asset_id": asset}}
-            numbers.append(sandbox.api(operation)[0]["data"]["version"])
-        return numbers
 
-    with ThreadPoolExecutor(4) as pool:
-        numbers = [number for numbers in pool.map(publish, range(4)) for number in numbers]
-    assert sorted(numbers) == list(range(4, 104))
+def test_four_writing_processes_at_once_lose_nothing_and_share_no_number(sandbox: SandboxProcess) -> None:
+    command = [sys.executable, "-c", _WRITER]
+    writers = [
+        subprocess.Popen([*command, name], env={**os.environ, **sandbox.env}, stdout=subprocess.PIPE, text=True)
+        for name in "abcd"
+    ]
+    told = [json.loads(writer.communicate(timeout=60)[0]) for writer in writers]
+    assert all(numbers == sorted(numbers) for numbers in told)
+    assert sorted(number for numbers in told for number in numbers) == list(range(4, 104))
+    query = "select version, comment from AssetVersion where asset.name is bc0040_comp and version > 3"
+    (answer,) = sandbox.api({"action": "query", "expression": query})
+    stored = {row["comment"]: row["version"] for row in answer["data"]}
+    assert stored == {
+        f"{name}/{index}": number
+        for name, numbers in zip("abcd", told, strict=True)
+        for index, number in enumerate(numbers)
+    }
 
 
 def test_a_body_that_is_no_json_gets_json(sandbox: SandboxProcess) -> None:
