@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from trackteroid.commits import order
 from trackteroid.errors import ServerCallError
 
 __all__ = ["SCHEMAS", "SERVER_URL", "CannedServer", "refusal"]
@@ -25,6 +26,7 @@ SCHEMAS: list[dict[str, Any]] = [
             "version": {"type": "integer"},
             "is_published": {"type": "boolean"},
             "task": {"$ref": "Task"},
+            "user": {"$ref": "User"},
             "asset_id": {"type": "string"},
         },
     },
@@ -54,6 +56,7 @@ SCHEMAS: list[dict[str, Any]] = [
 _NUMBERS = re.compile(
     r"select .* from AssetVersion where asset_id in \((?P<assets>.*)\) and version in \((?P<numbers>.*)\)$"
 )
+_USER = re.compile(r'select id from User where username is "(?P<name>.*)"$')
 _QUESTION = re.compile(r"select (?P<names>.+) from (?P<type>\w+) where id in \((?P<ids>.*)\)$")
 
 
@@ -83,16 +86,22 @@ class CannedServer:
         self.before: list[BaseException] = []
         self.after: list[BaseException] = []
         self.half_way: int | None = None
+        #: Whether what is written may refer only to what is there at that moment.
+        self.checks_references = False
         self.on_query: Callable[[], None] | None = None
         self.writes: list[list[Any]] = []
         self.queries = 0
         self.timeouts: list[float | None] = []
         self.effects: list[tuple[str, str, str]] = []
+        #: Ids of users, and of them whom the connection's key may speak for; in whose name each batch was sent.
+        self.users: dict[str, str] = {}
+        self.global_for: set[str] = set()
+        self.senders: list[str | None] = []
 
     server_url = SERVER_URL
     schemas = SCHEMAS
 
-    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None) -> list[Any]:
+    def exchange(self, batch: Sequence[Any], *, timeout: float | None = None, as_user: str | None = None) -> list[Any]:
         self.timeouts.append(timeout)
         if all(item["action"] == "query" for item in batch):
             self.queries += 1
@@ -100,6 +109,9 @@ class CannedServer:
                 self.on_query()
             return [self._answer(item["expression"]) for item in batch]
         self.writes.append(copy.deepcopy(list(batch)))
+        self.senders.append(as_user)
+        if as_user is not None and as_user not in self.global_for:
+            raise refusal("InvalidCredentialsError", "The supplied API key or user name is not valid.", status=200)
         if self.before:
             raise self.before.pop(0)
         saved = copy.deepcopy(self.rows)
@@ -118,6 +130,10 @@ class CannedServer:
     def _apply(self, item: Mapping[str, Any]) -> dict[str, Any]:
         entity_type, key = item["entity_type"], item["entity_key"][0]
         identity = (entity_type, key)
+        for name, value in item.get("entity_data", {}).items() if self.checks_references else ():
+            for other in order.entities_in(name, value):
+                if other != key and all(other != known for _, known in self.rows):
+                    raise refusal("IntegrityError", f"{entity_type}.{name} refers to {other}, which does not exist")
         if item["action"] == "create":
             if identity in self.rows:
                 raise refusal("IntegrityError", f"Duplicate entry {key}")
@@ -145,6 +161,10 @@ class CannedServer:
                 if kind == "AssetVersion" and row.get("asset_id") in assets and row.get("version") in wanted
             ]
             return {"action": "query", "data": found, "metadata": {"next": {"offset": None}}}
+        user = _USER.match(expression)
+        if user is not None:
+            known = self.users.get(user["name"])
+            return {"action": "query", "data": [] if known is None else [{"__entity_type__": "User", "id": known}]}
         match = _QUESTION.match(expression)
         assert match is not None, expression
         ids = re.findall(r'"([^"]*)"', match["ids"])
