@@ -7,6 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from trackteroid.cache.opening import clear
+from trackteroid.commits.cache_debts import CacheDebts
 from trackteroid.commits.channels import channels_of
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
 from trackteroid.commits.enqueueing import open_ledger
@@ -16,6 +18,7 @@ from trackteroid.commits.server import WarmServer
 from trackteroid.commits.sweeping import Sweeper, SweepReport
 from trackteroid.commits.telling import Teller
 from trackteroid.commits.wakeups import WakeupSender
+from trackteroid.errors import CacheUnavailableError, TrackteroidError
 from trackteroid.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,8 +50,11 @@ class Runtime:
 
     def __init__(self, settings: Settings, server_url: str) -> None:
         ledger = self._ledger = open_ledger(settings, server_url)
+        debts = self._debts = CacheDebts(ledger, settings.redis_url)
         self._committer = Committer(
-            WarmServer(_open_session, _close_session), ledger, policy=CommitterPolicy.from_settings(settings)
+            WarmServer(functools.partial(_open_session, debts), _close_session),
+            ledger,
+            policy=CommitterPolicy.from_settings(settings),
         )
         sender = WakeupSender(settings.redis_url, ledger.server_url)
 
@@ -66,8 +72,22 @@ class Runtime:
         return self._committer.drain()
 
     def sweep(self) -> SweepReport:
-        """Put expired leases back and wake workers for what is due."""
+        """Put expired leases back and wake workers for what is due; make up for what the query cache could not be told."""
+        self._pay_cache_debts()
         return self._sweeper.sweep()
+
+    def _pay_cache_debts(self) -> None:
+        try:
+            paid = self._debts.pay(lambda: clear(self._settings, self._ledger.server_url))
+        except CacheUnavailableError as error:
+            logger.debug("The query cache is still away: %s", error)
+            return
+        if paid:
+            logger.warning(
+                "The query cache was away while something was committed. It answers again, and forgets what it has of %s.",
+                self._ledger.server_url,
+                extra={"action": "cache_debt_paid", "server_url": self._ledger.server_url},
+            )
 
     def tell(self) -> int:
         """Note what is overdue, and tell whoever is configured of what has happened; return how many messages were delivered."""
@@ -87,10 +107,16 @@ class Runtime:
         return self._ledger.purge()
 
 
-def _open_session() -> Session:
+def _open_session(debts: CacheDebts) -> Session:
     from trackteroid.session import Session
 
-    return Session(auto_connect_event_hub=False)
+    session = Session(auto_connect_event_hub=False)
+    try:
+        session.query_cache.on_debt = debts.owe
+    except TrackteroidError as error:
+        # Each commit says so too.
+        logger.warning("The query cache cannot be used: %s", error)
+    return session
 
 
 def _close_session(session: Any) -> None:

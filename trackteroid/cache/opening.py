@@ -104,6 +104,6 @@ class _Schemas:
 
 @lru_cache(maxsize=8)
 def _tags(known: _Schemas) -> TagIndex:
-    from trackteroid.cache.tables import TableTags
+    from trackteroid.cache.tags import Tags
 
-    return TableTags(known.schemas)
+    return Tags(known.schemas)

@@ -78,6 +78,8 @@ class QueryCache:
 
     Attributes:
         statistics: What this session got out of the cache; `connection.statistics` are the process's.
+        on_debt: Called, before the commit is reported, when its invalidation could not be told, to keep that somewhere safer
+            than in this object; what it raises is raised.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class QueryCache:
         self._local = threading.local()
         self._wrote_at = float("-inf")
         self._owes_raise = False
+        self.on_debt: Callable[[], None] | None = None
 
     # Reading
 
@@ -191,6 +194,10 @@ class QueryCache:
         Also after an error: the server may have applied what it did not answer.
         """
         tags = [self._tag(name) for name in sorted(self._tags_of.written(batch))]
+        if not tags:
+            # It changes nothing that anybody asks for.
+            yield
+            return
         backend = self.connection.backend
         self._try(partial(backend.open, tags, _OPEN_SECONDS))
         try:
@@ -201,6 +208,8 @@ class QueryCache:
                 # What could not be told is owed: the whole server is raised before this object reads or stores
                 # anything, with its next write, or when its session is closed.
                 self._owes_raise = True
+                if self.on_debt is not None:
+                    self.on_debt()
             self._wrote_at = self._monotonic()
 
     def settle(self) -> None:

@@ -21,6 +21,9 @@ __all__ = ["ReusingResults"]
 
 _logger = logging.getLogger("trackteroid.session")
 
+# Most requests are these, the first ones of a session while it does not even know the schema.
+_READING = frozenset({"query", "query_schemas", "query_server_information", "search"})
+
 
 class ReusingResults(SchemaLoading):
     """The part of a session that reuses query results, and tells others when what it sends makes theirs old."""
@@ -55,11 +58,18 @@ class ReusingResults(SchemaLoading):
                 as_user=as_user,
             )
 
+    def invalidate(self, batch: Sequence[Any]) -> None:
+        """Make cached results unreachable that a batch may have changed which somebody sent before.
+
+        Args:
+            batch: Operations of ftrack's protocol.
+        """
+        with self._telling_cache(batch):
+            pass
+
     @contextlib.contextmanager
     def _telling_cache(self, batch: Any) -> Iterator[None]:
-        writes = [
-            item for item in batch if isinstance(item, Mapping) and item.get("action") in {"create", "update", "delete"}
-        ]
+        writes = [item for item in batch if isinstance(item, Mapping) and item.get("action") not in _READING]
         if not writes:
             yield
             return
