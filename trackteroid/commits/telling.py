@@ -214,7 +214,7 @@ class Teller:
 
     def _pause(self, channel: Channel, known: Mapping[str, float], error: Exception) -> None:
         tries = known.get("tries", 0.0)
-        pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
+        pause = min(min(_FIRST_PAUSE, self._digest_seconds) * 2**tries, _LONGEST_PAUSE)
         logger.warning(
             "Nobody was told through the %s (%s: %s); tried again in %.0f s.",
             channel.name,

@@ -1,0 +1,109 @@
+"""From a submission before the render to a version with its frames, as the official client sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.farm.conftest import Farm
+from tests.support.processes import ManagedProcess
+from tests.support.workers import worker_process
+from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.commits.state import CommitState
+
+
+@pytest.fixture(scope="module")
+def worker(farm: Farm) -> Iterator[ManagedProcess]:
+    with worker_process(farm.redis.url, farm.sandbox.env, env=farm.env) as process:
+        yield process
+
+
+def test_a_publish_waits_for_its_frames_and_gets_their_sizes(farm: Farm, worker: ManagedProcess) -> None:
+    """Held at submission; refused while frames are missing or empty, with their names; released, committed, whole."""
+    publish = farm.publish("bc0010", "whole", version=7, frames="1001-1004")
+    (commit_id,) = farm.submit([publish])
+    farm.render(publish, "1001-1002")
+    farm.render(publish, "1003", size=0)
+    refused = farm.run("release", commit_id)
+    assert refused.returncode == ExitCode.OUTPUTS_MISSING == 74
+    assert "frame missing: 1004" in refused.stderr and "frame empty: 1003" in refused.stderr
+    assert farm.ledger.get(commit_id).state is CommitState.HELD
+    farm.render(publish, "1003", size=300)
+    farm.render(publish, "1004", size=400)
+    done = farm.run("release", commit_id)
+    assert (done.returncode, done.stdout.split()) == (0, [commit_id])
+    assert farm.run("release", commit_id).returncode == 0, "again: nothing happens"
+    assert list((farm.committed(commit_id).result or {})["versions"].values()) == [7]
+    with farm.official() as session:
+        component = session.query(
+            "select size, padding, file_type, members.name, members.size, version.version, version.asset.name "
+            'from SequenceComponent where version.asset.name is "whole"'
+        ).one()
+        assert (component["size"], component["padding"], component["file_type"]) == (900, 4, ".exr")
+        members = sorted((member["name"], member["size"]) for member in component["members"])
+        assert members == [("1001", 100), ("1002", 100), ("1003", 300), ("1004", 400)]
+        assert component["metadata"]["frames"] == "1001-1004"
+        assert component["version"]["version"] == 7
+
+
+def test_a_partial_publish_records_its_gaps(farm: Farm, worker: ManagedProcess) -> None:
+    publish = farm.publish("bc0020", "partial", frames="1-10")
+    (commit_id,) = farm.submit([publish])
+    farm.render(publish, "1-4,8-10")
+    assert farm.run("release", commit_id).returncode == ExitCode.OUTPUTS_MISSING
+    done = farm.run("release", "--partial", commit_id)
+    assert done.returncode == 0
+    assert "3 frames missing: 5-7" in done.stderr
+    commit = farm.committed(commit_id)
+    assert commit.release is not None and "5-7" in commit.release.gaps[0]
+    assert "3 frames missing: 5-7" in farm.run("where", "partial").stdout
+    with farm.official() as session:
+        component = session.query(
+            'select size, members.name from SequenceComponent where version.asset.name is "partial"'
+        ).one()
+        assert (component["size"], len(component["members"])) == (700, 7)
+        assert component["metadata"]["missing_frames"] == "5-7"
+
+
+def test_a_path_of_the_submitters_platform_is_found_on_the_farm(farm: Farm, worker: ManagedProcess) -> None:
+    publish = farm.publish("bc0030", "windows")
+    farm.render(publish)
+    there = str(farm.folder / "renders")
+    written = {**publish, "pattern": publish["pattern"].replace(there, "P:\\shows").replace("/", "\\")}
+    (commit_id,) = farm.submit([written])
+    refused = farm.run("release", commit_id)
+    assert refused.returncode == ExitCode.USAGE
+    assert "TRACKTEROID_PATH_ROOTS does not say where it is" in refused.stderr
+    roots = f"linux={there},darwin={there},windows=P:\\shows"
+    assert farm.run("release", commit_id, TRACKTEROID_PATH_ROOTS=roots).returncode == 0
+    farm.committed(commit_id)
+
+
+def test_a_cancelled_publish_is_never_committed(farm: Farm, worker: ManagedProcess) -> None:
+    """The farm's job is deleted: its publish ends with it, and a late release cannot wake it."""
+    publish = farm.publish("bc0040", "deleted")
+    (commit_id,) = farm.submit([publish])
+    assert farm.run("commits", "cancel", commit_id).returncode == 0
+    farm.render(publish)
+    late = farm.run("release", commit_id)
+    assert (late.returncode, "cancelled" in late.stderr) == (ExitCode.FAILED, True)
+    with farm.official() as session:
+        assert session.query('Asset where name is "deleted"').all() == []
+
+
+def test_a_render_that_is_done_again_for_the_same_version_says_that_the_number_is_taken(
+    farm: Farm, worker: ManagedProcess
+) -> None:
+    publish = farm.publish("bc0050", "again", version=3)
+    farm.render(publish)
+    (first,) = farm.submit([publish])
+    assert farm.run("release", first).returncode == 0
+    farm.committed(first)
+    (second,) = farm.submit([publish])
+    assert farm.run("release", second).returncode == 0
+    commit = farm.ended(second)
+    assert commit.state is CommitState.DEAD
+    assert commit.error is not None and "3" in commit.error.message
+    told = farm.run("where", "again", "v003").stdout
+    assert first in told and second in told and "dead" in told
