@@ -12,8 +12,9 @@ from starlette.routing import Route
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.credentials import KeyDescriptionError, list_keys, put_keys
 from trackteroid.sandbox.faults import FaultError, FaultSet
-from trackteroid.sandbox.json_bodies import NotJsonError, decoded, json_response
 from trackteroid.sandbox.request_log import RequestLog
+from trackteroid.sandbox.responses import json_response
+from trackteroid.sandbox.strict_json import NotJsonError, decoded
 
 __all__ = ["AdminEndpoints"]
 
@@ -78,7 +79,8 @@ class AdminEndpoints:
 
 
 def _refused(error: Exception) -> Response:
-    return json_response({"error": str(error)}, 400)
+    problem = f"The body is no JSON: {error}" if isinstance(error, NotJsonError) else str(error)
+    return json_response({"error": problem}, 400)
 
 
 def _is_set(parameters: Mapping[str, str], name: str) -> bool:

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError, MalformedRequestError
 from trackteroid.sandbox.faults import Decision, FaultSet
-from trackteroid.sandbox.json_bodies import MEDIA_TYPE, NotJsonError, decoded, encoded, json_response
 from trackteroid.sandbox.request_log import RequestLog
-from trackteroid.sandbox.responses import NoAnswer, Trickle
+from trackteroid.sandbox.responses import NoAnswer, Trickle, json_response
+from trackteroid.sandbox.strict_json import NotJsonError, decoded, encoded
 
 __all__ = ["ApiEndpoint"]
 
@@ -46,7 +46,7 @@ class ApiEndpoint:
             payload: Any = decoded(body)
             mistake: ApiError | None = None
         except NotJsonError as error:
-            payload, mistake = None, MalformedRequestError(str(error))
+            payload, mistake = None, MalformedRequestError(f"The body is no JSON: {error}")
         actions, expressions = _summary(payload)
         decision = self._faults.decide(actions, user)
         if decision.seconds:
@@ -83,7 +83,9 @@ class ApiEndpoint:
         if decision.kind == "drop_reply":
             return NoAnswer()
         if decision.kind == "trickle":
-            return Trickle(encoded(result), seconds=decision.trickle_seconds, status_code=status, media_type=MEDIA_TYPE)
+            return Trickle(
+                encoded(result), seconds=decision.trickle_seconds, status_code=status, media_type="application/json"
+            )
         return json_response(result, status)
 
     def _result(

@@ -1,4 +1,4 @@
-"""Answers that an ordinary HTTP framework has no word for: none at all, and one that trickles."""
+"""Answers that an ordinary HTTP framework has no word for: strict JSON, none at all, and one that trickles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["HangingUp", "NoAnswer", "Trickle"]
+from trackteroid.sandbox.strict_json import encoded
+
+__all__ = ["HangingUp", "NoAnswer", "Trickle", "json_response"]
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """An answer with a value as its body."""
+    return Response(encoded(value), status, media_type="application/json")
 
 
 class HangingUp(H11Protocol):

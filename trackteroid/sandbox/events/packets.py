@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trackteroid.sandbox.strict_json import NotJsonError, decoded
+
 __all__ = [
     "CONNECTED",
     "HEARTBEAT",
@@ -83,8 +85,9 @@ def event_of(packet: Packet) -> Any:
         PacketError: The data is no JSON, or no `{"name": "ftrack.event", "args": [event]}`.
     """
     try:
-        payload = json.loads(packet.data, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        # Python's client would send NaN; no browser could read it.
+        payload = decoded(packet.data)
+    except NotJsonError as error:
         raise PacketError(f"The packet holds no JSON: {error}") from None
     if not isinstance(payload, Mapping) or payload.get("name") != EVENT_NAME:
         raise PacketError(f'The packet must hold an object with the name "{EVENT_NAME}".')
@@ -92,11 +95,6 @@ def event_of(packet: Packet) -> Any:
     if not isinstance(arguments, list) or len(arguments) != 1:
         raise PacketError('The packet\'s "args" must be a list with one event.')
     return arguments[0]
-
-
-def _no_number(text: str) -> Any:
-    # Python's client would send NaN; no browser could read it.
-    raise ValueError(f"{text} is no number")
 
 
 def event_packet(event: Mapping[str, Any]) -> str:
