@@ -11,6 +11,7 @@ from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.entities import AssetVersion
+from trackteroid.errors import BadInputError
 from trackteroid.query import Query
 from trackteroid.session import Session
 
@@ -145,3 +146,94 @@ def test_without_redis_the_server_answers(
         assert ask(session)
         make_version(session)
     assert len([record for record in caplog.records if record.name == "trackteroid.cache"]) == 1
+
+
+def test_a_query_of_the_client_is_answered_from_redis_whole_and_page_by_page(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    first, second = sessions
+    for page_size in (500, 5):
+        sandbox.requests(clear=True)
+        with first.reusing_query_results(shared=True), second.reusing_query_results(shared=True):
+            mine = first.query(QUESTION, page_size=page_size).all()
+            pages = asked(sandbox)
+            theirs = second.query(QUESTION, page_size=page_size).all()
+        assert [each["id"] for each in mine] == [each["id"] for each in theirs]
+        assert theirs[0].session is second
+        assert asked(sandbox) == pages > 0
+    assert pages > 1
+
+
+def test_one_and_first_of_the_client_are_answered_from_redis(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    first, second = sessions
+    question = 'select id, name from Project where name is "{}"'.format(first.query("Project").first()["name"])
+    sandbox.requests(clear=True)
+    with first.reusing_query_results(shared=True), second.reusing_query_results(shared=True):
+        assert first.query(question).one()["id"] == second.query(question).one()["id"]
+        assert first.query(question).first()["id"] == second.query(question).first()["id"]
+    assert len(sandbox.requests()) == 2
+
+
+def test_a_query_of_the_library_and_one_of_the_client_share_their_pages(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    first, second = sessions
+    with first.reusing_query_results(shared=True), second.reusing_query_results(shared=True):
+        collection = Query(AssetVersion, session=first).get_all()
+        assert len(second.query(QUESTION).all()) == len(collection)
+    assert asked(sandbox) == 1
+
+
+def test_fetching_attributes_is_answered_from_redis(sandbox: SandboxProcess, sessions: tuple[Session, Session]) -> None:
+    first, second = sessions
+    texts = []
+    for session in (first, second):
+        with session.reusing_query_results(shared=True):
+            versions = Query(AssetVersion, session=session).get_all()
+            sandbox.requests(clear=True)
+            versions.fetch_attributes("comment", "user.username")
+            texts.append((versions.comment, versions.user.username))
+            asked_for = len(sandbox.requests())
+    assert texts[0] == texts[1]
+    assert asked_for == 0
+
+
+def test_an_empty_answer_is_shared(sandbox: SandboxProcess, sessions: tuple[Session, Session]) -> None:
+    first, second = sessions
+    for session in (first, second):
+        with session.reusing_query_results(shared=True):
+            assert session.query('select id from Project where name is "there is none"').all() == []
+    assert len(sandbox.requests()) == 1
+
+
+def test_whether_something_exists_already_is_asked_of_the_server(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    """What was made behind the cache's back must not be made twice."""
+    first, second = sessions
+    with first.reusing_query_results(shared=True):
+        assert first.query('User where username is "newcomer"').all() == []
+        sandbox.api({"action": "create", "entity_type": "User", "entity_data": {"username": "newcomer"}})
+        first.ensure("User", {"username": "newcomer"})
+    assert len(second.query('User where username is "newcomer"').all()) == 1
+
+
+def test_a_session_that_connects_inside_the_block_asks_the_server_what_it_needs_for_that(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    first, _ = sessions
+    with first.reusing_query_results(shared=True):
+        before = ask(first)
+        first.reconnect()
+        assert ask(first) == before
+
+
+def test_options_that_make_no_sense_are_refused(sessions: tuple[Session, Session]) -> None:
+    first, _ = sessions
+    for options in ({"ttl": 0}, {"ttl": -1.0}, {"max_stale": -1.0}, {"max_stale": float("inf")}):
+        with pytest.raises(BadInputError), first.reusing_query_results(shared=True, **options):
+            pass
+    with pytest.raises(BadInputError, match="shared=True"), first.reusing_query_results(ttl=3.0):
+        pass

@@ -1,0 +1,141 @@
+"""A Redis that hangs, is gone, is full, or holds garbage: ftrack answers, and little time is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+import redis as redis_client
+
+from tests.support.redis import embedded_redis
+from tests.support.sandbox import SandboxProcess
+from trackteroid.embedded_redis import EmbeddedRedis
+from trackteroid.session import Session
+
+QUESTION = "select id, asset.name, version from AssetVersion"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess(seed="demo") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def session(sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    for name, value in {**sandbox.env, "TRACKTEROID_QUERY_CACHE_URL": redis.url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TRACKTEROID_CACHE_TIMEOUT", raising=False)
+    with Session() as session:
+        # A test before may have found it hung; the process remembers.
+        session.query_cache.connection.begin()
+        session.query_cache.clear()
+        yield session
+
+
+def ask(session: Session) -> list[str]:
+    with session.reusing_query_results(shared=True):
+        return [version["id"] for version in session.fetch_entities(QUESTION)]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "trackteroid.cache"]
+
+
+def test_a_redis_that_hangs_costs_one_time_out_and_then_nothing_for_a_while(
+    redis: EmbeddedRedis, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = ask(session)
+    lost: list[float] = []
+    availability = session.query_cache.connection.availability
+    attempt = availability.attempt
+
+    def timed(operation: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return attempt(operation, **options)
+        finally:
+            lost.append(time.perf_counter() - began)
+
+    redis.freeze()
+    availability.attempt = timed  # type: ignore[method-assign]
+    try:
+        for _ in range(10):
+            assert ask(session) == expected
+    finally:
+        redis.thaw()
+    # 50 ms for the first look-up; the rest is for a machine that has other things to do.
+    assert max(lost) >= 0.04
+    assert sum(lost) < 0.5
+    assert len(warnings(caplog)) == 1
+    assert "does not answer" in warnings(caplog)[0]
+
+
+def test_a_redis_that_is_full_takes_nothing_and_forgets_nothing(
+    redis: EmbeddedRedis, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = ask(session)
+    with redis_client.Redis.from_url(redis.url) as client:
+        client.config_set("maxmemory", 1)
+        try:
+            # What is there is read, and what changes is still told.
+            assert ask(session) == expected
+            assert session.query_cache.statistics.hits == 1
+            session.query("select id, name from Asset").first()["name"] = "full"
+            session.commit()
+            assert ask(session) == expected
+            assert ask(session) == expected
+            assert session.query_cache.statistics.hits == 1
+        finally:
+            client.config_set("maxmemory", 0)
+    assert len(warnings(caplog)) == 1
+    assert "takes nothing" in warnings(caplog)[0]
+
+
+@pytest.mark.parametrize("garbage", ["bytes", "list", "string", "fields"])
+def test_garbage_under_our_keys_is_a_miss(redis: EmbeddedRedis, session: Session, garbage: str) -> None:
+    expected = ask(session)
+    with redis_client.Redis.from_url(redis.url) as client:
+        for key in cast("list[bytes]", client.keys("trackteroid:cache:*")):
+            if b":entry:" not in key and b":flight:" not in key:
+                continue
+            if garbage == "bytes":
+                client.hset(key, "payload", b"\x00\xff garbage")
+            elif garbage == "fields":
+                client.hset(key, mapping={"asked_at": "yesterday", "stamps": "x"})
+            else:
+                client.delete(key)
+                client.rpush(key, "x") if garbage == "list" else client.set(key, "x")
+    assert ask(session) == expected
+    assert session.query_cache.statistics.misses == 2
+    # It has been replaced.
+    assert ask(session) == expected
+    assert session.query_cache.statistics.hits == 1
+
+
+def test_a_redis_that_is_gone_and_comes_back_is_used_again(
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with embedded_redis() as own:
+        for name, value in {**sandbox.env, "TRACKTEROID_QUERY_CACHE_URL": own.url}.items():
+            monkeypatch.setenv(name, value)
+        with Session() as session:
+            expected = ask(session)
+            own.kill()
+            assert ask(session) == expected
+            assert ask(session) == expected
+            own.start()
+            # The pause is over.
+            session.query_cache.connection.availability._paused_until = 0.0
+            ask(session)
+            assert ask(session) == expected
+            assert session.query_cache.statistics.hits >= 1
+    assert len(warnings(caplog)) == 1
