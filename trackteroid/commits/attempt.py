@@ -15,6 +15,7 @@ from dataclasses import replace
 from trackteroid.commits.classification import Verdict, VerdictKind, classify, is_refusal
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.committer_policy import CommitterPolicy
+from trackteroid.commits.get_or_create import asker, decide_together
 from trackteroid.commits.lease import LeaseKeeper
 from trackteroid.commits.ledger import Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
@@ -93,6 +94,9 @@ class Attempt:
         self._parts: list[Part] = []
         self._verdicts = Verdicts(ledger, claim, policy.retry, random=random, started=started, monotonic=monotonic)
         self._work: Work | None = None
+        # Whether anything is created only if there is none like it, and which entities were there instead.
+        self._ensures = False
+        self._stands_for: dict[str, str] = {}
         # Whether this attempt's request has left: from then on a failure of ours proves nothing.
         self._sent = False
         # What the last try ended with.
@@ -114,6 +118,8 @@ class Attempt:
                 monotonic=self._monotonic,
             ) as lease:
                 found = self._try(lease)
+            if isinstance(found, CommitResult) and self._stands_for:
+                found = replace(found, stands_for=self._stands_for)
             told = isinstance(self._error, ServerCallError)
             outcome = self._verdicts.record(found, told=told, companions=self._results_of_companions(found))
             self._step("finished")
@@ -173,6 +179,7 @@ class Attempt:
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
+        parts = self._parts = self._settled(parts, server)
         for part, commit in zip(parts, self._commits, strict=True):
             with self._blamed_on(commit):
                 refuse_forbidden(part.recording, session=server)
@@ -190,6 +197,18 @@ class Attempt:
         if not work.to_send:
             return work.result([])
         return self._send(lease, server, work)
+
+    def _settled(self, parts: list[Part], server: Server) -> list[Part]:
+        """Return the parts with what they ensure looked up, and what was found in its place."""
+        ask = asker(server, self._request_seconds())
+        decisions = decide_together([part.recording for part in parts], ask, self._ledger.stand_ins)
+        self._stands_for = {key: other for each in decisions for key, other in each.stands_for.items()}
+        ensured = {key for each in decisions for key in each.wanted}
+        if ensured:
+            # Before anything is sent: who refers to it is committed after this, and must find it.
+            self._ledger.remember_stand_ins({key: self._stands_for.get(key) for key in sorted(ensured)})
+        self._ensures = bool(ensured)
+        return [replace(part, recording=each.recording) for part, each in zip(parts, decisions, strict=True)]
 
     def _send(self, lease: LeaseKeeper, server: Server, work: Work) -> CommitResult:
         user = in_whose_name(work.parts)
@@ -307,6 +326,9 @@ class Attempt:
                 if existing is Existing.SOME and self._claim.commit.uncertain_until is None:
                     # Half of it is there: the next attempt reconciles. (This one's mark in the ledger makes it.)
                     return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
+                if self._ensures and verdict.kind is VerdictKind.PERMANENT:
+                    # Perhaps somebody made it after we had looked: a few more looks will tell.
+                    return replace(verdict, kind=VerdictKind.UNKNOWN)
             if verdict.doubt is Doubt.SETTLED and self._verdicts.is_final(verdict):
                 # Before it is given up, what it did is found out.
                 self._work.reconcile()

@@ -10,10 +10,12 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from trackteroid.commits.attempt import Attempt, Observer
 from trackteroid.commits.classification import is_refusal
 from trackteroid.commits.committer_policy import CommitterPolicy
+from trackteroid.commits.get_or_create import asker, decide
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
@@ -120,7 +122,13 @@ def commit_now(server: Server, recording: Recording) -> CommitResult:
         ServerCallError: The server refused, or gave no usable answer; `maybe_applied` says whether it may have been
             applied. Calling again is safe for what the recording creates.
     """
-    work = Work(server, Schemas(server.schemas), Part(recording=recording))
+    decision = decide(recording, asker(server, None))
+    work = Work(server, Schemas(server.schemas), Part(recording=decision.recording))
+    result = _send_now(work)
+    return replace(result, stands_for=decision.stands_for) if decision.stands_for else result
+
+
+def _send_now(work: Work) -> CommitResult:
     if not work.to_send:
         return work.result([])
     work.validate()

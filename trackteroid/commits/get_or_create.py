@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from trackteroid.commits.order import order_of
+from trackteroid.commits.server import Server
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.effects import references_in
 from trackteroid.operations.manifest import Delta, Ensure, Manifest, condition
@@ -27,7 +29,7 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Ask", "Decision", "decide", "may_stand_for_another", "substituted"]
+__all__ = ["Ask", "Decision", "asker", "decide", "decide_together", "may_stand_for_another", "substituted"]
 
 #: Sends queries, returns the rows of each.
 Ask = Callable[[Sequence[str]], Sequence[Sequence[Mapping[str, Any]]]]
@@ -44,11 +46,13 @@ class Decision:
         recording: As it is to be committed.
         stands_for: Id in the recording to the id of the entity that was there under another one.
         found: Ids in the recording of entities that were there.
+        wanted: Ids of all that it ensures.
     """
 
     recording: Recording
     stands_for: Mapping[str, str] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
+    wanted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,46 @@ class _Wanted:
     ensure: Ensure
 
 
+def decide_together(
+    recordings: Sequence[Recording], ask: Ask, stand_ins: Callable[[Sequence[str]], Mapping[str, str]]
+) -> list[Decision]:
+    """Decide for recordings that are committed as one batch: what one of them finds, the others mean too.
+
+    Args:
+        recordings: What was recorded.
+        ask: Sends queries.
+        stand_ins: Returns which of these ids stand for another entity, as earlier commits have found.
+
+    Raises:
+        As `decide`.
+    """
+    decisions = []
+    for recording in recordings:
+        ids = [name for name in order_of(recording).needed if may_stand_for_another(name)]
+        known = stand_ins(ids) if ids else {}
+        decisions.append(decide(substituted(recording, known), ask))
+    if len(decisions) > 1:
+        together = {key: other for decision in decisions for key, other in decision.stands_for.items()}
+        decisions = [replace(each, recording=substituted(each.recording, together)) for each in decisions]
+    return decisions
+
+
 def may_stand_for_another(entity_id: str) -> bool:
     """Whether an id is of the kind that recordings give to what they ensure (see `operations.ensuring`)."""
     try:
         return uuid.UUID(entity_id).version == 5
     except ValueError:
         return False
+
+
+def asker(server: Server, timeout: float | None) -> Ask:
+    """Return what sends queries to a server, each batch of them within `timeout` seconds."""
+
+    def ask(expressions: Sequence[str]) -> list[Sequence[Mapping[str, Any]]]:
+        batch = [{"action": "query", "expression": expression} for expression in expressions]
+        return [answer["data"] for answer in server.exchange(batch, timeout=timeout)]
+
+    return ask
 
 
 def decide(recording: Recording, ask: Ask) -> Decision:
@@ -108,7 +146,10 @@ def decide(recording: Recording, ask: Ask) -> Decision:
     stands_for = {key: other for key, other in found.items() if key != other}
     changed = substituted(replace(recording, operations=tuple(_used(recording, wanted, found))), stands_for)
     return Decision(
-        recording=_with_rows(changed, set(found.values()), ask), stands_for=stands_for, found=frozenset(found)
+        recording=_with_rows(changed, set(found.values()), ask),
+        stands_for=stands_for,
+        found=frozenset(found),
+        wanted=frozenset(wanted),
     )
 
 

@@ -69,6 +69,7 @@ class CommitResult:
         already_there: Whether nothing had to be sent.
         notes: What was left out, and why; for people.
         skipped: The values among that, and those that could not be checked.
+        stands_for: Id in the recording to the id of the entity that was there instead ("get or create").
         sent_as: The user in whose name it was sent; None: the workers' own, or nothing was sent.
     """
 
@@ -79,6 +80,7 @@ class CommitResult:
     notes: Sequence[str] = ()
     skipped: Sequence[Skipped] = ()
     sent_as: str | None = None
+    stands_for: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -90,6 +92,7 @@ class CommitResult:
             "notes": list(self.notes),
             "skipped": [each.as_dict() for each in self.skipped],
             "sent_as": self.sent_as,
+            "stands_for": dict(self.stands_for),
         }
 
 

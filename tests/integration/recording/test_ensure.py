@@ -10,9 +10,14 @@ import pytest
 
 from tests.integration.recording.blocks import one, rows, summary, writes
 from tests.support.local_session import LocalSession
+from trackteroid.commits.committer import Committer, commit_now
+from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.state import CommitState
 from trackteroid.errors import BadInputError, RecordingRefusedError
 from trackteroid.operations.manifest import Manifest
 from trackteroid.operations.recording import read_recording
+from trackteroid.settings import Settings
 
 
 def shot(session: LocalSession) -> Any:
@@ -128,3 +133,73 @@ def test_outside_a_block_it_is_the_clients(session: LocalSession) -> None:
     parent, kind = shot(session), asset_type(session)
     made = session.ensure("Asset", {"name": "beauty", "context_id": parent["id"], "type_id": kind["id"]})
     assert [row["name"] for row in rows(session, f"select name from Asset where id is {made['id']}")] == ["beauty"]
+
+
+# When it is committed
+
+
+def layer(session: LocalSession, path: Path, *, name: str = "beauty") -> str:
+    """Record what a render layer publishes; return its version's id."""
+    parent, kind = shot(session), asset_type(session)
+    task = one(session, "select name from Task order by id")
+    with session.deferred_operations(path):
+        asset = session.ensure("Asset", {"name": name, "parent": parent, "type": kind}, ["name", "parent"])
+        version = session.create("AssetVersion", {"asset": asset, "task": task})
+    return str(version["id"])
+
+
+def test_three_layers_make_one_asset(session: LocalSession, path: Path) -> None:
+    versions = []
+    recordings = []
+    for _ in range(3):
+        # A process each: nothing in memory of what the others have recorded.
+        session.reset()
+        versions.append(layer(session, path))
+        recordings.append(read_recording(path))
+    for recording in recordings:
+        commit_now(session, recording)
+    (asset,) = rows(session, 'select id from Asset where name is "beauty"')
+    found = rows(session, f"select id, version, asset_id from AssetVersion where id in ({','.join(versions)})")
+    assert {row["asset_id"] for row in found} == {asset["id"]}
+    assert sorted(row["version"] for row in found) == [1, 2, 3]
+    assert commit_now(session, recordings[0]).already_there
+
+
+def test_what_somebody_made_meanwhile_is_used(session: LocalSession, path: Path) -> None:
+    version = layer(session, path)
+    (ensured,) = manifest_of(path).ensures
+    recording = read_recording(path)
+    session.reset()
+    data = {"name": "beauty", "context_id": shot(session)["id"], "type_id": asset_type(session)["id"]}
+    other = session.create("Asset", data)
+    session.commit()
+    result = commit_now(session, recording)
+    assert list(result.stands_for.values()) == [other["id"]]
+    assert list(result.stands_for) == [ensured.entity.split("'")[3]]
+    (row,) = rows(session, f"select asset_id from AssetVersion where id is {version}")
+    assert row["asset_id"] == other["id"]
+    assert len(rows(session, 'select id from Asset where name is "beauty"')) == 1
+
+
+def test_a_later_recording_finds_what_took_the_place_of_what_it_refers_to(session: LocalSession, path: Path) -> None:
+    """Through the ledger: the second recording, of the same session, knows only the id that was given up."""
+    first_version = layer(session, path)
+    first = read_recording(path)
+    ensured = manifest_of(path).ensures[0].entity.split("'")[3]
+    task = one(session, "select name from Task order by id")
+    with session.deferred_operations(path):
+        version = session.create("AssetVersion", {"asset": session.get("Asset", ensured), "task": task})
+    second = read_recording(path)
+    session.reset()
+    data = {"name": "beauty", "context_id": shot(session)["id"], "type_id": asset_type(session)["id"]}
+    other = session.create("Asset", data)
+    session.commit()
+    ledger = MemoryLedger(session.server_url)
+    for recording in (second, first):
+        enqueue(recording, ledger=ledger, settings=Settings(), wake=False)
+    committer = Committer(session, ledger)
+    outcomes = [committer.commit_next() for _ in range(5)]
+    states = [ledger.get(recording.recording_id).state for recording in (first, second)]
+    assert states == [CommitState.COMMITTED] * 2, outcomes
+    found = rows(session, f"select asset_id from AssetVersion where id in ({version['id']},{first_version})")
+    assert {row["asset_id"] for row in found} == {other["id"]}

@@ -90,6 +90,7 @@ def test_a_publish_is_committed_with_one_request(stage: Stage) -> None:
         "notes": [],
         "skipped": [],
         "sent_as": None,
+        "stands_for": {},
     }
     assert (len(stage.server.writes), stage.server.queries) == (1, 0)
     assert stage.steps == ["claimed", "before_sent", "sent", "answered", "finished"]

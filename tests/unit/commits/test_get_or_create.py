@@ -52,7 +52,7 @@ class Server:
 
 def test_what_is_not_there_is_created_as_recorded() -> None:
     server = Server()
-    assert decide(publish(), server) == Decision(recording=publish())
+    assert decide(publish(), server) == Decision(recording=publish(), wanted=frozenset({"asset-p"}))
     assert server.asked == ['select id from Asset where name is "beauty" and parent.id is "shot-1"']
 
 
