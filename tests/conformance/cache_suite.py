@@ -193,6 +193,19 @@ class CacheBackendSuite:
         assert (found.payload, found.valid) == (b"1", False)
         lead(backend, look("late", waiting_since=late.at))
 
+    def test_an_answer_of_one_who_waited_itself_is_kept_for_others_who_may_still_wait(
+        self, backend: CacheBackend, clock: FakeClock
+    ) -> None:
+        lead(backend, look("first"))
+        waiting = [backend.look(look(token)) for token in ("second", "third")]
+        assert all(isinstance(each, Busy) for each in waiting)
+        clock.advance(1)
+        backend.give_up(look("first"))
+        outcome = lead(backend, look("second", waiting_since=clock.now - 1))
+        backend.raise_(["Task"])
+        assert not backend.store(look("second"), Entry(b"1", outcome.stamps, outcome.asked_at), 60)
+        assert isinstance(backend.look(look("third", waiting_since=clock.now - 1)), Found)
+
     def test_nobody_is_handed_an_answer_after_a_hard_tag_was_raised(
         self, backend: CacheBackend, clock: FakeClock
     ) -> None:

@@ -213,7 +213,8 @@ class MemoryBackend:
                 if flight.token not in (None, look.token):
                     flight.waited = True
                     return Busy(now)
-            self._flights[look.key] = _Flight(now + look.lease, look.token, now)
+            # Where one has waited others may still be waiting.
+            self._flights[look.key] = _Flight(now + look.lease, look.token, now, waited=look.waiting_since is not None)
             return Lead({tag: self._stamp(tag) or self._set(tag, new_stamp()) for tag in look.all_tags}, now)
 
     def store(self, look: Look, entry: Entry, ttl: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -467,3 +468,66 @@ def test_after_a_pause_one_asker_tries_redis_and_the_others_follow_when_it_answe
     ask(cache, "select id from Task", server)
     ask(cache, "select id from Task", server)
     assert (server.asked, cache.statistics.hits) == (3, 1)
+
+
+def test_when_a_commit_makes_the_answer_unstorable_one_more_asks_for_all_who_wait() -> None:
+    backend = MemoryBackend()
+    cache, writer = (
+        QueryCache(
+            CacheConnection(backend, longest_wait=60),
+            server="s",
+            namespace="n",
+            tags=TableTags(SCHEMAS),
+            ttl=60,
+            entry_limit=100_000,
+        )
+        for _ in range(2)
+    )
+    asked: list[int] = []
+    everybody_waits = threading.Event()
+
+    def server() -> Any:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            everybody_waits.wait(60)
+        # Each answer is overtaken by a commit before it can be stored.
+        write(writer, {"action": "create", "entity_type": "Task"})
+        return [{"answer": asked[-1]}]
+
+    results: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(ask(cache, "select id from Task", server))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    while cache.statistics.waits < 7:
+        pass
+    everybody_waits.set()
+    for thread in threads:
+        thread.join(60)
+    # The first asked before the others came; what the second was told is new enough for all of them.
+    assert sorted(result[0]["answer"] for result in results) == [0, *[1] * 7]
+    assert len(asked) == 2
+
+
+def test_who_has_waited_long_enough_asks_for_itself() -> None:
+    backend, server = MemoryBackend(), Server()
+    impatient = QueryCache(
+        CacheConnection(backend, longest_wait=0.05),
+        server="s",
+        namespace="n",
+        tags=TableTags(SCHEMAS),
+        ttl=60,
+        entry_limit=100_000,
+    )
+    inner: list[Any] = []
+
+    def slow() -> Any:
+        # Asked meanwhile, by somebody who leaves the lead where it is.
+        inner.append(ask(make_cache(backend), "select id from Status", server))
+        inner.append(ask(impatient, "select id from Task", server))
+        return server()
+
+    ask(make_cache(backend), "select id from Task", slow)
+    assert len(inner) == 2
+    assert impatient.statistics.waits == 1

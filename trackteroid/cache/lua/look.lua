@@ -29,6 +29,8 @@ end
 local taken = redis.pcall('HSET', KEYS[2], 'holder', ARGV[2], 'asked_at', text(now))
 if type(taken) == 'table' and taken.err then return {'alone', taken.err} end
 redis.call('HDEL', KEYS[2], 'payload', 'stamps', 'waited', 'alone')
+-- Where one has waited others may still be waiting.
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'waited', '1') end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 for i = 1, #names do
   if stamps[i] == ' ' then
