@@ -72,7 +72,7 @@ class Storage:
         self._named_copies: dict[str, sqlite3.Connection] = {}
         try:
             self._connection = sqlite3.connect(
-                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
+                ":memory:" if path is None else path, timeout=2, isolation_level=None, check_same_thread=False
             )
             try:
                 self._prepare(now)
@@ -80,15 +80,20 @@ class Storage:
                 self._connection.close()
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise SandboxStartError(f"Cannot use {path} as a data file: {error}.") from error
+            reason = "another process uses it" if "locked" in str(error) else str(error)
+            raise SandboxStartError(f"Cannot use {path} as a data file: {reason}.") from error
 
     def _prepare(self, now: Callable[[], str]) -> None:
         connection = self._connection
         connection.create_function("variable_matches", 3, variable_matches, deterministic=True)
         connection.create_function("sandbox_now", 0, now)
+        # One process has the file to itself: what is locked, counted and told here is unknown to any other.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA busy_timeout = 2000")
+        # Taking the lock needs a transaction; it is kept when that ends.
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("COMMIT")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         self.is_new = not tables
         statements = "".join(_statements(self.schema))

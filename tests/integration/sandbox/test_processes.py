@@ -113,6 +113,30 @@ def test_a_data_file_outlives_the_process(tmp_path: Path) -> None:
         assert sandbox.api({"action": "query", "expression": "Shot"})[0]["data"] != []
 
 
+def test_a_killed_sandbox_keeps_what_it_has_answered_and_frees_its_file(tmp_path: Path) -> None:
+    arguments = ["--data", str(tmp_path / "data.db")]
+    with SandboxProcess(seed="empty", arguments=arguments) as sandbox:
+        sandbox.api({"action": "create", "entity_type": "Scope", "entity_data": {"name": "kept"}})
+        refused = run(*arguments)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == (
+            f"trackteroid sandbox: Cannot use {arguments[1]} as a data file: another process uses it.\n"
+        )
+        os.kill(sandbox.pid, signal.SIGKILL)
+    with SandboxProcess(arguments=arguments) as sandbox:
+        assert len(sandbox.api({"action": "query", "expression": "Scope where name is kept"})[0]["data"]) == 1
+
+
+def test_going_back_to_a_snapshot_goes_back_on_disk_as_well(tmp_path: Path) -> None:
+    arguments = ["--data", str(tmp_path / "data.db")]
+    with SandboxProcess(seed="empty", arguments=arguments) as sandbox:
+        sandbox.snapshot()
+        sandbox.api({"action": "create", "entity_type": "Scope", "entity_data": {"name": "gone"}})
+        sandbox.restore()
+    with SandboxProcess(arguments=arguments) as sandbox:
+        assert sandbox.api({"action": "query", "expression": "Scope where name is gone"})[0]["data"] == []
+
+
 _WRITER = """
 import json, sys
 import ftrack_api
