@@ -60,7 +60,7 @@ class Collection:
     columns: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Table:
     """One table of the server; the attributes are the words of the file."""
 

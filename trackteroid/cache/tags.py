@@ -232,7 +232,7 @@ class Tags:
         targets = table.collections.get(real)
         if targets is not None and self._is_plural(table, entity_type, name):
             for target in targets:
-                yield from self._members(target)
+                yield from self._members(target, self._is_link(target, entity_type, name))
             return
         columns = table.references.get(real, ()) if self._is_reference(table, entity_type, name) else ()
         if not columns and table.has_column(real):
@@ -256,9 +256,14 @@ class Tags:
             if is_moved or name in loose:
                 yield from self._storage.shown(table, [each])
 
-    def _members(self, target: Collection) -> Iterator[str]:
+    def _members(self, target: Collection, is_link: bool) -> Iterator[str]:
         """What changes where the members of a collection are listed anew."""
         yield rows(target.table)
+        if target.table in _ACCESS_TABLES:
+            yield SERVER
+        if is_link:
+            # Its rows are made and removed.
+            return
         table = self._storage.tables[target.table]
         for each in target.columns:
             yield column(target.table, each)
@@ -266,8 +271,6 @@ class Tags:
         yield from self._storage.shown(table, table.keys)
         if any(each in table.keys and table.keys[each].places for each in target.columns):
             yield from self._storage.moved(target.table)
-        if target.table in _ACCESS_TABLES:
-            yield SERVER
 
     def _table(self, entity_type: str) -> Table | None:
         schema = self._index.types.get(entity_type)
@@ -282,6 +285,13 @@ class Tags:
 
     def _is_plural(self, table: Table, entity_type: str, name: str) -> bool:
         return bool(self._kinds(table, entity_type, name) & {"array", "mapped_array", "mapped"})
+
+    def _is_link(self, target: Collection, entity_type: str, name: str) -> bool:
+        """Whether a collection's rows are between this entity and its members, rather than the members themselves."""
+        found = (self._index.attribute(each, name) for each in self._index.subtypes(entity_type))
+        members = {attribute.target for attribute in found if attribute is not None and attribute.target is not None}
+        tables = {self._table(each) for each in members}
+        return all(table is not None and table.name != target.table for table in tables)
 
     def _is_reference(self, table: Table, entity_type: str, name: str) -> bool:
         return "reference" in self._kinds(table, entity_type, name)
