@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from trackteroid.commits.wakeups import PURGE_TASK, SWEEP_TASK
-from trackteroid.errors import LedgerUnavailableError
+from trackteroid.commits.wakeups import FLUSH_TASK, PURGE_TASK, SWEEP_TASK
+from trackteroid.errors import LedgerUnavailableError, TrackteroidError
 from workers.runtime import runtime
 
-__all__ = ["purge", "sweep"]
+__all__ = ["flush_spool", "purge", "sweep"]
 
 
 @shared_task(name=SWEEP_TASK, throws=(LedgerUnavailableError,))  # type: ignore[untyped-decorator]  # Celery has no annotations.
@@ -22,3 +22,9 @@ def sweep() -> dict[str, int]:
 def purge() -> int:
     """Remove rows of commits whose retention time is over; return how many."""
     return runtime().purge()
+
+
+@shared_task(name=FLUSH_TASK, throws=(TrackteroidError,))  # type: ignore[untyped-decorator]  # Celery has no annotations.
+def flush_spool() -> int:
+    """Deliver what waits in the shared spool; return how many recordings were."""
+    return runtime().flush_spool()

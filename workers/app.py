@@ -10,7 +10,7 @@ from trackteroid.commits.servers import normalise_server_url
 from trackteroid.errors import TrackteroidError
 from trackteroid.settings import Settings
 from workers.config import configuration
-from workers.logs import quieten_sweeps
+from workers.logs import quieten
 from workers.signals import connect_signals
 
 __all__ = ["app"]
@@ -25,4 +25,4 @@ except TrackteroidError as error:
 app = Celery("trackteroid", set_as_current=True)
 app.conf.update(configuration(_settings, _server_url))
 connect_signals(_settings, _server_url)
-quieten_sweeps()
+quieten()

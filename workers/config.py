@@ -10,7 +10,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from trackteroid.commits.wakeups import PURGE_TASK, SWEEP_TASK, housekeeping_queue, wakeup_queue
+from trackteroid.commits.wakeups import FLUSH_TASK, PURGE_TASK, SWEEP_TASK, housekeeping_queue, wakeup_queue
 from trackteroid.settings import Settings
 from workers.schedule import schedule
 
@@ -32,7 +32,7 @@ def configuration(settings: Settings, server_url: str) -> dict[str, Any]:
         # Each queue with an exchange of its own: on a shared one, kombu would put every message in both.
         "task_queues": tuple(Queue(name, Exchange(name), routing_key=name) for name in (commits, housekeeping)),
         "task_default_queue": commits,
-        "task_routes": {SWEEP_TASK: {"queue": housekeeping}, PURGE_TASK: {"queue": housekeeping}},
+        "task_routes": {name: {"queue": housekeeping} for name in (SWEEP_TASK, PURGE_TASK, FLUSH_TASK)},
         # JSON only: a pickle in Redis would make everybody who can write there a user of the workers.
         "task_serializer": "json",
         "result_serializer": "json",

@@ -1,4 +1,4 @@
-"""Keeping the logs readable: a sweep a second is three lines a second that say nothing."""
+"""Keeping the logs readable: a sweep a second is three lines a second that say nothing, and so is a traceback of nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import logging
 
 from trackteroid.commits.wakeups import SWEEP_TASK
 
-__all__ = ["WithoutSweeps", "quieten_sweeps"]
+__all__ = ["WithoutEmptyTracebacks", "WithoutSweeps", "quieten"]
 
 #: Where Celery says that it sent, received and finished a task.
 LOGGERS = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
+
+#: Where `ftrack_api.Session` says what the server refused; it is named after the class.
+CLIENT_LOGGER = "ftrack_api.session.Session"
 
 
 class WithoutSweeps(logging.Filter):
@@ -20,7 +23,18 @@ class WithoutSweeps(logging.Filter):
         return record.levelno > logging.INFO or SWEEP_TASK not in record.getMessage()
 
 
-def quieten_sweeps() -> None:
-    """Attach the filter to Celery's loggers."""
+class WithoutEmptyTracebacks(logging.Filter):
+    """Takes `NoneType: None` away, which the client writes below each refusal of the server."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record."""
+        if isinstance(record.exc_info, tuple) and record.exc_info[0] is None:
+            record.exc_info = None
+        return True
+
+
+def quieten() -> None:
+    """Attach the filters to the loggers of Celery and of the client."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(WithoutSweeps())
+    logging.getLogger(CLIENT_LOGGER).addFilter(WithoutEmptyTracebacks())

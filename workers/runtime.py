@@ -11,7 +11,7 @@ from trackteroid.cache.opening import clear
 from trackteroid.commits.cache_debts import CacheDebts
 from trackteroid.commits.channels import channels_of
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
-from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.enqueueing import flush_spool, open_ledger
 from trackteroid.commits.outbox import Outbox
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.server import WarmServer
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Runtime", "runtime"]
 
 logger = logging.getLogger(__name__)
+
+#: Rows that are removed in one script.
+PURGE_STEP = 500
+#: For so long a flush of the spool begins new deliveries: the next one goes on.
+SPOOL_SECONDS = 20.0
 
 
 def runtime() -> Runtime:
@@ -103,8 +108,25 @@ class Runtime:
         return self._teller.tell()
 
     def purge(self) -> int:
-        """Remove rows whose retention time is over."""
-        return self._ledger.purge()
+        """Remove rows whose retention time is over; return how many."""
+        removed = 0
+        # In steps: each is one script, which Redis lets nobody interrupt.
+        while step := self._ledger.purge(limit=PURGE_STEP):
+            removed += step
+        if removed:
+            logger.info("Removed %d rows of commits that ended long ago.", removed, extra={"action": "purged"})
+        return removed
+
+    def flush_spool(self) -> int:
+        """Deliver what waits in the spool folder; return how many recordings were.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        report = flush_spool(self._settings, seconds=SPOOL_SECONDS)
+        if report.error is not None:
+            logger.warning("What waits in the spool was not delivered: %s", report.error)
+        return report.delivered
 
 
 def _open_session(debts: CacheDebts) -> Session:

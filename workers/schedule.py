@@ -8,33 +8,41 @@ from typing import Any
 from celery.beat import ScheduleEntry, Scheduler
 
 from trackteroid.commits.redis_client import connect, ledger_errors
-from trackteroid.commits.wakeups import PURGE_TASK, SWEEP_TASK
+from trackteroid.commits.wakeups import FLUSH_TASK, PURGE_TASK, SWEEP_TASK
 from trackteroid.errors import LedgerError
 from trackteroid.settings import Settings
 
-__all__ = ["BoundedScheduler", "schedule"]
+__all__ = ["FLUSH_SECONDS", "PURGE_SECONDS", "BoundedScheduler", "schedule"]
 
 logger = logging.getLogger(__name__)
 
+#: Time between two looks for rows whose retention time is over.
+PURGE_SECONDS = 600.0
+#: Time between two looks into a shared spool.
+FLUSH_SECONDS = 30.0
 #: Scheduled messages that may wait before no more are sent.
 WAITING_LIMIT = 4
 
 
 def schedule(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return beat's entries.
+    """Return beat's entries. Each worker's main process does the same by itself: without beat nothing is left undone.
 
     Args:
-        settings: How often to sweep.
+        settings: How often to sweep, and whether there is a spool folder.
     """
-    return {
+    entries: dict[str, dict[str, Any]] = {
         "sweep": {
             "task": SWEEP_TASK,
             "schedule": settings.sweep_seconds,
             # A sweep that waited longer than a few intervals has been overtaken by others.
             "options": {"expires": max(10 * settings.sweep_seconds, 10.0)},
         },
-        "purge": {"task": PURGE_TASK, "schedule": 3600.0, "options": {"expires": 3600.0}},
+        "purge": {"task": PURGE_TASK, "schedule": PURGE_SECONDS, "options": {"expires": PURGE_SECONDS}},
     }
+    if settings.spool_folder is not None:
+        # One that is named may be shared: others' recordings wait in it.
+        entries["flush_spool"] = {"task": FLUSH_TASK, "schedule": FLUSH_SECONDS, "options": {"expires": FLUSH_SECONDS}}
+    return entries
 
 
 class BoundedScheduler(Scheduler):

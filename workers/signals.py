@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 from celery import signals
 
 from trackteroid.commits.health import PASSING, check_redis
 from trackteroid.settings import Settings
+from workers.schedule import FLUSH_SECONDS, PURGE_SECONDS
 from workers.sweep_timer import SweepTimer
 
-__all__ = ["check_at_start", "connect_signals"]
+__all__ = ["check_at_start", "connect_signals", "own_timers"]
 
 logger = logging.getLogger(__name__)
 
+#: Without them no session can be made.
+CREDENTIALS = ("FTRACK_API_USER", "FTRACK_API_KEY")
 #: Time between two looks for what somebody is to be told.
 TELL_SECONDS = 5.0
 
@@ -28,7 +32,7 @@ def connect_signals(settings: Settings, server_url: str) -> None:
     """
     lifetime = _Lifetime(settings, server_url)
     # Celery keeps weak references to receivers otherwise, and nobody else holds this object.
-    signals.worker_init.connect(lifetime.check, weak=False)
+    signals.worker_init.connect(lifetime.check_worker, weak=False)
     signals.beat_init.connect(lifetime.check, weak=False)
     signals.worker_ready.connect(lifetime.ready, weak=False)
     signals.worker_shutdown.connect(lifetime.shutdown, weak=False)
@@ -56,12 +60,39 @@ def check_at_start(redis_url: str) -> bool:
     return reached
 
 
+def own_timers(settings: Settings) -> list[SweepTimer]:
+    """Return what a worker's main process does from time to time: all that beat does, so that nothing stands still without it.
+
+    Args:
+        settings: The environment's.
+    """
+    # Imported here because it makes the main process's own ledger connection, after the pool was forked.
+    from workers.runtime import runtime
+
+    # Telling somebody is no task: a receiver that hangs would take a slot from commits.
+    timers = [SweepTimer(lambda: runtime().tell(), min(TELL_SECONDS, settings.digest_seconds), name="telling")]
+    if settings.worker_sweep:
+        timers.append(SweepTimer(lambda: runtime().sweep(), settings.sweep_seconds))
+        timers.append(SweepTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
+        if settings.spool_folder is not None:
+            timers.append(SweepTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
+    return timers
+
+
 class _Lifetime:
     def __init__(self, settings: Settings, server_url: str) -> None:
         self._settings = settings
         self._server_url = server_url
         self._checked = False
         self._timers: list[SweepTimer] = []
+
+    def check_worker(self, **_: Any) -> None:
+        missing = [name for name in CREDENTIALS if not os.environ.get(name)]
+        if missing:
+            raise SystemExit(
+                f"The worker cannot start: set {' and '.join(missing)} to the workers' credentials for ftrack."
+            )
+        self.check()
 
     def check(self, **_: Any) -> None:
         # Before the pool forks; the connection is closed again, for a fork must not inherit one.
@@ -71,14 +102,7 @@ class _Lifetime:
         if not self._checked:
             self._checked = check_at_start(self._settings.redis_url)
         logger.info("Working for %s.", self._server_url)
-        # Imported here because it makes the main process's own ledger connection, after the pool was forked.
-        from workers.runtime import runtime
-
-        # Telling somebody is no task: a receiver that hangs would take a slot from commits.
-        tell_seconds = min(TELL_SECONDS, self._settings.digest_seconds)
-        self._timers.append(SweepTimer(lambda: runtime().tell(), tell_seconds, name="telling"))
-        if self._settings.worker_sweep:
-            self._timers.append(SweepTimer(lambda: runtime().sweep(), self._settings.sweep_seconds))
+        self._timers = own_timers(self._settings)
         for timer in self._timers:
             timer.start()
 

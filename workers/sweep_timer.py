@@ -46,6 +46,11 @@ class SweepTimer:
         self._complained = float("-inf")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
+    @property
+    def name(self) -> str:
+        """What it does."""
+        return self._name
+
     def start(self) -> None:
         """Start sweeping."""
         self._thread.start()

@@ -68,8 +68,8 @@ def stamped(
             if user_id is None:
                 notes[f"The server knows no user {user}: what was created shows the workers' user."] = None
             elif attribute not in payload["entity_data"]:
-                reference = {"__entity_type__": "User", "id": user_id}
-                payload = {**payload, "entity_data": {**payload["entity_data"], attribute: reference}}
+                value = user_id if attribute.endswith("_id") else {"__entity_type__": "User", "id": user_id}
+                payload = {**payload, "entity_data": {**payload["entity_data"], attribute: value}}
         left.append(payload)
     return left, list(notes)
 

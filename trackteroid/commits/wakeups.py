@@ -10,7 +10,15 @@ import logging
 import os
 from typing import Any
 
-__all__ = ["COMMIT_TASK", "PURGE_TASK", "SWEEP_TASK", "WakeupSender", "housekeeping_queue", "wakeup_queue"]
+__all__ = [
+    "COMMIT_TASK",
+    "FLUSH_TASK",
+    "PURGE_TASK",
+    "SWEEP_TASK",
+    "WakeupSender",
+    "housekeeping_queue",
+    "wakeup_queue",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +26,7 @@ logger = logging.getLogger(__name__)
 COMMIT_TASK = "trackteroid.commits.commit_due"
 SWEEP_TASK = "trackteroid.housekeeping.sweep"
 PURGE_TASK = "trackteroid.housekeeping.purge"
+FLUSH_TASK = "trackteroid.housekeeping.flush_spool"
 
 SEND_SECONDS = 0.5
 

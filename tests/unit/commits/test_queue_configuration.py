@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from tests.support.redis import fake_redis
 from trackteroid.commits.wakeups import COMMIT_TASK, SWEEP_TASK, WakeupSender, housekeeping_queue, wakeup_queue
 from trackteroid.settings import Settings
 from workers.config import configuration
-from workers.schedule import WAITING_LIMIT, BoundedScheduler
+from workers.logs import WithoutEmptyTracebacks
+from workers.schedule import WAITING_LIMIT, BoundedScheduler, schedule
+from workers.signals import own_timers
 
 SERVER = "https://studio.example"
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,3 +100,19 @@ def test_the_scheduler_survives_an_absent_redis(caplog: pytest.LogCaptureFixture
     app.conf.update(configuration(Settings(redis_url="redis://127.0.0.1:1/0"), SERVER))
     BoundedScheduler(app=app, lazy=True).apply_entry(Entry)
     assert "Not sending sweep" in caplog.text
+
+
+@pytest.mark.parametrize("spool", [None, "/shared/spool"])
+def test_whatever_beat_does_each_worker_does_by_itself(spool: str | None) -> None:
+    settings = Settings(spool_folder=spool)
+    assert set(schedule(settings)) <= {timer.name for timer in own_timers(settings)}
+    assert {entry["task"] for entry in schedule(settings).values()} <= configuration(settings, SERVER)[
+        "task_routes"
+    ].keys()
+    assert ("flush_spool" in schedule(settings)) is (spool is not None)
+
+
+def test_the_clients_tracebacks_of_nothing_are_left_out() -> None:
+    record = logging.LogRecord("ftrack_api.session.Session", logging.ERROR, "", 0, "refused", None, (None, None, None))
+    assert WithoutEmptyTracebacks().filter(record)
+    assert "NoneType" not in logging.Formatter().format(record)

@@ -87,8 +87,8 @@ def test_a_worker_without_any_valid_key_stops_commits_and_kills_none(stage: Stag
 
 def test_what_the_recorder_could_not_stamp_the_worker_does(stage: Stage) -> None:
     for version, user in (("v1", "anna"), ("v2", "anna"), ("v3", "ben")):
-        stage.commit(version, user=user, commit_as=None, unstamped={key_text("AssetVersion", [version]): "user"})
-    users = [stage.server.rows["AssetVersion", version]["user"]["id"] for version in ("v1", "v2", "v3")]
+        stage.commit(version, user=user, commit_as=None, unstamped={key_text("AssetVersion", [version]): "user_id"})
+    users = [stage.server.rows["AssetVersion", version]["user_id"] for version in ("v1", "v2", "v3")]
     assert users == ["u-anna", "u-anna", "u-ben"]
     assert stage.server.queries == 2
 
