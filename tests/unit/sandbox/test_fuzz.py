@@ -102,6 +102,24 @@ def test_any_bytes_are_answered(endpoint: ApiEndpoint, body: bytes) -> None:
     check(endpoint, body)
 
 
+WORDS = [
+    "select", "from", "where", "order", "by", "limit", "offset", "and", "or", "not", "in", "not_in", "has", "any", "is",
+    "is_not", "like", "before", "after", "asc", "descending", "none", "Task", "Context", "AssetVersion", "Nonsense", "name",
+    "id", "parent", "parent[Shot]", "children[Task].name", "status.name", "custom_attributes", "metadata.value", "link",
+    "created_at", "version", "thumbnail_url", "assignments.resource.username", "(", ")", ",", ".", "=", "!=", "<", ">=", '"',
+    "'", '"a"', "'b\\", '"%_"', "5", "-1", "2024-02-30", '"2024-03-01"', "true", "\n", "\\", "[", "]", "\u00df", "\0",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(WORDS), max_size=12), st.sampled_from(["", "Task where ", "select name from Context "]))
+def test_any_words_of_the_query_language_are_answered(endpoint: ApiEndpoint, words: list[str], beginning: str) -> None:
+    expression = beginning + " ".join(words)
+    check(endpoint, json.dumps([{"action": "query", "expression": expression}]).encode())
+    nested = f"Task where parent has ({expression}) or id in ({expression})"
+    check(endpoint, json.dumps([{"action": "query", "expression": nested}]).encode())
+
+
 @pytest.mark.parametrize(
     "body",
     [
