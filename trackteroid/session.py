@@ -24,6 +24,7 @@ from trackteroid.connection.reconnecting import reconnect
 from trackteroid.connection.retirement import RetiredConnection
 from trackteroid.errors import BadInputError, DeferredCommitError, ServerCallError
 from trackteroid.loading.fetching import Fetching
+from trackteroid.operations.transfers import Transfers
 
 # What is only needed once something is asked of a server is imported there: importing this module must not cost more
 # than the client does.
@@ -53,7 +54,7 @@ _OWN_STATE = (
 )
 
 
-class Session(OperationStacks, Fetching):
+class Session(OperationStacks, Transfers, Fetching):
     """A session with an ftrack server.
 
     Everything of `ftrack_api.Session` works as documented there; what differs are two defaults
@@ -374,10 +375,11 @@ class Session(OperationStacks, Fetching):
             raise ftrack_api.exception.ServerError(str(error)) from error
         self._merge_records(recording.entities.values())
 
-    def _merge_records(self, records: Any) -> None:
-        for record in records:
-            if record.get("__entity_type__") in self.types:
-                self.merge(self.decode(json.dumps(record)))
+    def _merge_records(self, records: Iterable[Mapping[str, Any]]) -> None:
+        known = [record for record in records if record.get("__entity_type__") in self.types]
+        # As what the server returns for creates: each is merged on its own.
+        answers = self._loader.read(json.dumps([{"action": "create", "data": record} for record in known]))
+        self._loader.merge_results([answer["data"] for answer in answers])
 
 
 class _UnconnectedSession(LazyConnection, Session):
