@@ -295,6 +295,13 @@ class Settings:
         "Largest shared query result, uncompressed.",
     )
 
+    cache_listener: bool = _variable(
+        "TRACKTEROID_CACHE_LISTENER",
+        False,
+        _flag,
+        "Whether each worker's main process listens to ftrack's events, so that cached results follow what anybody changes.",
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Return the settings that `environ` (default: the process's) describes.

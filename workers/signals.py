@@ -10,6 +10,7 @@ from celery import signals
 
 from trackteroid.commits.health import PASSING, check_redis
 from trackteroid.settings import Settings
+from workers.cache_listener import CacheListener
 from workers.schedule import FLUSH_SECONDS, PURGE_SECONDS
 from workers.sweep_timer import SweepTimer
 
@@ -84,7 +85,7 @@ class _Lifetime:
         self._settings = settings
         self._server_url = server_url
         self._checked = False
-        self._timers: list[SweepTimer] = []
+        self._timers: list[SweepTimer | CacheListener] = []
 
     def check_worker(self, **_: Any) -> None:
         missing = [name for name in CREDENTIALS if not os.environ.get(name)]
@@ -102,7 +103,9 @@ class _Lifetime:
         if not self._checked:
             self._checked = check_at_start(self._settings.redis_url)
         logger.info("Working for %s.", self._server_url)
-        self._timers = own_timers(self._settings)
+        self._timers = [*own_timers(self._settings)]
+        if self._settings.cache_listener:
+            self._timers.append(CacheListener())
         for timer in self._timers:
             timer.start()
 

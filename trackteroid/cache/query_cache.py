@@ -78,6 +78,7 @@ class QueryCache:
 
     Attributes:
         statistics: What this session got out of the cache; `connection.statistics` are the process's.
+        tags: The tags of the server's questions and of what is sent to it.
         on_debt: Called, before the commit is reported, when its invalidation could not be told, to keep that somewhere safer
             than in this object; what it raises is raised.
     """
@@ -100,7 +101,7 @@ class QueryCache:
         self._server = server
         # What an answer depends on even where staleness is welcome: who may see what, and that nobody said "forget it".
         self._hard = (tag(server, "server"), namespace_tag(server, namespace))
-        self._tags_of = tags
+        self.tags = tags
         self._ttl = ttl
         self._entry_limit = entry_limit
         self._expected = expected
@@ -146,7 +147,7 @@ class QueryCache:
             max_stale: Seconds by which the answer may be too old; a commit of this session is seen at once all the same.
         """
         self._expected = True
-        tags = self._tags_of.read(_PAGING.sub("", expression))
+        tags = self.tags.read(_PAGING.sub("", expression))
         if tags is None:
             return self._alone(ask)
         look = Look(
@@ -193,7 +194,7 @@ class QueryCache:
 
         Also after an error: the server may have applied what it did not answer.
         """
-        tags = [self._tag(name) for name in sorted(self._tags_of.written(batch))]
+        tags = [self._tag(name) for name in sorted(self.tags.written(batch))]
         if not tags:
             # It changes nothing that anybody asks for.
             yield
@@ -211,6 +212,18 @@ class QueryCache:
                 if self.on_debt is not None:
                     self.on_debt()
             self._wrote_at = self._monotonic()
+
+    def raise_tags(self, names: Iterable[str]) -> bool:
+        """Make what depends on these tags unreachable, because somebody else has changed it.
+
+        Returns:
+            False if the cache is away: then a raise of the whole server is owed, as after `writing`.
+        """
+        tags = [self._tag(name) for name in names]
+        if self._try(partial(self.connection.backend.raise_, tags), insisting=True) is UNAVAILABLE:
+            self._owes_raise = True
+            return False
+        return True
 
     def settle(self) -> None:
         """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""

@@ -1,4 +1,4 @@
-"""`trackteroid cache stats`, `trackteroid cache clear`."""
+"""`trackteroid cache stats`, `trackteroid cache clear`, `trackteroid cache listen`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only those that depend on entities of this type; may be repeated",
     )
     clear.set_defaults(run=_clear)
+    listen = commands.add_parser(
+        "listen", help="make results forgotten that anybody changes in ftrack, until it is interrupted"
+    )
+    listen.set_defaults(run=_listen)
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +73,7 @@ def _clear(options: argparse.Namespace) -> int:
 
     settings = Settings.from_environment()
     server = _server(options, settings)
-    tags = list(options.table)
+    tags = _tags(options.table)
     if options.namespace and tags:
         raise SettingsError(
             "Give --namespace or --table, not both: the results of a table are those of all namespaces."
@@ -78,4 +82,41 @@ def _clear(options: argparse.Namespace) -> int:
     what = f"in the namespace {options.namespace!r}" if options.namespace else ""
     what = f"about {', '.join(options.table)}" if tags else what
     message(f"no cached result of {server}{' ' + what if what else ''} will be used any more.")
+    return ExitCode.OK
+
+
+def _tags(tables: list[str]) -> list[str]:
+    from trackteroid.cache.storage import every_tag
+    from trackteroid.cache.tags import EVERYTHING
+
+    found: list[str] = []
+    for name in tables:
+        tags = every_tag(name)
+        if not tags:
+            raise SettingsError(
+                f"Nothing is known of entities of type {name!r}: without --table everything is forgotten. (For the "
+                "types that are made in ftrack, say TypedContext.)"
+            )
+        found += tags
+    return [EVERYTHING, *found] if found else []
+
+
+def _listen(options: argparse.Namespace) -> int:
+    import logging
+    import signal
+    import threading
+
+    from trackteroid.cache.listening import Listener
+    from trackteroid.cache.tags import Tags
+    from trackteroid.session import Session
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with Session(auto_connect_event_hub=False) as session:
+        message(
+            f"listening to the events of {session.server_url} as {session.api_user}, who must be able to see everything."
+        )
+        Listener(session.event_hub, session.query_cache, Tags(session.schemas)).run(stop)
     return ExitCode.OK

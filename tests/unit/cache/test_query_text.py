@@ -21,7 +21,8 @@ VALUES = (
     "2024-03-01", '""', "in", "x[y]", "Task", '"\n"',
 )  # fmt: skip
 OPERATORS = (
-    "is", "=", "is_not", "!=", "<", "<=", ">", ">=", "before", "less_than", "after", "greater_than", "like", "not_like", "LIKE", "Is",
+    "is", "=", "is_not", "!=", "<", "<=", ">", ">=", "before", "less_than", "after", "greater_than", "like", "not_like",
+    "LIKE", "Is",
 )  # fmt: skip
 SPACES = st.sampled_from((" ", "  ", "\n", "\t "))
 
@@ -37,7 +38,8 @@ def criteria(draw: st.DrawFn, depth: int = 0) -> str:
     choice = draw(st.integers(0, 6)) if depth < 3 else 0
     space = draw(SPACES)
     if choice == 1:
-        return f"({draw(criteria(depth + 1))}{space}{draw(st.sampled_from(('and', 'or', 'OR')))}{space}{draw(criteria(depth + 1))})"
+        word = draw(st.sampled_from(("and", "or", "OR")))
+        return f"({draw(criteria(depth + 1))}{space}{word}{space}{draw(criteria(depth + 1))})"
     if choice == 2:
         return f"not{space}{draw(criteria(depth + 1))}"
     if choice == 3:

@@ -56,7 +56,7 @@ def check(world: World, seed: int, *, questions: int, changes: int) -> int:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_change_goes_unnoticed(world: World, seed: int) -> None:
-    check(world, seed, questions=60, changes=20)
+    check(world, seed, questions=40, changes=12)
 
 
 @pytest.mark.soak
