@@ -62,7 +62,12 @@ def _list(options: argparse.Namespace) -> int:
     from trackteroid.commits.filtering import select
 
     now = time.time()
-    found = list(select(ledger_of(options), filter_of(options), now=now, limit=options.limit))
+    ledger = ledger_of(options)
+    found = list(select(ledger, filter_of(options), now=now, limit=options.limit))
+    breaker = ledger.breaker()
+    if breaker.reason:
+        since = "" if breaker.open_since is None else f" (for {age(max(now - breaker.open_since, 0.0))})"
+        message(f"{one_line(breaker.reason)}{since}")
     if options.json:
         print_json([commit.as_dict() for commit in found])
         return ExitCode.OK

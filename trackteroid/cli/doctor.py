@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.cli.output import print_json, print_table
-from trackteroid.errors import TrackteroidError
+from trackteroid.errors import LedgerUnavailableError, TrackteroidError
 from trackteroid.settings import Settings
 
 __all__ = ["Finding", "configure"]
@@ -74,6 +74,7 @@ def _examine() -> Iterator[Finding]:
     yield from _guarded("configuration file", _configuration)
     yield from _guarded("ftrack", _ftrack)
     yield from _redis("ledger", settings.redis_url)
+    yield from _guarded("commits", lambda: _commits(settings))
     yield from _guarded("spool", lambda: _spool(settings))
     if settings.effective_query_cache_url != settings.redis_url:
         yield from _guarded("query cache", lambda: _cache(settings))
@@ -129,6 +130,33 @@ def _ftrack() -> Iterator[Finding]:
             f"{session.server_url} answers as version {information.get('version')} to {session.api_user}, "
             f"{len(session.types)} entity types",
         )
+
+
+def _commits(settings: Settings) -> Iterator[Finding]:
+    from trackteroid.commits.enqueueing import open_ledger
+    from trackteroid.commits.state import CommitState
+
+    server = os.environ.get("FTRACK_SERVER")
+    if not server:
+        return
+    ledger = open_ledger(settings, server)
+    try:
+        counts, breaker = ledger.counts(), ledger.breaker()
+    except LedgerUnavailableError:
+        # Said above, with what to do.
+        return
+    if breaker.open_since is not None:
+        yield Finding(
+            "commits", "problem", " ".join(breaker.reason.split()), "They go on by themselves when it has passed."
+        )
+    elif breaker.reason:
+        yield Finding("commits", "note", breaker.reason)
+    pending = (CommitState.QUEUED, CommitState.COMMITTING, CommitState.RETRYING, CommitState.WAITING, CommitState.HELD)
+    told = ", ".join(f"{counts[state]} {state}" for state in pending if counts[state])
+    yield Finding("commits", "ok", told or "none pending")
+    if counts[CommitState.DEAD]:
+        remedy = "trackteroid commits list --state dead; put right what they say; trackteroid commits retry."
+        yield Finding("commits", "warning", f"{counts[CommitState.DEAD]} dead", remedy)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:

@@ -158,6 +158,17 @@ class Breaker:
     probe_at: float | None = None
     paused_until: float | None = None
 
+    @property
+    def reason(self) -> str:
+        """One sentence or two for a person: why nothing is committed; empty if nothing is in the way."""
+        if self.open_since is not None:
+            why = self.error.message if self.error is not None else "Nobody said why."
+            kind = "many commits in a row met the same error" if self.kind == "streak" else "the trouble is around them"
+            return f"Commits stand still, as {kind}; one at a time is tried until it passes. {why}"
+        if self.paused_until is not None:
+            return "Commits stand still for a while, because the ftrack server asked for it."
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:

@@ -22,6 +22,7 @@ from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.ledger import Doubt
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
@@ -269,6 +270,29 @@ def test_doctor_tells_of_the_spool(redis: EmbeddedRedis, env: Mapping[str, str],
     assert waiting["status"] == "warning"
     assert "spool flush" in waiting["remedy"]
     assert told({**env, "TRACKTEROID_SPOOL": str(recording(tmp_path))})["status"] == "problem"
+
+
+def test_an_open_breaker_is_shown_where_people_look(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    def findings() -> list[tuple[str, str]]:
+        found = json.loads(trackteroid("doctor", "--json", env=env).stdout)
+        return [(each["status"], each["text"]) for each in found if each["subject"] == "commits"]
+
+    put(ledger, "dead-one", dead=True)
+    put(ledger, "c1", user="anna")
+    assert findings() == [("ok", "1 queued"), ("warning", "1 dead")]
+    assert trackteroid("commits", "list", env=env).stderr == ""
+    claim = ledger.claim("worker", lease_seconds=60)
+    assert claim is not None
+    error = CommitError(
+        kind="environment", error_class="InvalidCredentialsError", message="Give the workers a new key."
+    )
+    ledger.retry(claim, delay=60, error=error, doubt=Doubt.NONE)
+    told = trackteroid("commits", "list", "--json", env=env)
+    assert len(json.loads(told.stdout)) == 2
+    assert len(told.stderr.splitlines()) == 1
+    assert "Commits stand still" in told.stderr and "Give the workers a new key." in told.stderr
+    assert findings()[0][0] == "problem" and "Give the workers a new key." in findings()[0][1]
+    ledger.client.flushall()
 
 
 # recover
