@@ -47,6 +47,8 @@ def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Paylo
 
 def _key(operation: Operation, schemas: Schemas) -> list[str]:
     key = operation.entity_key
+    if len(key) == 1:
+        return list(key.values())
     names = schemas.primary_key(operation.entity_type)
     return [key[name] for name in (names if key.keys() == set(names) else key)]
 
@@ -109,13 +111,14 @@ def _without_created_and_deleted(batch: list[Payload]) -> list[Payload]:
 
 
 def _keep_last_updates(batch: list[Payload]) -> None:
-    later: set[tuple[str, tuple[str, ...], str]] = set()
+    later: set[tuple[tuple[str, tuple[str, ...]], str]] = set()
     for payload in reversed(batch):
         if payload["action"] != "update":
             continue
         data = payload["entity_data"]
+        entity = _identity(payload)
         for name in [name for name in data if name != "__entity_type__"]:
-            identity = (*_identity(payload), name)
+            identity = (entity, name)
             if identity in later:
                 del data[name]
             else:

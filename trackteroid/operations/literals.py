@@ -45,7 +45,8 @@ def parse_index_line(line: str) -> tuple[str, int, int] | None:
 
 
 def _string(literal: str) -> str:
-    return _ESCAPE.sub(_unescaped, literal[1:-1])
+    text = literal[1:-1]
+    return _ESCAPE.sub(_unescaped, text) if "\\" in text else text
 
 
 def _unescaped(match: re.Match[str]) -> str:

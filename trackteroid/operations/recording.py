@@ -220,10 +220,11 @@ def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
 
 def _parse(data: bytes, what: str) -> Any:
     try:
-        value = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+        value = _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
-    if _too_deep(value):
+    # What holds few brackets cannot be deep; looking costs as much as parsing.
+    if data.count(b"{") + data.count(b"[") >= _MAX_DEPTH and _too_deep(value):
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
     return value
 
@@ -237,6 +238,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"the number {text} is too large")
     return value
+
+
+# Kept, as making one takes longer than reading a record.
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 
 def _too_deep(value: Any) -> bool:
