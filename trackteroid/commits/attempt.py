@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from trackteroid.commits.ancestry import without_ancestors
 from trackteroid.commits.classification import Verdict, VerdictKind, classify, is_refusal
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.committer_policy import CommitterPolicy
-from trackteroid.commits.get_or_create import asker, decide_together
+from trackteroid.commits.get_or_create import decide_together
 from trackteroid.commits.lease import LeaseKeeper
 from trackteroid.commits.ledger import Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
+from trackteroid.commits.questions import asker
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders, in_whose_name, refused_name
@@ -40,6 +42,7 @@ from trackteroid.errors import (
     RecordingRefusedError,
     ServerCallError,
     SessionClosedError,
+    UnknownCommitError,
 )
 from trackteroid.operations.recording import Recording
 
@@ -184,7 +187,7 @@ class Attempt:
             with self._blamed_on(commit):
                 refuse_forbidden(part.recording, session=server)
         work = self._work = Work(server, schemas, *parts, timeout=self._request_seconds())
-        if any(commit.uncertain_until is not None or commit.facts.recovered for commit in self._commits):
+        if any(map(_is_uncertain, self._commits)):
             if isinstance(server, Caching):
                 # Who sent it may have died before the cache was told: whatever comes of this attempt, nobody who hears of it
                 # must be answered with what was before.
@@ -199,9 +202,13 @@ class Attempt:
         return self._send(lease, server, work)
 
     def _settled(self, parts: list[Part], server: Server) -> list[Part]:
-        """Return the parts with what they ensure looked up, and what was found in its place."""
+        """Return the parts without what is committed already, what they ensure looked up, and what was found in its place."""
         ask = asker(server, self._request_seconds())
-        decisions = decide_together([part.recording for part in parts], ask, self._ledger.stand_ins)
+        recordings = [
+            without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask)
+            for part, commit in zip(parts, self._commits, strict=True)
+        ]
+        decisions = decide_together(recordings, ask, self._ledger.stand_ins)
         self._stands_for = {key: other for each in decisions for key, other in each.stands_for.items()}
         ensured = {key for each in decisions for key in each.wanted}
         if ensured:
@@ -209,6 +216,12 @@ class Attempt:
             self._ledger.remember_stand_ins({key: self._stands_for.get(key) for key in sorted(ensured)})
         self._ensures = bool(ensured)
         return [replace(part, recording=each.recording) for part, each in zip(parts, decisions, strict=True)]
+
+    def _state_of(self, commit_id: str) -> CommitState | None:
+        try:
+            return self._ledger.get(commit_id).state
+        except UnknownCommitError:
+            return None
 
     def _send(self, lease: LeaseKeeper, server: Server, work: Work) -> CommitResult:
         user = in_whose_name(work.parts)
@@ -352,6 +365,11 @@ class Attempt:
     def _step(self, name: str) -> None:
         if self._on_step is not None:
             self._on_step(name, self._claim)
+
+
+def _is_uncertain(commit: Commit) -> bool:
+    """Whether an earlier attempt may have been applied."""
+    return commit.uncertain_until is not None or commit.facts.recovered
 
 
 def _refused(user: str) -> str:

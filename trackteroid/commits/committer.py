@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from trackteroid.commits.ancestry import without_ancestors
 from trackteroid.commits.attempt import Attempt, Observer
 from trackteroid.commits.classification import is_refusal
 from trackteroid.commits.committer_policy import CommitterPolicy
-from trackteroid.commits.get_or_create import asker, decide
+from trackteroid.commits.get_or_create import decide
 from trackteroid.commits.ledger import Ledger
+from trackteroid.commits.questions import asker
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders
@@ -122,7 +124,8 @@ def commit_now(server: Server, recording: Recording) -> CommitResult:
         ServerCallError: The server refused, or gave no usable answer; `maybe_applied` says whether it may have been
             applied. Calling again is safe for what the recording creates.
     """
-    decision = decide(recording, asker(server, None))
+    ask = asker(server, None)
+    decision = decide(without_ancestors(recording, lambda _: None, ask), ask)
     work = Work(server, Schemas(server.schemas), Part(recording=decision.recording))
     result = _send_now(work)
     return replace(result, stands_for=decision.stands_for) if decision.stands_for else result

@@ -10,10 +10,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from trackteroid.commits.order import order_of
-from trackteroid.commits.server import Server
+from trackteroid.commits.questions import Ask
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.effects import references_in
 from trackteroid.operations.manifest import Delta, Ensure, Manifest, condition
@@ -29,10 +28,7 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Ask", "Decision", "asker", "decide", "decide_together", "may_stand_for_another", "substituted"]
-
-#: Sends queries, returns the rows of each.
-Ask = Callable[[Sequence[str]], Sequence[Sequence[Mapping[str, Any]]]]
+__all__ = ["Decision", "decide", "decide_together", "may_stand_for_another", "substituted"]
 
 # Rows of composite keys that one query asks for.
 _CHUNK = 100
@@ -92,16 +88,6 @@ def may_stand_for_another(entity_id: str) -> bool:
         return uuid.UUID(entity_id).version == 5
     except ValueError:
         return False
-
-
-def asker(server: Server, timeout: float | None) -> Ask:
-    """Return what sends queries to a server, each batch of them within `timeout` seconds."""
-
-    def ask(expressions: Sequence[str]) -> list[Sequence[Mapping[str, Any]]]:
-        batch = [{"action": "query", "expression": expression} for expression in expressions]
-        return [answer["data"] for answer in server.exchange(batch, timeout=timeout)]
-
-    return ask
 
 
 def decide(recording: Recording, ask: Ask) -> Decision:

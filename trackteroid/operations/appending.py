@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, references_in, without_unset
-from trackteroid.operations.manifest import Delta, Manifest
+from trackteroid.operations.manifest import Ancestor, Delta, Manifest
 from trackteroid.operations.operation import (
     JSON,
     CreateOperation,
@@ -50,12 +50,15 @@ def append(
     first = resolve_textual_references(previous.operations, schemas) if schemas else previous.operations
     second = _unless_ensured(previous, following.operations if block is None else block)
     operations = tuple(without_unset((*first, *_rebased(first, second, baselines or {}))))
+    known = previous.manifest.ancestors if previous.manifest else ()
+    parts = (*known, Ancestor(recording_id=previous.recording_id, operations=len(first)))
     effects = effects_of(operations)
     before = previous.manifest
     combined = replace(
         manifest,
         digest=digest_of(operations),
         predecessor=previous.recording_id,
+        ancestors=tuple(replace(part, operations=_count(first[: part.operations], operations)) for part in parts),
         created=tuple(key_text(*key) for key in effects.created),
         updated={key_text(*key): names for key, names in effects.updated.items()},
         deleted=tuple(key_text(*key) for key in effects.deleted),
@@ -65,6 +68,12 @@ def append(
         combined = _with(before, combined)
     entities = {key: {**previous.entities.get(key, {}), **record} for key, record in following.entities.items()}
     return Recording(operations, {**previous.entities, **entities}, combined)
+
+
+def _count(part: Iterable[Operation], operations: Iterable[Operation]) -> int:
+    """Return how many of a file's first operations are left: what a block takes back is missing."""
+    own = {id(operation) for operation in part}
+    return sum(1 for operation in operations if id(operation) in own)
 
 
 def _unless_ensured(previous: Recording, block: Iterable[Operation]) -> list[Operation]:

@@ -13,7 +13,7 @@ from typing import Any
 from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.operation import JSON
 
-__all__ = ["COMMIT_AS", "FORMAT", "VERSION", "Base", "Delta", "Ensure", "Manifest", "condition"]
+__all__ = ["COMMIT_AS", "FORMAT", "VERSION", "Ancestor", "Base", "Delta", "Ensure", "Manifest", "condition"]
 
 FORMAT = "trackteroid recording"
 
@@ -64,6 +64,19 @@ class Delta:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ancestor:
+    """A recording to which this one was appended (`clear=False`), so that it begins with its operations.
+
+    Attributes:
+        recording_id: Its id.
+        operations: How many of the operations, from the first on, are those that it had.
+    """
+
+    recording_id: str
+    operations: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ensure:
     """An entity that is created only if there is none like it when the recording is committed (`Session.ensure`).
 
@@ -109,6 +122,7 @@ class Manifest:
         recording_id: UUID, the idempotency key: a recording of this id is committed once.
         digest: SHA-256 over the operations, hexadecimal.
         predecessor: Id of the recording that this one was appended to (`clear=False`).
+        ancestors: That one and those before it, the oldest first: what of this is theirs may be committed already.
         created_at: When the block ended, ISO 8601, UTC.
         user: ftrack's name of the recording user.
         system_user, host, application: Who and where, as the operating system says.
@@ -133,6 +147,7 @@ class Manifest:
     digest: str
     created_at: str
     predecessor: str | None = None
+    ancestors: tuple[Ancestor, ...] = ()
     user: str | None = None
     system_user: str | None = None
     host: str | None = None
@@ -183,6 +198,7 @@ class Manifest:
                 if not isinstance(values.get(name), str | None):
                     raise RecordingFormatError(f"The manifest's {name} must be text.")
             values["bases"] = tuple(_base(item) for item in values.get("bases", ()))
+            values["ancestors"] = tuple(_ancestor(item) for item in values.get("ancestors", ()))
             values["ensures"] = tuple(_ensure(item) for item in values.get("ensures", ()))
             values["deltas"] = tuple(_delta(item) for item in values.get("deltas", ()))
             values["updated"] = {str(key): _texts(names) for key, names in dict(values.get("updated", {})).items()}
@@ -198,6 +214,13 @@ class Manifest:
                 raise
             raise RecordingFormatError(f"The recording's manifest is damaged: {error}.") from error
         return cls(**values)
+
+
+def _ancestor(data: Mapping[str, JSON]) -> Ancestor:
+    ancestor = Ancestor(recording_id=str(data["recording_id"]), operations=int(data["operations"]))
+    if ancestor.operations < 0:
+        raise ValueError("an ancestor cannot have less than no operations")
+    return ancestor
 
 
 def _ensure(data: Mapping[str, JSON]) -> Ensure:
