@@ -42,6 +42,7 @@ def test_every_exit_code_is_documented(code: ExitCode) -> None:
         "spool flush",
         "recover",
         "cache clear",
+        "cache listen",
         "doctor",
     ],
 )

@@ -110,7 +110,10 @@ def _listen(options: argparse.Namespace) -> int:
     from trackteroid.cache.tags import Tags
     from trackteroid.session import Session
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # Who keeps this running wants to see that it works.
+    logging.getLogger("trackteroid.cache.listening").setLevel(logging.INFO)
+    for handler in logging.getLogger("trackteroid").handlers:
+        handler.setLevel(logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
