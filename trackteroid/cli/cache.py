@@ -70,6 +70,8 @@ def _stats(options: argparse.Namespace) -> int:
 
 def _clear(options: argparse.Namespace) -> int:
     from trackteroid.cache.opening import clear
+    from trackteroid.cache.storage import storage
+    from trackteroid.cache.tags import EVERYTHING
 
     settings = Settings.from_environment()
     server = _server(options, settings)
@@ -78,7 +80,7 @@ def _clear(options: argparse.Namespace) -> int:
         raise SettingsError(
             "Give --namespace or --table, not both: the results of a table are those of all namespaces."
         )
-    clear(settings, server, namespace=options.namespace, tags=tags)
+    clear(settings, server, namespace=options.namespace, tags=sorted(tags))
     what = f"in the namespace {options.namespace!r}" if options.namespace else ""
     what = f"about {', '.join(options.table)}" if tags else what
     message(f"no cached result of {server}{' ' + what if what else ''} will be used any more.")
