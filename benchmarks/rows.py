@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import ftrack_api
-
 from benchmarks.cache_rows import cache_rows
 from benchmarks.collection_rows import collection_rows
 from benchmarks.loading_rows import cold_query_of_sandbox, loading_rows

@@ -105,15 +105,6 @@ class Storage:
         """Return the table with a type's rows, None if it is not known."""
         return self.tables["Context"] if is_object_type else self._of_type.get(entity_type)
 
-    def all_tags(self, entity_type: str) -> frozenset[str]:
-        """Tags of everything about the entities of a type.
-
-        A type that is not listed counts as one of contexts: which object types there are is up to each server.
-        """
-        table = self._of_type.get(entity_type, self.tables["Context"])
-        columns = {column(table.name, name) for name in (*table.columns, *table.keys)}
-        return frozenset({rows(table.name), place(table.name), anything(table.name), *columns})
-
     def moved(self, table: str) -> frozenset[str]:
         """Tags of what may become visible or hidden when a row of `table` hangs below another one."""
         return self._below.get(table, frozenset())

@@ -70,8 +70,6 @@ def _stats(options: argparse.Namespace) -> int:
 
 def _clear(options: argparse.Namespace) -> int:
     from trackteroid.cache.opening import clear
-    from trackteroid.cache.storage import storage
-    from trackteroid.cache.tags import EVERYTHING
 
     settings = Settings.from_environment()
     server = _server(options, settings)
