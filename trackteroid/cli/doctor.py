@@ -161,6 +161,7 @@ def _commits(settings: Settings) -> Iterator[Finding]:
 
 def _spool(settings: Settings) -> Iterator[Finding]:
     from trackteroid.commits.spool import open_spool
+    from trackteroid.commits.spool_place import why_ephemeral
 
     spool = open_spool(settings)
     status = spool.status()
@@ -172,6 +173,11 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         yield Finding("spool", "warning", text, "When Redis is well: trackteroid spool flush.")
     else:
         yield Finding("spool", "ok", f"{spool.folder} is empty")
+    reason = why_ephemeral(existing)
+    if reason:
+        text = f"what waits in {spool.folder} may be lost with this machine: {reason}"
+        remedy = "Set TRACKTEROID_SPOOL to a folder on a file server, here and on the workers, which deliver what waits in it."
+        yield Finding("spool", "warning", text, remedy)
     if status.refused:
         text = f"{status.refused} recordings can never be delivered"
         yield Finding("spool", "warning", text, f"The reasons lie beside them in {spool.folder}/refused.")
