@@ -50,6 +50,8 @@ _PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 # Columns that show a picture, which belongs to nothing else.
 _PICTURES = {**{table: column for table, (column, _, _) in SHOWN_BY.items()}, **SHOWN_TO_ALL}
+# Rows per statement: their numbers are part of its text.
+_AT_ONCE = 5000
 # Number of a row that is gone.
 _REMOVED = 0
 # Families that are one table on a real server, whatever the concrete type.
@@ -72,7 +74,7 @@ def parent_columns(entity_type: EntityType) -> frozenset[str]:
 
 
 class Lineage:
-    """Looks up parents after a commit; rows that the commit removed count as still there.
+    """Looks up parents after a commit, for one user; rows that the commit removed count as still there.
 
     Args:
         storage: The data after the commit; its lock must be held.
@@ -84,6 +86,7 @@ class Lineage:
         self._reader = Changes(storage)
         self._schema = storage.schema
         self._known: dict[tuple[str, str], StoredRow | None] = {}
+        self._seen: dict[tuple[str, int], bool] = {}
         # By picture, what showed it before the commit and may do so no longer.
         self._shown_by: dict[str, list[tuple[EntityType, tuple[Stored, ...]]]] = {}
         for change in changes:
@@ -127,9 +130,26 @@ class Lineage:
         """Whether a user sees a row, or would see it if it hadn't just been removed."""
         if not sight.hidden:
             return True
-        if row.sequence != _REMOVED:
-            return row.sequence in sight.seen(self._storage, row.entity_type.table, [row.sequence])
-        return not self._hangs_below(row, sight.hidden)
+        if row.sequence == _REMOVED:
+            return not self._hangs_below(row, sight.hidden)
+        place = (row.entity_type.table, row.sequence)
+        if place not in self._seen:
+            self.look_at([row], sight)
+        return self._seen[place]
+
+    def look_at(self, rows: Iterable[StoredRow], sight: Sight) -> None:
+        """Find out at once which of these rows `is_seen` will find: to ask for each by itself takes far longer."""
+        if not sight.hidden:
+            return
+        numbers: dict[str, list[int]] = {}
+        for row in rows:
+            if row.sequence != _REMOVED:
+                numbers.setdefault(row.entity_type.table, []).append(row.sequence)
+        for table, listed in numbers.items():
+            for start in range(0, len(listed), _AT_ONCE):
+                asked = listed[start : start + _AT_ONCE]
+                seen = sight.seen(self._storage, table, asked)
+                self._seen.update({(table, number): number in seen for number in asked})
 
     def shown(self, table: str, column: str, value: Stored, sight: Sight) -> Stored:
         """A column's value as a user may know it: null in place of the id of something that he does not see."""

@@ -80,9 +80,12 @@ def update_event(
     """
     lineage = Lineage(storage, committed.changes)
     nets = _net_changes(each for each in committed.changes if not each.entity_type.hidden)
+    told = _with_custom_attributes(nets, lineage, sight)
+    rows = (lineage.by_key(net.entity_type, net.key) for net in told)
+    lineage.look_at((row for row in rows if row is not None), sight)
     entities = [
         entity
-        for net in _with_custom_attributes(nets, lineage, sight)
+        for net in told
         if (entity := _entity(net, lineage, sight)) is not None and (entity["keys"] or entity["action"] != "update")
     ]
     if not entities:

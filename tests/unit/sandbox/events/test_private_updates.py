@@ -164,3 +164,22 @@ def test_a_configuration_of_the_project_is_not_told_by_a_value_elsewhere(whole: 
     send(whole, operation("update", "CustomAttributeValue", *key, value="y"), **EVERYBODY)
     assert ears.take() == []
     assert entities(ears.everybody)["open-shot"]["keys"] == ["closed-own-key"]
+
+
+def test_what_is_seen_of_a_large_request_is_asked_once_per_table(whole: Api, ears: Ears) -> None:
+    """Statements that look through the rules of what is hidden are the expensive ones."""
+
+    def asked(first: int, number: int) -> int:
+        statements: list[str] = []
+        batch = [
+            operation("create", "Task", id=f"task-{index}", name=f"task-{index}", parent_id="open-shot")
+            for index in range(first, first + number)
+        ]
+        whole.storage._connection.set_trace_callback(statements.append)
+        send(whole, *batch, **EVERYBODY)
+        whole.storage._connection.set_trace_callback(None)
+        assert len(entities(ears.take())) == number
+        return sum('"visible ' in each for each in statements)
+
+    many, few = asked(0, 60), asked(100, 6)
+    assert 0 < many == few
