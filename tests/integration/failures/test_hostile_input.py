@@ -14,9 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.cli.test_cli import trackteroid
 from tests.integration.commits.conftest import Witness
-from tests.support.processes import wait_until
+from tests.support.processes import run_python, wait_until
 from tests.support.recordings import create, recorded, update
 from tests.support.sandbox import SandboxProcess
 from tests.support.workers import worker_process
@@ -166,6 +165,15 @@ def test_each_hostile_recording_is_dead_with_its_reason_and_the_others_are_commi
     assert witness.rows('select id from User where username is "me"') == []
 
 
+#: A farm node's process that may not have a gigabyte.
+WITH_LITTLE_MEMORY = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+from trackteroid.cli.main import main
+sys.exit(main(["enqueue", *{files!r}]))
+"""
+
+
 def claims_two_gibibytes(path: Path) -> None:
     """A GNU dbm file of a kilobyte: its header asks for a directory and buckets of two gibibytes."""
     header = struct.pack("<Iiiiiii", 0x13579ACE, 2**31 - 1, 64, 2**31 - 8, 20, 2**31 - 1, 2**26)
@@ -213,7 +221,7 @@ def test_a_hostile_file_is_refused_by_name_and_the_others_are_enqueued(
     write_recording(good, recorded(create("Task", "t1"), recording_id="good", server_url=ledger.server_url))
     started = time.monotonic()
     env = {"TRACKTEROID_REDIS_URL": redis_server.url, "TRACKTEROID_SPOOL": str(tmp_path / "spool")}
-    done = trackteroid("enqueue", str(bad), str(good), env=env)
+    done = run_python(WITH_LITTLE_MEMORY.format(files=[str(bad), str(good)]), env=env, check=False)
     assert time.monotonic() - started < 20
     assert done.returncode == ExitCode.BAD_DATA
     assert done.stdout.split() == ["good"]
