@@ -6,11 +6,12 @@ sessions wait for one answer, and they use one pool of connections.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -57,8 +58,30 @@ class CacheConnection:
         self.leads = Leads(self.lease, self.longest_wait, self._monotonic)
         self.statistics = CacheStatistics()
         self._lock = threading.Lock()
+        self._owed: dict[str, int] = {}
         self._unreported: dict[str, dict[str, int]] = {}
         self._reported_at = self._monotonic()
+
+    def owe(self, server: str) -> None:
+        """Note that a server has to be raised because something could not be told; the connection is kept until it is."""
+        with self._lock:
+            self._owed[server] = self._owed.get(server, 0) + 1
+            _indebted.add(self)
+
+    def owes(self, server: str) -> bool:
+        """Whether something is owed."""
+        return server in self._owed
+
+    @contextlib.contextmanager
+    def paying(self, server: str) -> Iterator[None]:
+        """Surround the raise of a server; what comes to be owed meanwhile stays."""
+        owed = self._owed.get(server, 0)
+        yield
+        with self._lock:
+            if self._owed.get(server) == owed:
+                del self._owed[server]
+            if not self._owed:
+                _indebted.discard(self)
 
     def count(self, server: str, counts: Mapping[str, int]) -> None:
         """Count something for a server; now and then the farm is told."""
@@ -86,6 +109,8 @@ class CacheConnection:
                     unreported[name] = unreported.get(name, 0) + number
 
 
+# Held here, because the sessions that got into debt may be gone.
+_indebted: set[CacheConnection] = set()
 _state = {"lock": threading.Lock()}
 # Held by the sessions that use them.
 _connections: weakref.WeakValueDictionary[tuple[Any, ...], CacheConnection] = weakref.WeakValueDictionary()
@@ -114,6 +139,8 @@ def connection_to(url: str, *, timeout: float, longest_wait: float) -> CacheConn
 
 def _begin_all() -> None:
     _state["lock"] = threading.Lock()
+    # What the parent owes it pays itself.
+    _indebted.clear()
     for connection in list(_connections.values()):
         connection.begin()
 

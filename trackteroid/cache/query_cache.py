@@ -108,7 +108,6 @@ class QueryCache:
         self._monotonic = monotonic
         self._local = threading.local()
         self._wrote_at = float("-inf")
-        self._owes_raise = False
         self.on_debt: Callable[[], None] | None = None
 
     # Reading
@@ -206,9 +205,9 @@ class QueryCache:
         finally:
             # Tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
             if self._try(partial(backend.raise_, tags), insisting=True) is UNAVAILABLE:
-                # What could not be told is owed: the whole server is raised before this object reads or stores
-                # anything, with its next write, or when its session is closed.
-                self._owes_raise = True
+                # What could not be told is owed: the whole server is raised before any session of this process reads or
+                # stores anything of it, with its next write, or when one is closed.
+                self.connection.owe(self._server)
                 if self.on_debt is not None:
                     self.on_debt()
             self._wrote_at = self._monotonic()
@@ -221,13 +220,13 @@ class QueryCache:
         """
         tags = [self._tag(name) for name in names]
         if self._try(partial(self.connection.backend.raise_, tags), insisting=True) is UNAVAILABLE:
-            self._owes_raise = True
+            self.connection.owe(self._server)
             return False
         return True
 
     def settle(self) -> None:
         """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""
-        if self._owes_raise:
+        if self.connection.owes(self._server):
             self._try(lambda: True, insisting=True)
         self.connection.report(self._server)
 
@@ -345,9 +344,9 @@ class QueryCache:
         """Return what `operation` returns; `UNAVAILABLE` while the cache is away."""
 
         def settled() -> _Value:
-            if self._owes_raise:
-                self.connection.backend.raise_([self._tag("server")])
-                self._owes_raise = False
+            if self.connection.owes(self._server):
+                with self.connection.paying(self._server):
+                    self.connection.backend.raise_([self._tag("server")])
             return operation()
 
         result = self.connection.availability.attempt(settled, insisting=insisting, quiet=not self._expected)
