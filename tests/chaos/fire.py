@@ -136,7 +136,7 @@ class Fire:
                 return True
             case "restart Redis":
                 self._redis.kill()
-                time.sleep(0.2 + blow.choice)
+                time.sleep(0.5 + blow.choice)
                 self._redis.start()
                 keep_everything(self._broker)
                 return True

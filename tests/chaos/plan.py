@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from tests.support.recordings import create, delete, recorded, update
-from trackteroid.operations.operation import Operation
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import Operation, key_text
 from trackteroid.operations.recording import Recording
 
 __all__ = ["ACTIONS", "Blow", "Publish", "blows", "faults", "publishes", "recording_of"]
@@ -41,6 +42,7 @@ class Publish:
         number: Counted over all clients.
         asset: Position in the list of assets.
         victim: Whether the spare task of this number is updated ("update"), deleted ("delete") or left alone ("").
+        listed: Whether its version is appended to the one list that they share.
         pause: Seconds before it is enqueued.
         again: Whether it is enqueued a second time, as a farm does that lost count.
         wake: Whether a wake-up is sent; if not, it is as if it had been lost on its way.
@@ -53,6 +55,7 @@ class Publish:
     component: str
     location: str
     victim: str
+    listed: bool
     pause: float
     again: bool
     wake: bool
@@ -81,6 +84,7 @@ def publishes(seed: int, client: int, *, clients: int, total: int, assets: int, 
             component=_uuid(chance),
             location=_uuid(chance),
             victim=("update", "delete")[number % 5] if number % 5 < 2 else "",
+            listed=number % 10 == 2,
             pause=chance.uniform(0, 2 * pause),
             again=chance.random() < 0.15,
             wake=chance.random() < 0.8,
@@ -90,7 +94,14 @@ def publishes(seed: int, client: int, *, clients: int, total: int, assets: int, 
 
 
 def recording_of(
-    publish: Publish, *, assets: Sequence[str], task: str, spare_tasks: Sequence[str], location: str, server_url: str
+    publish: Publish,
+    *,
+    assets: Sequence[str],
+    task: str,
+    spare_tasks: Sequence[str],
+    location: str,
+    shared_list: str,
+    server_url: str,
 ) -> Recording:
     """Return the recording, as the recorder writes it: references are updates of their own."""
     operations: list[Operation] = [
@@ -108,8 +119,16 @@ def recording_of(
         operations.append(update("Task", spare, "description", f"by publish {publish.number}"))
     if publish.victim == "delete":
         operations.append(delete("Task", spare))
+    deltas = []
+    if publish.listed:
+        # As a session records it that had seen the list empty: alone, the value would throw the others out.
+        operations.append(
+            update("AssetVersionList", shared_list, "items", [_reference("AssetVersion", publish.version)])
+        )
+        added = (key_text("AssetVersion", [publish.version]),)
+        deltas.append(Delta(entity=key_text("AssetVersionList", [shared_list]), attribute="items", added=added))
     bases = [("Task", spare, "description", "")] if publish.victim == "update" else []
-    return recorded(*operations, recording_id=publish.recording_id, server_url=server_url, bases=bases)
+    return recorded(*operations, recording_id=publish.recording_id, server_url=server_url, bases=bases, deltas=deltas)
 
 
 def blows(seed: int, *, seconds: float, pace: tuple[float, float]) -> list[Blow]:

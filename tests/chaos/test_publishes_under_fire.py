@@ -87,12 +87,17 @@ def test_every_publish_arrives_exactly_once_and_in_order(
             for number in range(total)
             if number % 5 < 2
         ]
+        category = witness.query("select id from ListCategory").first()
+        shared_list = witness.create(
+            "AssetVersionList", {"name": "chaos", "project": task["project"], "category": category}
+        )["id"]
         witness.commit()
         spares = iter(spare)
         places = {
             "assets": assets,
             "task": task["id"],
             "spare_tasks": [next(spares) if number % 5 < 2 else "" for number in range(total)],
+            "shared_list": shared_list,
             "location": ftrack_api.symbol.UNMANAGED_LOCATION_ID,
             "server_url": sandbox.url,
         }
@@ -133,7 +138,9 @@ def test_every_publish_arrives_exactly_once_and_in_order(
         assert ledger.counts()[CommitState.COMMITTED] == total
         ledger.client.close()
         witness.reset()
-        numbers = check_server(witness, found, assets=assets, before=before, spare=places["spare_tasks"])
+        numbers = check_server(
+            witness, found, assets=assets, before=before, spare=places["spare_tasks"], shared_list=shared_list
+        )
         pairs = check_order(found, numbers)
     spooled = sum(one.where == "spool" for one in found)
     print(

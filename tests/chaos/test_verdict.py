@@ -12,7 +12,7 @@ from tests.chaos.verdict import Enqueued, check_order, enqueued
 
 def publish(name: str, *, asset: int = 0) -> Publish:
     ids = {key: f"{key}-{name}" for key in ("recording_id", "version", "component", "location")}
-    return Publish(number=0, asset=asset, victim="", pause=0.0, again=False, wake=True, **ids)
+    return Publish(number=0, asset=asset, victim="", listed=False, pause=0.0, again=False, wake=True, **ids)
 
 
 def one(

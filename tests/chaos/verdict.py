@@ -43,7 +43,13 @@ def enqueued(records: Sequence[Sequence[Mapping[str, Any]]]) -> list[Enqueued]:
 
 
 def check_server(
-    session: Any, found: Sequence[Enqueued], *, assets: Sequence[str], before: Mapping[str, int], spare: Sequence[str]
+    session: Any,
+    found: Sequence[Enqueued],
+    *,
+    assets: Sequence[str],
+    before: Mapping[str, int],
+    spare: Sequence[str],
+    shared_list: str,
 ) -> dict[str, int]:
     """Assert that everything is on the server exactly once; return the version numbers by id.
 
@@ -53,6 +59,7 @@ def check_server(
         assets: Ids, as the publishes count them.
         before: Versions that each asset had.
         spare: Ids of the tasks that publishes change or remove.
+        shared_list: Id of the list to which some append.
     """
     numbers: dict[str, int] = {}
     wanted = {one.publish.version: one.publish for one in found}
@@ -84,6 +91,8 @@ def check_server(
             assert tasks[task] == f"by publish {publish.number}"
         if publish.victim == "delete":
             assert task not in tasks
+    listed = session.query(f'select items.id from AssetVersionList where id is "{shared_list}"').one()["items"]
+    assert sorted(row["id"] for row in listed) == sorted(each.version for each in wanted.values() if each.listed)
     return numbers
 
 
