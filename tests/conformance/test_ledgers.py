@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance.breaker_suite import BreakerSuite
 from tests.conformance.fairness_suite import FairnessSuite
+from tests.conformance.index_suite import IndexSuite
 from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT
 from tests.conformance.order_suite import OrderSuite
 from tests.support.clock import FakeClock
@@ -22,12 +23,12 @@ from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.errors import LedgerUnavailableError
 
 
-class TestMemoryLedger(OrderSuite, BreakerSuite, FairnessSuite):
+class TestMemoryLedger(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite):
     def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
         return MemoryLedger(server_url, policy=policy, clock=clock)
 
 
-class TestRedisLedgerOnFakeredis(OrderSuite, BreakerSuite, FairnessSuite):
+class TestRedisLedgerOnFakeredis(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = fake_redis()
 
@@ -41,7 +42,7 @@ def real_server() -> Iterator[EmbeddedRedis]:
         yield server
 
 
-class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite):
+class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = connect(request.getfixturevalue("real_server").url)
         self.client.flushall()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
 
 from trackteroid.commits.commit import Commit
+from trackteroid.commits.indexing import is_pattern, label_tag, project_tag, texts_of, user_tag, users_of, word_of
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.state import CommitState
+from trackteroid.commits.words import fits_words, words_of_commit
 
 __all__ = ["CommitFilter", "select"]
 
@@ -43,42 +44,58 @@ class CommitFilter:
         ages = (self.older_than, self.newer_than)
         return bool(self.user or self.project or self.labels) or any(age is not None for age in ages)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the ledger's index under which the commits stand; patterns among them."""
+        return (
+            *((user_tag(self.user),) if self.user is not None else ()),
+            *((project_tag(self.project),) if self.project is not None else ()),
+            *(label_tag(name, text) for name, text in self.labels.items()),
+        )
+
     def fits(self, commit: Commit) -> bool:
         """Whether a commit is meant, apart from its age."""
         facts = commit.facts
         if self.states is not None and commit.state not in self.states:
             return False
-        if self.user is not None and not _fits(self.user, _users(facts.user)):
+        if self.user is not None and not _fits(self.user, users_of(facts.user)):
             return False
-        if self.project is not None and not _fits(self.project, _texts(facts.context.get("project"))):
+        if self.project is not None and not _fits(self.project, texts_of(facts.context.get("project"))):
             return False
-        return all(_fits(wanted, _texts(facts.labels.get(name))) for name, wanted in self.labels.items())
+        return all(_fits(wanted, texts_of(facts.labels.get(name))) for name, wanted in self.labels.items())
 
 
-def select(ledger: Ledger, wanted: CommitFilter, *, now: float, limit: int | None = None) -> Iterator[Commit]:
+def select(
+    ledger: Ledger, wanted: CommitFilter, *, now: float, limit: int | None = None, words: Sequence[str] = ()
+) -> Iterator[Commit]:
     """Yield the commits that a filter means, newest first.
 
-    States and ages are looked up; the rest is compared one by one, so it costs time in proportion to the commits of these
-    states and ages.
+    Costs time in proportion to the commits of whatever is asked for and is rarest: states, a user, a project, a label, a word.
 
     Args:
         ledger: Where to look.
         wanted: The filter.
         now: Seconds since the epoch.
         limit: Most commits to yield; None: all.
+        words: Words of `trackteroid.commits.words`, all of which a commit must have; a commit's id may be among them.
     """
-    found = 0
+    groups: list[Sequence[str]] = []
+    for word in (*wanted.tags, *map(word_of, words)):
+        found: Sequence[str] | None = ledger.words_like(word) if is_pattern(word) else (word,)
+        # What means too much of the index is left to the comparison.
+        if found is not None:
+            groups.append(found)
+    number = 0
     before = None if wanted.older_than is None else (now - wanted.older_than, "")
-    oldest = None if wanted.newer_than is None else now - wanted.newer_than
-    while limit is None or found < limit:
-        page: Sequence[Commit] = ledger.list(wanted.states, limit=_PAGE, before=before)
+    while limit is None or number < limit:
+        page = ledger.list(wanted.states, limit=_PAGE, before=before, words=groups)
         for commit in page:
-            if oldest is not None and commit.created_at < oldest:
+            if wanted.newer_than is not None and commit.created_at < now - wanted.newer_than:
                 return
-            if wanted.fits(commit):
+            if wanted.fits(commit) and (not words or fits_words(words, words_of_commit(commit))):
                 yield commit
-                found += 1
-                if found == limit:
+                number += 1
+                if number == limit:
                     return
         if len(page) < _PAGE:
             return
@@ -88,20 +105,3 @@ def select(ledger: Ledger, wanted: CommitFilter, *, now: float, limit: int | Non
 def _fits(wanted: str, texts: Iterable[str]) -> bool:
     pattern = wanted.casefold()
     return any(fnmatchcase(text.casefold(), pattern) for text in texts)
-
-
-def _users(user: str | None) -> tuple[str, ...]:
-    if not user:
-        return ()
-    # ftrack's user names are mail addresses in many studios.
-    return (user, user.partition("@")[0])
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, list | tuple):
-        return tuple(str(item) for item in value)
-    text = str(value)
-    # Several names are kept as one text, joined by commas.
-    return (text, *(part.strip() for part in text.split(","))) if "," in text else (text,)

@@ -344,14 +344,22 @@ class Ledger(Protocol):
         *,
         limit: int = 50,
         before: tuple[float, str] | None = None,
+        words: Sequence[Sequence[str]] = (),
     ) -> Sequence[Commit]:
         """Return the newest `limit` commits of these states (default: all), newest first.
+
+        Costs time in proportion to what is found: by state, time and words it is looked up.
 
         Args:
             states: Which.
             limit: How many at most.
             before: Only what comes after this (`created_at`, `id`) in that order; the last commit of a page gives the next page.
+            words: Groups of words of the index (`indexing.index_words`): of each group at least one must be a commit's. Commits
+                of very many words are returned whatever they are, so whoever asks compares once more.
         """
+
+    def words_like(self, pattern: str, *, limit: int = 200) -> Sequence[str] | None:
+        """Return the words of the index that a pattern may mean (`*` and `?` as in file names); None if there are more."""
 
     def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
         """Remember, for as long as tombstones are kept, which entity took the place of one that a recording ensures.

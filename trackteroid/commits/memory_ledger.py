@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from threading import RLock
 from typing import Any
 
 from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts, Waiting
+from trackteroid.commits.indexing import index_words, may_fit
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
     Breaker,
@@ -352,12 +354,14 @@ class MemoryLedger:
         *,
         limit: int = 50,
         before: tuple[float, str] | None = None,
+        words: Sequence[Sequence[str]] = (),
     ) -> Sequence[Commit]:
         with self._lock:
             wanted = set(CommitState if states is None else states)
             rows = [row for row in self._rows.values() if row.state in wanted]
             if before is not None:
                 rows = [row for row in rows if (row.created_at, row.id) < before]
+            rows = [row for row in rows if _has_words(row, words)]
             rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
             return rows[:limit]
 
@@ -375,6 +379,12 @@ class MemoryLedger:
             now = self._clock()
             known = ((each, self._stand_ins.get(each, ("", now))) for each in entity_ids)
             return {entity_id: other for entity_id, (other, until) in known if until > now}
+
+    def words_like(self, pattern: str, *, limit: int = 200) -> Sequence[str] | None:
+        with self._lock:
+            known = {word for row in self._rows.values() for word in index_words(row.id, row.facts, row.result)[0]}
+        found = sorted(word for word in known if may_fit(word, pattern, fnmatchcase(word, pattern)))
+        return None if len(found) > limit else found
 
     def counts(self) -> dict[CommitState, int]:
         with self._lock:
@@ -468,6 +478,11 @@ class MemoryLedger:
             else:
                 self._waiting.schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
         return min(len(expired), limit)
+
+
+def _has_words(row: Commit, groups: Sequence[Sequence[str]]) -> bool:
+    words, complete = index_words(row.id, row.facts, row.result)
+    return not complete or all(not set(group).isdisjoint(words) for group in groups)
 
 
 def _acted(row: Commit, name: str, actor: str | None, now: float) -> Commit:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ import redis
 from redis.commands.core import Script
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
+from trackteroid.commits.indexing import index_words, literal_start, may_fit
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
     Breaker,
@@ -41,6 +43,9 @@ __all__ = ["FORMAT_VERSION", "RedisLedger"]
 
 #: Part of every key: releases with another format do not see each other's rows instead of misreading them.
 FORMAT_VERSION = 1
+
+#: How many commits, or words, one script or command looks at.
+LIST_STEP = 500
 
 
 @cache
@@ -124,6 +129,7 @@ class RedisLedger:
             "" if order.recorded_at is None else repr(order.recorded_at),
             check_priority(priority),
             facts.flow,
+            *_words(commit_id, facts, None),
         )
         if outcome == b"changed":
             raise RecordingChangedError(
@@ -167,9 +173,11 @@ class RedisLedger:
         self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None = None
     ) -> bool:
         policy = self._policy
-        results = [json.dumps(dict(result))]
-        for other, each in (companions or {}).items():
-            results += [other, json.dumps(dict(each))]
+        results = [json.dumps(dict(result)), *_words(claim.commit.id, claim.commit.facts, result)]
+        for other in claim.companions:
+            if companions is not None and other.commit.id in companions:
+                each = companions[other.commit.id]
+                results += [other.commit.id, json.dumps(dict(each)), *_words(other.commit.id, other.commit.facts, each)]
         return self._as_holder("complete", claim, policy.retention_seconds, policy.tombstone_seconds, *results) == 2
 
     def retry(
@@ -248,11 +256,36 @@ class RedisLedger:
         *,
         limit: int = 50,
         before: tuple[float, str] | None = None,
+        words: Sequence[Sequence[str]] = (),
     ) -> Sequence[Commit]:
-        wanted = CommitState if states is None else states
+        wanted = tuple(CommitState if states is None else states)
         moment, last = ("", "") if before is None else (repr(before[0]), before[1])
-        answer = self._run("list", limit, moment, last, *(state.value for state in wanted))
-        return [self._commit(answer[i], answer[i + 1]) for i in range(0, len(answer), 2)]
+        facts = [len(wanted), *(state.value for state in wanted)]
+        for group in words:
+            facts += [len(group), *group]
+        found: list[Commit] = []
+        while len(found) < limit:
+            # In steps: each is one script, which Redis lets nobody interrupt.
+            most = min(max(2 * limit, 100), LIST_STEP)
+            moment, last, *rows = self._run("list", limit - len(found), moment, last, most, *facts)
+            found += [self._commit(rows[i], rows[i + 1]) for i in range(0, len(rows), 2)]
+            if not moment:
+                break
+        return found
+
+    def words_like(self, pattern: str, *, limit: int = 200) -> Sequence[str] | None:
+        start, found = literal_start(pattern), []
+        low, high = (f"[{start}".encode(), f"[{start}".encode() + b"\xff") if start else (b"-", b"+")
+        with ledger_errors(self._address):
+            while True:
+                page: Any = self._client.zrangebylex(f"{self._prefix}words", low, high, start=0, num=LIST_STEP)
+                texts = [word.decode() for word in page]
+                found += [word for word in texts if may_fit(word, pattern, fnmatchcase(word, pattern))]
+                if len(found) > limit:
+                    return None
+                if len(page) < LIST_STEP:
+                    return found
+                low = b"(" + page[-1]
 
     def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
         with ledger_errors(self._address):
@@ -329,6 +362,11 @@ class RedisLedger:
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+
+
+def _words(commit_id: str, facts: CommitFacts, result: Mapping[str, Any] | None) -> tuple[str, str]:
+    words, complete = index_words(commit_id, facts, result)
+    return json.dumps(words, ensure_ascii=False), "1" if complete else ""
 
 
 def _pairs(names: Sequence[bytes]) -> frozenset[tuple[str, str]]:

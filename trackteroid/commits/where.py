@@ -69,8 +69,7 @@ class Place:
         if commit.state is CommitState.HELD:
             return f"Waits for its render: trackteroid release {commit.id}"
         if commit.state is CommitState.COMMITTED:
-            gaps = commit.release.gaps if commit.release else ()
-            return " ".join((*gaps, *_texts((commit.result or {}).get("notes"))))
+            return " ".join(_texts((commit.result or {}).get("notes")))
         return "" if commit.error is None else commit.error.message
 
     @property
@@ -110,13 +109,7 @@ def find_in_ledger(
     Raises:
         LedgerUnavailableError: The ledger cannot be reached.
     """
-    found = []
-    for commit in select(ledger, wanted, now=now):
-        if fits_words(words, words_of_commit(commit)):
-            found.append(Place(commit=commit))
-            if len(found) == limit:
-                break
-    return found
+    return [Place(commit=commit) for commit in select(ledger, wanted, now=now, limit=limit, words=words)]
 
 
 def find_in_spool(

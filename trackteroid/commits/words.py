@@ -13,7 +13,7 @@ from typing import Any
 
 from trackteroid.commits.commit import Commit, CommitFacts
 
-__all__ = ["fits_words", "normal_word", "words_of_commit", "words_of_facts"]
+__all__ = ["fits_words", "normal_word", "words_of_commit", "words_of_facts", "words_of_result"]
 
 # What separates names from each other, and the parts of a name.
 _NAMES = re.compile(r"[\s,;/\\|]+")
@@ -41,13 +41,15 @@ def words_of_facts(facts: CommitFacts) -> set[str]:
 
 def words_of_commit(commit: Commit) -> set[str]:
     """Return the words of a commit, its id and the version numbers that it was given included."""
-    found = words_of_facts(commit.facts)
-    found.add(normal_word(commit.id))
-    result = commit.result or {}
+    return {*words_of_facts(commit.facts), *words_of_result(commit.result or {}), normal_word(commit.id)}
+
+
+def words_of_result(result: Mapping[str, Any]) -> set[str]:
+    """Return the words in what committing brought: the version numbers."""
     versions = result.get("versions")
-    if isinstance(versions, Mapping):
-        found.update(word for number in versions.values() for word in _version_words(number))
-    return found
+    if not isinstance(versions, Mapping):
+        return set()
+    return {word for number in versions.values() for word in _version_words(number)}
 
 
 def fits_words(wanted: Iterable[str], words: set[str]) -> bool:

@@ -1,15 +1,20 @@
--- id, token, retention seconds, tombstone seconds, result, (id, result) of each companion... -> 0 if the lease is lost, 1, or 2 if that
--- closes the breaker
+-- id, token, retention seconds, tombstone seconds, result, words, whether these are all ('1' or ''), (id and the same) of each
+-- companion... -> 0 if the lease is lost, 1, or 2 if that closes the breaker
 also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end
 let_go(id)
 
-local function complete(one, result)
+local function complete(one, result, words, all)
   move(one, 'committed')
   redis.call('HSET', row(one), 'result', result, 'committed_at', stamp(now), 'undecided_claims', '0')
   redis.call('HDEL', row(one), 'missing', 'waiting_since', 'suspected', 'together')
   redis.call('HDEL', row(one), 'error', 'due_at', 'uncertain_until')
+  if words ~= redis.call('HGET', row(one), 'words') then
+    -- The version numbers are words too.
+    redis.call('HSET', row(one), 'words', words)
+    index(one, cjson.decode(words), all == '1')
+  end
   local recorded = redis.call('HMGET', row(one), 'recorded_at', 'created_at')
   recorded = recorded[1] or recorded[2]
   for _, w in ipairs(keys_of(one).w) do
@@ -24,9 +29,9 @@ local function complete(one, result)
 end
 
 -- All of them before anybody is woken.
-for i = 7, #ARGV, 2 do no_longer_waiting(ARGV[i]) end
-complete(id, ARGV[6])
-for i = 7, #ARGV, 2 do complete(ARGV[i], ARGV[i + 1]) end
+for i = 9, #ARGV, 4 do no_longer_waiting(ARGV[i]) end
+complete(id, ARGV[6], ARGV[7], ARGV[8])
+for i = 9, #ARGV, 4 do complete(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 finish(id, 'committed', ARGV[4], ARGV[5])
-for i = 7, #ARGV, 2 do finish(ARGV[i], 'committed', ARGV[4], ARGV[5]) end
+for i = 9, #ARGV, 4 do finish(ARGV[i], 'committed', ARGV[4], ARGV[5]) end
 return close_breaker() and 2 or 1

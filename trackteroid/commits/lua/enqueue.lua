@@ -1,4 +1,5 @@
--- id, digest, facts, payload, hold ('1' or ''), actor, keys, recorded at, priority, flow -> {'new'|'known'|'changed', state or digest}
+-- id, digest, facts, payload, hold ('1' or ''), actor, keys, recorded at, priority, flow, words, whether these are all ('1' or '')
+-- -> {'new'|'known'|'changed', state or digest}
 local id, digest, facts, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local known = redis.call('HMGET', row(id), 'digest', 'state')
 if not known[1] then
@@ -22,6 +23,8 @@ if ARGV[8] ~= '' then
   announce(id, keys)
 end
 redis.call('ZADD', P .. 'state:' .. state, stamp(now), id)
+redis.call('HSET', row(id), 'words', ARGV[12])
+index(id, cjson.decode(ARGV[12]), ARGV[13] == '1')
 if state == 'held' then
   acted(id, 'hold', ARGV[7])
 else
