@@ -16,3 +16,11 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for variable in ("XDG_STATE_HOME", "LOCALAPPDATA"):
             patch.setenv(variable, str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_cache() -> Iterator[None]:
+    """A machine that runs other tests meanwhile is no slow Redis: 50 ms, the default, can pass before a process gets its turn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACKTEROID_CACHE_TIMEOUT", "2")
+        yield

@@ -37,7 +37,6 @@ def env(sandbox: SandboxProcess, redis: EmbeddedRedis, tmp_path: Path) -> Iterat
     yield {
         **sandbox.env,
         "TRACKTEROID_QUERY_CACHE_URL": redis.url,
-        # A machine that runs other tests meanwhile is no slow Redis.
         "TRACKTEROID_CACHE_TIMEOUT": "20",
         "TRACKTEROID_CACHE_WAIT_SECONDS": "60",
         "FTRACK_API_SCHEMA_CACHE_PATH": str(tmp_path),
