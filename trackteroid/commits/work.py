@@ -75,6 +75,9 @@ class Work:
         self._bases = {
             (base.entity, base.attribute): base.value for manifest in manifests for base in manifest.bases if base.known
         }
+        self._also = {
+            (base.entity, base.attribute): base.also for manifest in manifests for base in manifest.bases if base.also
+        }
         self._deltas = _deltas_of(delta for manifest in manifests for delta in manifest.deltas)
         self._created = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
         self._skipped: list[Skipped] = []
@@ -119,6 +122,7 @@ class Work:
                 base_of=self._base_of,
                 policy=policy,
                 deltas=self._deltas,
+                also_of=lambda kind, key, name: self._also.get((key_text(kind, key), name), ()),
             )
             self._plan.send = resolved.send
             self._skipped.extend(resolved.skipped)
@@ -228,7 +232,14 @@ class Work:
 
     def result(self, answers: list[Any]) -> CommitResult:
         """Return the result, given the server's answers to `to_send`."""
-        return result_of(self.batch, self.to_send, answers, self._found, self._plan.notes, self._skipped)
+        # Released with --partial: what was missing then.
+        gaps = [
+            f"Published without all of its files: {gap}"
+            for part in self.parts
+            if part.release
+            for gap in part.release.gaps
+        ]
+        return result_of(self.batch, self.to_send, answers, self._found, [*gaps, *self._plan.notes], self._skipped)
 
     def refused_as_duplicate(self, error: ServerCallError) -> bool:
         """Whether a refusal may mean that the batch was applied before: something it creates exists."""

@@ -57,6 +57,7 @@ def test_a_partial_publish_records_its_gaps(farm: Farm, worker: ManagedProcess) 
     assert "3 frames missing: 5-7" in done.stderr
     commit = farm.committed(commit_id)
     assert commit.release is not None and "5-7" in commit.release.gaps[0]
+    assert any("3 frames missing: 5-7" in note for note in (commit.result or {})["notes"])
     assert "3 frames missing: 5-7" in farm.run("where", "partial").stdout
     with farm.official() as session:
         component = session.query(
