@@ -72,7 +72,12 @@ class Storage:
         self._named_copies: dict[str, sqlite3.Connection] = {}
         try:
             self._connection = sqlite3.connect(
-                ":memory:" if path is None else path, timeout=2, isolation_level=None, check_same_thread=False
+                ":memory:" if path is None else path,
+                timeout=2,
+                isolation_level=None,
+                check_same_thread=False,
+                # Statements about what a user may see take longer to compile than to run, and there are some per table.
+                cached_statements=1024,
             )
             try:
                 self._prepare(now)

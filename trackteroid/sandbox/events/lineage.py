@@ -50,8 +50,6 @@ _PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 # Columns that show a picture, which belongs to nothing else.
 _PICTURES = {**{table: column for table, (column, _, _) in SHOWN_BY.items()}, **SHOWN_TO_ALL}
-# Rows per statement: their numbers are part of its text.
-_AT_ONCE = 5000
 # Number of a row that is gone.
 _REMOVED = 0
 # Families that are one table on a real server, whatever the concrete type.
@@ -145,11 +143,9 @@ class Lineage:
         for row in rows:
             if row.sequence != _REMOVED:
                 numbers.setdefault(row.entity_type.table, []).append(row.sequence)
-        for table, listed in numbers.items():
-            for start in range(0, len(listed), _AT_ONCE):
-                asked = listed[start : start + _AT_ONCE]
-                seen = sight.seen(self._storage, table, asked)
-                self._seen.update({(table, number): number in seen for number in asked})
+        for table, asked in numbers.items():
+            seen = sight.seen(self._storage, table, asked)
+            self._seen.update({(table, number): number in seen for number in asked})
 
     def shown(self, table: str, column: str, value: Stored, sight: Sight) -> Stored:
         """A column's value as a user may know it: null in place of the id of something that he does not see."""
