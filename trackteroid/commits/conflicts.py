@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from trackteroid.commits.batch import Payload
 from trackteroid.commits.members import Deltas, merge_members
@@ -19,7 +19,10 @@ from trackteroid.commits.result import Skipped
 from trackteroid.commits.schemas import Schemas
 from trackteroid.errors import RecordingRefusedError, SettingsError
 
-__all__ = ["ConflictPolicy", "Resolved", "resolve", "to_look_at"]
+__all__ = ["AlsoOf", "ConflictPolicy", "Resolved", "resolve", "to_look_at"]
+
+#: (entity type, key, attribute) to values that are as good as the base.
+AlsoOf: TypeAlias = "Callable[[str, tuple[str, ...], str], Sequence[Any]]"
 
 CHOICES = ("overwrite", "skip", "fail")
 
@@ -115,6 +118,7 @@ def resolve(
     base_of: BaseOf,
     policy: ConflictPolicy,
     deltas: Deltas,
+    also_of: AlsoOf = lambda *_: (),
 ) -> Resolved:
     """Return what to send, given what the server holds now.
 
@@ -126,6 +130,7 @@ def resolve(
         base_of: What it held when it was recorded.
         policy: What becomes of conflicts.
         deltas: What the recording does to collections.
+        also_of: What it may hold besides without anybody else having changed it: values of earlier recordings of that session.
 
     Raises:
         RecordingRefusedError: There is a conflict whose attribute's policy is `fail`; lists all of them.
@@ -151,7 +156,7 @@ def resolve(
                 if members is not None:
                     data[name] = members
                 continue
-            trouble = _conflict(payload, name, current, schemas, base_of)
+            trouble = _conflict(payload, name, current, schemas, base_of, also_of)
             choice = policy.choice(payload["entity_type"], name)
             if trouble is None or trouble.reason == "unchecked" or choice == "overwrite":
                 data[name] = wanted
@@ -171,7 +176,9 @@ def resolve(
     return resolved
 
 
-def _conflict(payload: Payload, name: str, current: Any, schemas: Schemas, base_of: BaseOf) -> Skipped | None:
+def _conflict(
+    payload: Payload, name: str, current: Any, schemas: Schemas, base_of: BaseOf, also_of: AlsoOf
+) -> Skipped | None:
     entity_type, key = payload["entity_type"], _key(payload)
     wanted, base = payload["entity_data"][name], base_of(entity_type, key, name)
     now = schemas.comparable(entity_type, name, current)
@@ -180,7 +187,8 @@ def _conflict(payload: Payload, name: str, current: Any, schemas: Schemas, base_
     facts = {"entity_type": entity_type, "key": "/".join(key), "attribute": name, "wanted": wanted, "current": current}
     if base is UNKNOWN_BASE:
         return Skipped(reason="unchecked", **facts)
-    if now == schemas.comparable(entity_type, name, base):
+    fine = (base, *also_of(entity_type, key, name))
+    if any(now == schemas.comparable(entity_type, name, each) for each in fine):
         return None
     return Skipped(reason="conflict", base=base, **facts)
 

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
@@ -30,19 +30,36 @@ __all__ = [
     "library_versions",
     "records_of",
     "referenced_by",
+    "remember_written",
     "system_user",
 ]
+
+# A block that runs over and over in a long session must not make its recordings grow.
+_MOST_WRITTEN = 20
 
 _Touches = Mapping[tuple[Identity, str], Touch]
 
 
-def bases_of(session: Any, effects: Effects, touches: _Touches) -> Iterator[Base]:
+_Written: TypeAlias = "dict[tuple[Identity, str], tuple[JSON, ...]]"
+
+
+def remember_written(memory: _Written, operations: Iterable[Operation]) -> None:
+    """Note the values that a block has recorded, for the bases of later ones."""
+    for operation in operations:
+        if isinstance(operation, UpdateOperation) and not isinstance(operation.new_value, list):
+            slot = (_identity(operation), operation.attribute_name)
+            earlier = [value for value in memory.get(slot, ()) if value != operation.new_value]
+            memory[slot] = (*earlier, operation.new_value)[-_MOST_WRITTEN:]
+
+
+def bases_of(session: Any, effects: Effects, touches: _Touches, written: _Written | None = None) -> Iterator[Base]:
     """Yield the base of each update of an entity that existed before the block.
 
     Args:
         session: Whose memory to look in.
         effects: Of the block's operations.
         touches: What the attributes were when the block first changed them.
+        written: What earlier blocks have recorded.
     """
     created = set(effects.created)
     for key, names in effects.updated.items():
@@ -52,7 +69,13 @@ def bases_of(session: Any, effects: Effects, touches: _Touches) -> Iterator[Base
             touch = touches.get((key, name))
             value = NOT_SET if touch is None else _base(session, key, name, touch)
             known = value is not NOT_SET
-            yield Base(entity=key_text(*key), attribute=name, known=known, value=value if known else None)
+            yield Base(
+                entity=key_text(*key),
+                attribute=name,
+                known=known,
+                value=value if known else None,
+                also=(written or {}).get((key, name), ()) if known else (),
+            )
 
 
 def _base(session: Any, key: Identity, name: str, touch: Touch) -> JSON:

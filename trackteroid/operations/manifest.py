@@ -38,12 +38,14 @@ class Base:
         attribute: Which attribute.
         known: Whether the session had loaded it; if not, `value` is null and means nothing.
         value: The value.
+        also: Values that earlier blocks of the same session recorded: if those are committed first, the server has one of them.
     """
 
     entity: str
     attribute: str
     known: bool
     value: JSON = None
+    also: tuple[JSON, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +240,8 @@ def _check_choices(values: Mapping[str, Any]) -> None:
 
 
 def _base(data: Mapping[str, JSON]) -> Base:
-    base = Base(**{item.name: data[item.name] for item in fields(Base) if item.name in data})
+    values = {item.name: data[item.name] for item in fields(Base) if item.name in data}
+    base = Base(**{**values, "also": tuple(values.get("also", ()))})
     if not (isinstance(base.entity, str) and isinstance(base.attribute, str) and isinstance(base.known, bool)):
         raise ValueError(f"a base names an entity, an attribute and whether it is known, not {data!r:.100}")
     return base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from trackteroid.errors import BadInputError, RecordingNotFoundError, RecordingR
 from trackteroid.operations import describing
 from trackteroid.operations.appending import append
 from trackteroid.operations.capturing import CapturingOperations
+from trackteroid.operations.containers.locking import locked
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
 from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
@@ -165,6 +167,10 @@ class Recorder:
     def _write(self, captured: CapturingOperations) -> Recording:
         block: Sequence[Operation] = captured.recorded()
         _check_needs(self._session, block, captured)
+        with contextlib.nullcontext() if self._clear else locked(self.path):
+            return self._write_block(captured, block)
+
+    def _write_block(self, captured: CapturingOperations, block: Sequence[Operation]) -> Recording:
         # Read again: another block may have appended to the file meanwhile.
         previous = self._existing()
         self._check_server(previous)
@@ -190,6 +196,7 @@ class Recorder:
         write_recording(self.path, recording)
         if connected:
             self._settle(operations, effects, captured)
+            describing.remember_written(session_memory(self._session), operations)
         return recording
 
     def _describe(
@@ -219,7 +226,7 @@ class Recorder:
             updated={key_text(*key): names for key, names in effects.updated.items()},
             deleted=tuple(key_text(*key) for key in effects.deleted),
             referenced=tuple(key_text(*key) for key in describing.referenced_by(session, operations, effects)),
-            bases=tuple(describing.bases_of(session, effects, captured.touches)),
+            bases=tuple(describing.bases_of(session, effects, captured.touches, session_memory(session))),
             deltas=tuple(describing.deltas_of(operations, captured.touches)),
             context=facts_about(
                 session, [entity for entity in touched if entity is not None], paths=self._outputs.patterns
@@ -279,6 +286,14 @@ class Recorder:
         restore(self._session, captured.touches.values())
         for key in captured.created:
             uncache(self._session, key)
+
+
+def session_memory(session: Any) -> dict[tuple[Identity, str], tuple[Any, ...]]:
+    """Return what earlier blocks of this connection have recorded: the values of each attribute."""
+    memory: dict[tuple[Identity, str], tuple[Any, ...]] = (
+        session.remembered.setdefault("recorded values", {}) if session.generation > 0 else {}
+    )
+    return memory
 
 
 def _pending(session: Any) -> Iterator[Any]:
@@ -342,6 +357,8 @@ def _data_of_creates(operations: Sequence[Operation]) -> dict[Identity, Mapping[
 
 
 def _checked_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    if labels is not None and not isinstance(labels, Mapping):
+        raise BadInputError(f'labels must be a dictionary such as {{"farm_job": "123"}}, not {labels!r}.')
     checked = dict(labels or {})
     for name, value in checked.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float):

@@ -113,3 +113,39 @@ def test_what_was_not_committed_before_is_applied_as_a_whole(stage: Stage) -> No
     stage.record(bid=5)
     assert stage.commit(stage.record(description="more")) is CommitState.COMMITTED
     assert (stage.on_server("bid"), stage.on_server("description")) == (5, "more")
+
+
+# Two recordings of one session, in two files
+
+
+def test_the_second_block_of_a_session_knows_what_the_first_one_writes(stage: Stage, tmp_path: Path) -> None:
+    task, session = stage.task, stage.session
+    statuses = session.query("select name from Status order by id").all()
+    other = [status for status in statuses if status["id"] != task["status"]["id"]][:2]
+    recordings = []
+    for number, status in enumerate(other):
+        path = tmp_path / f"{number}.dbm"
+        with session.deferred_operations(path):
+            task["status"] = status
+        recordings.append(read_recording(path))
+    for recording in recordings:
+        assert stage.commit(recording) is CommitState.COMMITTED
+        result = stage.ledger.get(recording.recording_id).result
+        assert result is not None and result["skipped"] == []
+    assert rows(session, f"select status_id from Task where id is {task['id']}")[0]["status_id"] == other[1]["id"]
+
+
+def test_what_somebody_else_set_in_between_is_still_a_conflict(stage: Stage, tmp_path: Path) -> None:
+    task, session = stage.task, stage.session
+    statuses = session.query("select name from Status order by id").all()
+    first, second, by_hand = [status for status in statuses if status["id"] != task["status"]["id"]][:3]
+    for number, status in enumerate((first, second)):
+        with session.deferred_operations(tmp_path / f"{number}.dbm"):
+            task["status"] = status
+    assert stage.commit(read_recording(tmp_path / "0.dbm")) is CommitState.COMMITTED
+    stage.by_hand("status_id", by_hand["id"])
+    recording = read_recording(tmp_path / "1.dbm")
+    assert stage.commit(recording) is CommitState.COMMITTED
+    result = stage.ledger.get(recording.recording_id).result
+    assert result is not None and [each["reason"] for each in result["skipped"]] == ["conflict"]
+    assert rows(session, f"select status_id from Task where id is {task['id']}")[0]["status_id"] == by_hand["id"]

@@ -1,0 +1,108 @@
+"""What writers do to each other, and what killed ones leave behind."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.clock import FakeClock
+from tests.support.recordings import create, recorded
+from trackteroid.errors import RecordingError
+from trackteroid.operations.containers import writing
+from trackteroid.operations.containers.locking import STALE_SECONDS, locked
+from trackteroid.operations.recording import read_recording, write_recording
+
+PUBLISH = recorded(create("AssetVersion", "v1"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_a_killed_writer_left_is_used_again(tmp_path: Path) -> None:
+    left = tmp_path / ".publish.dbm.0.tmp"
+    left.write_text("half")
+    os.utime(left, (1, 1))
+    write_recording(tmp_path / "publish.dbm", PUBLISH)
+    assert names(tmp_path) == ["publish.dbm"]
+
+
+def test_what_another_writer_is_writing_now_is_left_alone(tmp_path: Path) -> None:
+    others = [tmp_path / f".publish.dbm.{number}.tmp" for number in range(4)]
+    for other in others:
+        other.write_text("half")
+    write_recording(tmp_path / "publish.dbm", PUBLISH)
+    assert names(tmp_path) == [*(other.name for other in others), "publish.dbm"]
+    assert {other.read_text() for other in others} == {"half"}
+
+
+def test_without_a_given_folder_nothing_is_written_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(sqlite3.Connection, "serialize"):
+        pytest.skip("this Python's SQLite cannot give a database in memory as bytes")
+    with monkeypatch.context() as patch:
+        patch.setattr(writing.tempfile, "TemporaryDirectory", None)
+        write_recording(tmp_path / "publish.dbm", PUBLISH)
+    assert read_recording(tmp_path / "publish.dbm") == PUBLISH
+
+
+def test_both_ways_of_making_the_bytes_give_the_same_recording(tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    local.mkdir()
+    write_recording(tmp_path / "publish.dbm", PUBLISH, temporary_folder=local)
+    assert read_recording(tmp_path / "publish.dbm") == PUBLISH
+    assert names(local) == []
+
+
+def test_those_who_append_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "count"
+    path.write_text("0")
+
+    def add() -> None:
+        for _ in range(20):
+            with locked(path):
+                path.write_text(str(int(path.read_text()) + 1))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() == "80"
+    assert names(tmp_path) == ["count"]
+
+
+def test_the_lock_of_a_killed_writer_is_broken_and_that_of_a_busy_one_is_not(tmp_path: Path) -> None:
+    path, lock = tmp_path / "a.dbm", tmp_path / ".a.dbm.lock"
+    clock = FakeClock()
+
+    def pause(seconds: float) -> None:
+        clock.advance(1.0)
+
+    lock.write_text("gone")
+    started = clock.now
+    with locked(path, monotonic=clock, sleep=pause):
+        assert STALE_SECONDS <= clock.now - started <= STALE_SECONDS + 3
+    assert not lock.exists()
+
+    def others_go_on(seconds: float) -> None:
+        clock.advance(1.0)
+        lock.unlink()
+        lock.write_text("busy")
+        os.utime(lock, ns=(int(clock.now * 1e9), int(clock.now * 1e9)))
+
+    lock.write_text("busy")
+    with (
+        pytest.raises(RecordingError, match=r"being appended to by others for 40 s.*remove .*\.a\.dbm\.lock"),
+        locked(path, monotonic=clock, sleep=others_go_on),
+    ):
+        pass
+    assert lock.exists()
+
+
+def test_a_folder_that_lets_nobody_write_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="cannot be locked"), locked(tmp_path / "none" / "a.dbm"):
+        pass

@@ -1,0 +1,87 @@
+"""One writer at a time where a file is read, added to and written again: a lock file beside it.
+
+Works on network shares, where locks of the operating system and of SQLite do not: creating a file that must not exist is atomic
+there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trackteroid.errors import RecordingError
+
+__all__ = ["locked"]
+
+#: A holder reads and writes one file. A lock that stays unchanged for this long, seconds, was left by one that was killed.
+STALE_SECONDS = 20.0
+_PAUSE = 0.05
+
+
+@contextlib.contextmanager
+def locked(
+    path: Path,
+    *,
+    patience: float = 2 * STALE_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[None]:
+    """Hold the lock of a file while the block runs.
+
+    Args:
+        path: The file; it need not exist.
+        patience: For how many seconds others are waited for.
+        monotonic, sleep: For tests.
+
+    Raises:
+        RecordingError: Others hold it for too long, or the folder does not let us.
+    """
+    target = Path(os.path.realpath(path))
+    lock = target.with_name(f".{target.name}.lock")
+    started = monotonic()
+    seen: tuple[int, int] | None = None
+    since = started
+    while True:
+        try:
+            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            break
+        except FileExistsError:
+            pass
+        except PermissionError as error:
+            # On Windows also while the other one removes its lock.
+            if os.name != "nt" or monotonic() - started > patience:
+                raise RecordingError(f"{path} cannot be locked for appending: {error.strerror}.") from error
+        except OSError as error:
+            raise RecordingError(f"{path} cannot be locked for appending: {error.strerror}.") from error
+        now = monotonic()
+        mark = _mark(lock)
+        if mark != seen:
+            seen, since = mark, now
+        elif mark is not None and now - since > STALE_SECONDS:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+            continue
+        if now - started > patience:
+            raise RecordingError(
+                f"{path} is being appended to by others for {patience:g} s. Try again; if nobody is, remove {lock}."
+            )
+        sleep(_PAUSE)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{socket.gethostname()} {os.getpid()}\n")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+
+
+def _mark(lock: Path) -> tuple[int, int] | None:
+    try:
+        facts = lock.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
