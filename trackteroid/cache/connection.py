@@ -11,7 +11,9 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -29,6 +31,9 @@ REPORT_SECONDS = 5.0
 # lives, which must not fail on a machine that is merely busy.
 LONGEST_LEASE = 3.0
 
+# Answers that may wait for being stored: what a process holds in memory while Redis is slower than ftrack.
+MOST_UNSTORED = 16
+
 
 class CacheConnection:
     """One process's way to one cache.
@@ -36,6 +41,7 @@ class CacheConnection:
     Args:
         backend: Where entries and stamps are.
         longest_wait: Seconds that somebody waits for another's answer before asking for itself.
+        in_background: Whether answers are stored by a thread of their own, so that who asked need not wait for that.
         monotonic: Clock for pauses, waiting and reports.
 
     Attributes:
@@ -43,9 +49,15 @@ class CacheConnection:
     """
 
     def __init__(
-        self, backend: CacheBackend, *, longest_wait: float, monotonic: Callable[[], float] = time.monotonic
+        self,
+        backend: CacheBackend,
+        *,
+        longest_wait: float,
+        in_background: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backend = backend
+        self._in_background = in_background
         self.longest_wait = longest_wait
         self.lease = min(LONGEST_LEASE, longest_wait)
         self._monotonic = monotonic
@@ -58,6 +70,10 @@ class CacheConnection:
         self.leads = Leads(self.lease, self.longest_wait, self._monotonic)
         self.statistics = CacheStatistics()
         self._lock = threading.Lock()
+        # One thread: it waits for Redis most of the time. Python waits for it at exit, so that a process that asks once and
+        # ends has told the others what it knows.
+        self._storing = ThreadPoolExecutor(1, "trackteroid-cache") if self._in_background else None
+        self._stored: deque[Future[None]] = deque()
         self._owed: dict[str, int] = {}
         self._unreported: dict[str, dict[str, int]] = {}
         self._reported_at = self._monotonic()
@@ -82,6 +98,27 @@ class CacheConnection:
                 del self._owed[server]
             if not self._owed:
                 _indebted.discard(self)
+
+    def store(self, work: Callable[[], None]) -> None:
+        """Do what it takes to store an answer: in the background, or now if too much is waiting there already."""
+        stored = self._stored
+        while stored and stored[0].done():
+            # Two threads may see the same one.
+            with contextlib.suppress(IndexError):
+                stored.popleft()
+        if self._storing is None or len(stored) >= MOST_UNSTORED:
+            work()
+            return
+        try:
+            stored.append(self._storing.submit(work))
+        except RuntimeError:
+            # Python is on its way out.
+            work()
+
+    def flush(self) -> None:
+        """Wait until everything is stored that is to be."""
+        for future in list(self._stored):
+            future.exception()
 
     def count(self, server: str, counts: Mapping[str, int]) -> None:
         """Count something for a server; now and then the farm is told."""
@@ -133,7 +170,9 @@ def connection_to(url: str, *, timeout: float, longest_wait: float) -> CacheConn
     with _state["lock"]:
         connection = _connections.get(key)
         if connection is None:
-            connection = _connections[key] = CacheConnection(connect(url, timeout), longest_wait=longest_wait)
+            connection = _connections[key] = CacheConnection(
+                connect(url, timeout), longest_wait=longest_wait, in_background=True
+            )
         return connection
 
 

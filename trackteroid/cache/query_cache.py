@@ -226,6 +226,7 @@ class QueryCache:
 
     def settle(self) -> None:
         """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""
+        self.connection.flush()
         if self.connection.owes(self._server):
             self._try(lambda: True, insisting=True)
         self.connection.report(self._server)
@@ -246,6 +247,7 @@ class QueryCache:
         Raises:
             CacheUnavailableError: Redis does not answer.
         """
+        self.connection.flush()
         self.connection.report(self._server)
         return CacheStatistics.of(self.connection.backend.counts(self._server))
 
@@ -286,27 +288,39 @@ class QueryCache:
         return value
 
     def _lead(self, look: Look, lead: Lead, ask: Callable[[], Answer[_Value]], ttl: float | None) -> _Value:
-        backend = self.connection.backend
         asked_at = self._monotonic()
-        payload, kept, ended = None, False, False
         try:
-            with self.connection.leads.held(lambda: bool(self._try(lambda: backend.renew(look)))):
+            with self.connection.leads.held(self._renewing(look)):
                 answer = ask()
-            if answer.text is not None:
-                ended = True
-                payload = pack(answer.text, self._entry_limit)
-                if payload is None:
-                    self._try(partial(backend.too_large, look))
-                else:
-                    entry = Entry(payload, lead.stamps, lead.asked_at)
-                    kept = bool(self._try(lambda: backend.store(look, entry, ttl or self._ttl)))
-        finally:
-            if not ended:
-                self._try(partial(backend.give_up, look))
-            self.connection.waiting_room.nudge(look.key)
-        self._count(misses=1, stored=int(kept), bytes_stored=len(payload) if payload is not None and kept else 0)
-        self._note(Receipt(lead.stamps, asked_at) if kept else None)
+        except BaseException:
+            self._give_up(look)
+            raise
+        self._count(misses=1)
+        self._note(Receipt(lead.stamps, asked_at))
+        text = answer.text
+        if text is None:
+            self._give_up(look)
+        else:
+            self.connection.store(lambda: self._store(look, lead, text, ttl or self._ttl))
         return answer.value
+
+    def _store(self, look: Look, lead: Lead, text: str, ttl: float) -> None:
+        backend = self.connection.backend
+        payload = pack(text, self._entry_limit)
+        if payload is None:
+            self._try(partial(backend.too_large, look))
+        else:
+            entry = Entry(payload, lead.stamps, lead.asked_at)
+            if self._try(lambda: backend.store(look, entry, ttl)):
+                self._count(stored=1, bytes_stored=len(payload))
+        self.connection.waiting_room.nudge(look.key)
+
+    def _give_up(self, look: Look) -> None:
+        self._try(partial(self.connection.backend.give_up, look))
+        self.connection.waiting_room.nudge(look.key)
+
+    def _renewing(self, look: Look) -> Callable[[], bool]:
+        return lambda: bool(self._try(lambda: self.connection.backend.renew(look)))
 
     def _alone(self, ask: Callable[[], Answer[_Value]]) -> _Value:
         self._note(None)
