@@ -79,3 +79,9 @@ def test_many_are_asked_for_in_chunks() -> None:
     server = Server({})
     names_on_server(recording, SCHEMAS, server.ask)
     assert len(server.asked) == 3
+
+
+def test_what_is_created_only_if_there_is_none_like_it_is_told_from_the_rest() -> None:
+    operations = (create("Asset", "a1", name="beauty"), create("Note", "n1"))
+    rows = operation_rows(operations, ensured=frozenset({"('Asset', ['a1'])"}))
+    assert [row[1] for row in rows] == ["get or create", "create"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from trackteroid.cli.exit_codes import ExitCode
@@ -53,10 +53,15 @@ def _show(options: argparse.Namespace) -> int:
         return ExitCode.OK
     print_table(
         ["#", "operation", "entity", "what"],
-        operation_rows(recording.operations, _names(recording) if options.names else {}),
+        operation_rows(recording.operations, _names(recording) if options.names else {}, ensured=_ensured(recording)),
         title=_title(recording),
     )
     return ExitCode.OK
+
+
+def _ensured(recording: Recording) -> frozenset[str]:
+    manifest = recording.manifest
+    return frozenset(ensure.entity for ensure in (manifest.ensures if manifest else ()))
 
 
 def _title(recording: Recording) -> str:
@@ -90,14 +95,17 @@ def _names(recording: Recording) -> dict[str, str]:
     return names
 
 
-def operation_rows(operations: tuple[Operation, ...], names: Mapping[str, str] | None = None) -> list[list[str]]:
+def operation_rows(
+    operations: tuple[Operation, ...], names: Mapping[str, str] | None = None, *, ensured: Set[str] = frozenset()
+) -> list[list[str]]:
     """Return one row per operation: number, kind, entity, and what it sets.
 
     Args:
         operations: Which.
         names: Id to name, shown in its place.
+        ensured: Textual keys of entities that are created only if there is none like them.
     """
-    from trackteroid.operations.operation import CreateOperation, UpdateOperation
+    from trackteroid.operations.operation import CreateOperation, UpdateOperation, key_text
 
     names = names or {}
     rows = []
@@ -109,7 +117,8 @@ def operation_rows(operations: tuple[Operation, ...], names: Mapping[str, str] |
                 for name, value in operation.entity_data.items()
                 if name not in operation.entity_key
             )
-            rows.append([str(number), "create", entity, what])
+            text = key_text(operation.entity_type, list(operation.entity_key.values())) if ensured else ""
+            rows.append([str(number), "get or create" if text in ensured else "create", entity, what])
         elif isinstance(operation, UpdateOperation):
             old, new = _text(operation.old_value, names), _text(operation.new_value, names)
             what = f"{operation.attribute_name}: {old} -> {new}"

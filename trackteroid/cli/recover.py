@@ -22,6 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", metavar="URL", help="ftrack server of recordings that do not name one (default: FTRACK_SERVER)"
     )
+    parser.add_argument(
+        "--hold",
+        action="store_true",
+        help="enqueue all of them held (in any case held: what was held in a spool and not released, and what expects files)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="enqueue nothing")
     parser.add_argument("--json", action="store_true", help="print an object")
     parser.set_defaults(run=_run)
@@ -40,10 +45,12 @@ def _run(options: argparse.Namespace) -> int:
     found = find_recordings(Path(options.folder), settings=settings, server_url=server, passed_over=passed_over)
     ledgers: dict[str, Ledger] = {}
     enqueued: list[str] = []
+    held: list[str] = []
     known: dict[str, str] = {}
     code = ExitCode.OK
     for one in tracked(found, "recover"):
         commit_id = one.recording.recording_id
+        hold = one.hold or options.hold
         try:
             if one.server_url is None:
                 raise TrackteroidError("It does not say for which ftrack server it is; give --server URL.")
@@ -56,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
                 except UnknownCommitError:
                     enqueued.append(commit_id)
                 continue
-            result = enqueue(one.recording, ledger=ledger, settings=settings, wake=False, recovered=True)
+            result = enqueue(one.recording, ledger=ledger, settings=settings, wake=False, recovered=True, hold=hold)
         except LedgerUnavailableError:
             # It would be the same for each of the others, after waiting as long.
             raise
@@ -68,12 +75,16 @@ def _run(options: argparse.Namespace) -> int:
             known[commit_id] = result.state.value
         else:
             enqueued.append(commit_id)
+            if hold:
+                held.append(commit_id)
     if options.json:
         listed = [{"file": str(path), "reason": reason} for path, reason in passed_over]
-        print_json({"enqueued": enqueued, "known": known, "passed_over": listed})
+        print_json({"enqueued": enqueued, "held": held, "known": known, "passed_over": listed})
         return code
     for commit_id in enqueued:
         print_line(commit_id)
+    if held:
+        message(f"{len(held)} of them are held: `trackteroid release` sets them going.")
     would = "would be " if options.dry_run else ""
     message(
         f"{len(enqueued)} {would}enqueued, {len(known)} known already, {len(passed_over)} files are no recordings "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trackteroid.commits.payload import decompress
+from trackteroid.commits.outputs import expected_outputs
+from trackteroid.commits.releasing import recording_in
 from trackteroid.commits.servers import normalise_server_url
-from trackteroid.commits.signing import unseal
-from trackteroid.commits.spool import Entry, Spool, SpoolLimits
+from trackteroid.commits.spool import Entry, Spool, SpooledRecording, SpoolLimits
 from trackteroid.errors import RecordingNotFoundError, TrackteroidError
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
@@ -29,11 +29,14 @@ class Found:
         path: Its file.
         recording: What it holds.
         server_url: The ftrack server it is for; None if neither the file nor the caller say.
+        hold: Whether it must not be committed before somebody releases it: it was held, and no order to release it lies beside
+            it; or it expects files, and nobody knows whether they were looked for.
     """
 
     path: Path
     recording: Recording
     server_url: str | None
+    hold: bool = False
 
 
 def find_recordings(
@@ -57,15 +60,20 @@ def find_recordings(
     if not folder.is_dir():
         raise RecordingNotFoundError(f"There is no folder {folder}.")
     found: dict[tuple[str, str | None], Found] = {}
+    released: set[tuple[str, str | None]] = set()
     for path in _files(folder):
         try:
             one = _read(path, settings, server_url)
+            if isinstance(one, SpooledRecording):
+                released.add((one.commit_id, one.server_url))
+                continue
         except (TrackteroidError, OSError) as error:
             if passed_over is not None:
                 passed_over.append((path, str(error)))
             continue
         found.setdefault((one.recording.recording_id, one.server_url), one)
-    return sorted(found.values(), key=_moment)
+    free = {slot: replace(one, hold=one.hold and slot not in released) for slot, one in found.items()}
+    return sorted(free.values(), key=_moment)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -76,20 +84,24 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _read(path: Path, settings: Settings, server_url: str | None) -> Found:
+def _read(path: Path, settings: Settings, server_url: str | None) -> Found | SpooledRecording:
+    """Return the recording in a file, or the order to release one."""
     if path.suffix == _SPOOLED:
         facts = path.stat()
         spool = Spool(path.parent, limits=SpoolLimits(item_bytes=settings.payload_limit))
         item = spool.read(Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
-        payload, _ = unseal(item.payload)
-        recording = Recording.from_payload(decompress(payload, limit=settings.payload_limit))
-        return Found(path=path, recording=recording, server_url=item.server_url)
+        if item.kind != "recording":
+            return item
+        recording = recording_in(item.payload, settings)
+        hold = item.terms.hold or bool(expected_outputs(recording))
+        return Found(path=path, recording=recording, server_url=item.server_url, hold=hold)
     recording = read_recording(path)
     url = recording.server_url or server_url
     return Found(
         path=path,
         recording=recording,
         server_url=normalise_server_url(url, settings.server_aliases) if url else None,
+        hold=bool(expected_outputs(recording)),
     )
 
 

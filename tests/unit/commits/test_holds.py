@@ -14,6 +14,7 @@ from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.holds import ReleaseResult, cancel, release
 from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.recovering import find_recordings
 from trackteroid.commits.spool import open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import (
@@ -272,3 +273,21 @@ def test_under_whose_name_it_is_committed_is_recorded(
     assert stored is not None
     manifest = recording_in(stored, farm.settings).manifest
     assert manifest is not None and manifest.commit_as == expected
+
+
+# After Redis was lost
+
+
+def test_what_was_held_in_a_spool_is_recovered_held_unless_it_was_released(farm: Farm, tmp_path: Path) -> None:
+    enqueue(PUBLISH, settings=farm.away, hold=True)
+    assert [one.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [True]
+    release(PUBLISH, settings=farm.away)
+    assert [one.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [False]
+
+
+def test_what_expects_files_is_recovered_held(farm: Farm, tmp_path: Path) -> None:
+    for name, recording in (("a.dbm", expecting(tmp_path / "beauty.exr")), ("b.dbm", PUBLISH)):
+        (tmp_path / name[0]).mkdir()
+        write_recording(tmp_path / name[0] / name, recording)
+    assert [one.hold for one in find_recordings(tmp_path / "a", settings=farm.settings)] == [True]
+    assert [one.hold for one in find_recordings(tmp_path / "b", settings=farm.settings)] == [False]
