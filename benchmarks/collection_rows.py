@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from benchmarks.measure import Row, seconds
+from benchmarks.measure import Row, least
 from trackteroid.entities import Shot
 from trackteroid.session import Session
 
@@ -53,9 +53,7 @@ def collection_rows() -> Iterator[Row]:
 
 
 def _row(what: str, against: str, ours: Work, theirs: Work, goal: float) -> Row:
-    # Interleaved, so that a busy machine is busy for both.
-    pairs = [(seconds(ours, repeats=1), seconds(theirs, repeats=1)) for _ in range(15)]
-    mine, other = (sorted(times)[len(pairs) // 2] for times in zip(*pairs, strict=True))
+    mine, other = least([ours, theirs], runs=15)
     return Row(f"{what}, {ENTITIES:,}", against, mine, other, goal)
 
 

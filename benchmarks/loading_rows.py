@@ -6,6 +6,7 @@ import datetime
 import gc
 import itertools
 import json
+import os
 import re
 import statistics
 import time
@@ -17,8 +18,10 @@ import ftrack_api
 import requests
 from ftrack_api.session import OperationPayload
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, seconds
+from benchmarks.sandbox_process import running_sandbox
 from trackteroid.committing import batch_of
+from trackteroid.entities import AssetVersion
 from trackteroid.session import Session
 
 ROWS = 10_000
@@ -35,9 +38,23 @@ def loading_rows() -> Iterator[Row]:
             session._managed_request.post = _Prepared()
         yield cold_query(ours, theirs)
         yield populate(ours, theirs)
-        yield commit_few(ours, theirs)
+        yield fetch_attributes(ours, theirs)
+        yield from commit_few(ours, theirs)
         yield commit_many(ours, theirs)
         yield memory_per_entity(ours, theirs)
+
+
+def cold_query_of_sandbox() -> Row:
+    """All rows of a server in a process of its own, its time and the waiting included."""
+    with running_sandbox("farm:shots=20,versions=10000") as sandbox:
+        os.environ.update(sandbox.env)
+        with Session() as ours, ftrack_api.Session(auto_populate=False) as theirs:
+            times = [
+                min(seconds(_asking(session), repeats=1) for _ in range(runs))
+                for session, runs in ((ours, 4), (theirs, 1))
+            ]
+            count = len(ours.query(_QUESTION).all())
+        return Row(f"cold query, {count} rows of the sandbox", "ftrack_api session.query().all()", *times, 0.15)
 
 
 class _Prepared:
@@ -61,7 +78,7 @@ class _Prepared:
     def _body(self, data: str) -> bytes:
         if data.startswith('[{"action": "query"'):
             start = int(re.search(r" offset (\d+) limit \d+\"}\]$", data).group(1))  # type: ignore[union-attr]
-            chunk = re.search(r" in \(([^,]+),", data)
+            chunk = re.search(r' in \((?:\\")?([-0-9a-f]+)', data)
             if chunk and data.count(",") <= PAGE + 10:
                 return self._chunks[chunk.group(1)]
             return self._pages[start]
@@ -109,21 +126,21 @@ def _forget(session: Any) -> None:
 
 def cold_query(ours: Any, theirs: Any) -> Row:
     """All rows, nothing cached."""
-
-    def ask(session: Any) -> Callable[[], object]:
-        def run() -> object:
-            _forget(session)
-            return session.query(_QUESTION).all()
-
-        return run
-
     return Row(
         f"cold query, {ROWS} rows",
         "ftrack_api session.query().all()",
-        _timed(ask(ours), 5),
-        _timed(ask(theirs)),
+        _timed(_asking(ours), 5),
+        _timed(_asking(theirs)),
         0.08,
     )
+
+
+def _asking(session: Any) -> Callable[[], object]:
+    def run() -> object:
+        _forget(session)
+        return session.query(_QUESTION).all()
+
+    return run
 
 
 def populate(ours: Any, theirs: Any) -> Row:
@@ -142,29 +159,53 @@ def populate(ours: Any, theirs: Any) -> Row:
     )
 
 
+def fetch_attributes(ours: Any, theirs: Any) -> Row:
+    """A path by the method of collections."""
+    for number in range(ROWS):
+        _bare(ours, number)
+    entities = [_bare(theirs, number) for number in range(ROWS)]
+    versions = ours.get_cached_collections()[AssetVersion]
+    return Row(
+        f"fetch_attributes of a path, {ROWS} entities",
+        "the client's populate",
+        _timed(lambda: versions.fetch_attributes("asset.name")),
+        _timed(lambda: theirs.populate(entities, "asset.name")),
+        0.08,
+    )
+
+
 def _bare(session: Any, number: int) -> Any:
     if number == 0:
         _forget(session)
     return session.create("AssetVersion", {"id": _id(number)}, reconstructing=True)
 
 
-def commit_few(ours: Any, theirs: Any) -> Row:
-    """Three updates with everything cached."""
+def commit_few(ours: Any, theirs: Any) -> Iterator[Row]:
+    """Three updates with everything cached: the time, and how much more memory is used afterwards."""
 
-    def work(session: Any) -> float:
+    def prepare(session: Any) -> None:
         _forget(session)
         versions = session.query(_QUESTION).all()
         for number in range(3):
             versions[number]["comment"] = f"comment {number}"
+
+    def work(session: Any) -> float:
+        prepare(session)
         return _timed(session.commit)
 
-    return Row(
-        f"commit of 3 operations, {ROWS} cached",
-        "the client's commit()",
-        sorted(work(ours) for _ in range(3))[1],
-        work(theirs),
-        0.01,
-    )
+    def growth(session: Any) -> float:
+        prepare(session)
+        gc.collect()
+        tracemalloc.start()
+        session.commit()
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return used / 1e6
+
+    what, against = f"commit of 3 operations, {ROWS} cached", "the client's commit()"
+    yield Row(what, against, sorted(work(ours) for _ in range(3))[1], work(theirs), 0.01)
+    yield Row(f"{what}, memory (kB, not ms)", against, growth(ours), growth(theirs), 0.01)
 
 
 def commit_many(ours: Any, theirs: Any) -> Row:

@@ -7,8 +7,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ def seconds(work: Callable[[], object], *, repeats: int = 5) -> float:
         times.append(time.perf_counter() - started)
         gc.enable()
     return statistics.median(times)
+
+
+def least(works: Sequence[Callable[[], object]], *, runs: int) -> list[float]:
+    """Return the least time of each of some works, done in turns, so that a busy machine is busy for all of them."""
+    return [
+        min(times) for times in zip(*([seconds(work, repeats=1) for work in works] for _ in range(runs)), strict=True)
+    ]
+
+
+def least_process_seconds(commands: Sequence[list[str]], env: Mapping[str, str], *, runs: int = 12) -> list[float]:
+    """Return the least time of each of some Python processes, started in turns."""
+    works = [partial(process_seconds, command, env, repeats=1) for command in commands]
+    return [min(times) for times in zip(*([work() for work in works] for _ in range(runs)), strict=True)]
 
 
 def process_seconds(arguments: list[str], env: Mapping[str, str], *, repeats: int = 7) -> float:
