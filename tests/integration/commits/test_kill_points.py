@@ -4,17 +4,20 @@ official client.
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.integration.commits.conftest import Witness
 from tests.support.processes import ManagedProcess, wait_until
-from tests.support.recordings import delete, update
+from tests.support.recordings import delete, recorded, update
+from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from tests.support.workers import service_environment
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
@@ -22,126 +25,202 @@ from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
+from trackteroid.operations.recording import Recording
 from trackteroid.session import Session
 from trackteroid.settings import Settings
 
-LEASE = "1"
-#: Whether the server has applied the batch when the worker dies there.
-STEPS = {"claimed": False, "before_sent": False, "sent": False, "answered": True, "finished": True}
+#: The request's deadline is shorter, and the sandbox's faults shorter than that.
+SHORT_LEASE = 1.0
+LONG_LEASE = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """Where a worker dies.
+
+    Attributes:
+        fault: What the sandbox does meanwhile.
+        claimed: Whether it has claimed the commit.
+        applied: Whether the server applies the batch that it has sent.
+        known: Whether the ledger knows.
+    """
+
+    fault: dict[str, object] | None = None
+    claimed: bool = True
+    applied: bool = False
+    known: bool = False
+
+
+STEPS = {
+    "before_claim": Death(claimed=False),
+    "claimed": Death(),
+    "before_sent": Death(),
+    # Marked as sent, but the request has not left.
+    "sent": Death(),
+    # Longer than the worker lives, and not longer than the request's deadline.
+    "at_work": Death(fault={"kind": "latency", "seconds": 0.4}, applied=True),
+    "replying": Death(fault={"kind": "trickle", "seconds": 0.6}, applied=True),
+    # The reply is there, the ledger does not know.
+    "answered": Death(applied=True),
+    "finished": Death(applied=True, known=True),
+}
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
+        yield server
+
+
+class Victim:
+    """A process whose forks die on order."""
+
+    def __init__(self, redis_url: str, sandbox: SandboxProcess, pipe: Path) -> None:
+        os.mkfifo(pipe)
+        env = service_environment(redis_url, sandbox.env)
+        command = [sys.executable, "-m", "tests.integration.commits.kill_at", str(pipe)]
+        self.process = ManagedProcess(command, env=env, name="victim")
+        wait_until(lambda: "ready" in self.process.output or not self.process.running, what="the victim")
+        assert self.process.running, self.process.output
+        self._pipe = open(pipe, "w", encoding="utf-8", buffering=1)
+        self._deaths = 0
+
+    def die_at(self, step: str, lease_seconds: float) -> None:
+        self._pipe.write(f"{step} {lease_seconds}\n")
+        self._deaths += 1
+        wait_until(lambda: self.process.output.count("killed") == self._deaths, what="the victim's end")
+        assert "alive" not in self.process.output and "not" not in self.process.output, self.process.output
+
+    def stop(self) -> None:
+        self.process.stop()
+        self._pipe.close()
+
+
+@pytest.fixture(scope="module")
+def victim(
+    redis_server: EmbeddedRedis, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Victim]:
+    victim = Victim(redis_server.url, sandbox_process, tmp_path_factory.mktemp("victim") / "pipe")
+    yield victim
+    victim.stop()
 
 
 @pytest.fixture(scope="module")
 def second_worker(sandbox_process: SandboxProcess) -> Iterator[Session]:
-    session = Session(
+    with Session(
         server_url=sandbox_process.url,
         api_key=sandbox_process.env["FTRACK_API_KEY"],
         api_user=sandbox_process.env["FTRACK_API_USER"],
         auto_connect_event_hub=False,
-    )
-    yield session
-    session.close()
+    ) as session:
+        yield session
 
 
 def next_attempt(ledger: RedisLedger, session: Session, settings: Settings) -> Outcome:
     committer = Committer(session, ledger, owner="successor", policy=CommitterPolicy.from_settings(settings))
-    return wait_until(committer.commit_next, seconds=10, what="the lease to expire")  # type: ignore[return-value]
+    return wait_until(committer.commit_next, seconds=20, what="the lease to expire")  # type: ignore[return-value]
 
 
-def victim(step: str, redis_server: EmbeddedRedis, sandbox: SandboxProcess) -> None:
-    """Let a real process take the commit and die at a step."""
-    env = service_environment(redis_server.url, sandbox.env, {"TRACKTEROID_LEASE_SECONDS": LEASE})
-    with ManagedProcess(
-        [sys.executable, "-m", "tests.integration.commits.kill_at", step], env=env, name="victim"
-    ) as process:
-        wait_until(lambda: not process.running, what="the victim's end")
-        assert process.process.returncode == -signal.SIGKILL, process.output
-
-
-def applied_writes(sandbox: SandboxProcess) -> int:
+def writes(sandbox: SandboxProcess) -> int:
     return sum(1 for entry in sandbox.requests() if {"create", "update", "delete"} & set(entry["actions"]))
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_publish_is_there_once_wherever_its_worker_dies(
-    step: str,
-    redis_server: EmbeddedRedis,
-    sandbox: SandboxProcess,
-    ledger: RedisLedger,
-    settings: Settings,
-    witness: Witness,
-    second_worker: Session,
-) -> None:
+# What is committed: a recording, and a check that each effect is there once
+
+Made = tuple[Recording, Callable[[], None]]
+
+
+def creates(witness: Witness, url: str) -> Made:
     recording = witness.publish()
-    enqueue(recording, settings=settings, wake=False)
-    victim(step, redis_server, sandbox)
-    if step == "finished":
-        assert ledger.get(recording.recording_id).state is CommitState.COMMITTED
-        assert ledger.claim("successor", lease_seconds=1) is None
-    else:
-        assert ledger.get(recording.recording_id).state is CommitState.COMMITTING
-        outcome = next_attempt(ledger, second_worker, settings)
-        assert outcome.state is CommitState.COMMITTED, outcome
-        assert outcome.result is not None
-        assert outcome.result.already_there is STEPS[step]
-        assert ledger.get(recording.recording_id).attempts == 2
-    assert applied_writes(sandbox) == 1
-    witness.assert_published_once(recording)
+    return recording, lambda: witness.assert_published_once(recording)
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "finished"])
-def test_a_mixed_batch_has_each_effect_once_wherever_its_worker_dies(
-    step: str,
-    redis_server: EmbeddedRedis,
-    sandbox: SandboxProcess,
-    ledger: RedisLedger,
-    settings: Settings,
-    witness: Witness,
-    second_worker: Session,
-) -> None:
-    doomed, task = str(uuid4()), witness.task["id"]
+def updates(witness: Witness, url: str) -> Made:
+    task = witness.task["id"]
+    (row,) = witness.rows(f'select bid, description from Task where id is "{task}"')
+    bid, text = float(row["bid"] or 0) + 3600.0, f"from {uuid4()}"
+    recording = recorded(
+        update("Task", task, "bid", bid),
+        update("Task", task, "description", text),
+        bases=[("Task", task, "bid", row["bid"]), ("Task", task, "description", row["description"])],
+        recording_id=str(uuid4()),
+        server_url=url,
+    )
+
+    def check() -> None:
+        (row,) = witness.rows(f'select bid, description from Task where id is "{task}"')
+        assert (row["bid"], row["description"]) == (bid, text)
+
+    return recording, check
+
+
+def deletes(witness: Witness, url: str) -> Made:
+    doomed = str(uuid4())
     # Of another asset, so that the numbers of the published one stay without gaps.
     other = witness.session.query('Asset where name is "bc0010_comp"').one()
     witness.session.create("AssetVersion", {"id": doomed, "asset": other, "comment": "to be deleted"})
     witness.session.commit()
-    (row,) = witness.rows(f'select bid from Task where id is "{task}"')
-    base, wanted = row["bid"], float(row["bid"] or 0) + 3600.0
-    recording = witness.publish(
-        update("Task", task, "bid", wanted), delete("AssetVersion", doomed), bases=[("Task", task, "bid", base)]
-    )
-    sandbox.requests(clear=True)
-    enqueue(recording, settings=settings, wake=False)
-    victim(step, redis_server, sandbox)
-    outcome = next_attempt(ledger, second_worker, settings)
-    assert outcome.state is CommitState.COMMITTED, outcome
-    assert outcome.result is not None and not outcome.result.notes
-    assert applied_writes(sandbox) == 1
-    (row,) = witness.rows(f'select bid from Task where id is "{task}"')
-    assert row["bid"] == wanted
-    assert witness.rows(f'select id from AssetVersion where id is "{doomed}"') == []
-    witness.assert_published_once(recording)
+
+    def check() -> None:
+        assert witness.rows(f'select id from AssetVersion where id is "{doomed}"') == []
+
+    return recorded(delete("AssetVersion", doomed), recording_id=str(uuid4()), server_url=url), check
 
 
-def test_a_worker_that_dies_while_the_server_works_leads_to_one_commit(
-    redis_server: EmbeddedRedis,
+def mixed(witness: Witness, url: str) -> Made:
+    updated, check_updates = updates(witness, url)
+    deleted, check_deletes = deletes(witness, url)
+    assert updated.manifest is not None
+    task, base = witness.task["id"], next(base for base in updated.manifest.bases if base.attribute == "bid")
+    recording = witness.publish(*updated.operations, *deleted.operations, bases=[("Task", task, "bid", base.value)])
+
+    def check() -> None:
+        witness.assert_published_once(recording)
+        check_updates()
+        check_deletes()
+
+    return recording, check
+
+
+@pytest.mark.parametrize("kinds", [(creates, updates, deletes), (mixed,)], ids=["apart", "mixed"])
+@pytest.mark.parametrize("step", STEPS)
+def test_each_effect_is_there_once_wherever_the_worker_dies(
+    step: str,
+    kinds: Sequence[Callable[[Witness, str], Made]],
+    victim: Victim,
     sandbox: SandboxProcess,
     ledger: RedisLedger,
     settings: Settings,
     witness: Witness,
     second_worker: Session,
 ) -> None:
-    recording = witness.publish()
-    enqueue(recording, settings=settings, wake=False)
-    # The server is at it for longer than the worker lives, and not longer than the request's deadline.
-    sandbox.faults([{"kind": "latency", "seconds": 0.5, "times": 1, "actions": ["create"]}])
-    env = service_environment(redis_server.url, sandbox.env, {"TRACKTEROID_LEASE_SECONDS": LEASE})
-    command = [sys.executable, "-m", "tests.integration.commits.kill_at", "never"]
-    with ManagedProcess(command, env=env, name="victim") as process:
-        wait_until(lambda: ledger.get(recording.recording_id).sent_until is not None, what="the request to leave")
-        time.sleep(0.1)
-        process.kill_group(signal.SIGKILL)
-    outcome = next_attempt(ledger, second_worker, settings)
-    assert outcome.state is CommitState.COMMITTED
-    witness.assert_published_once(recording)
+    death = STEPS[step]
+    for make in kinds:
+        ledger.client.flushall()
+        recording, check = make(witness, sandbox.url)
+        sandbox.requests(clear=True)
+        enqueue(recording, settings=settings, wake=False)
+        if death.fault is not None:
+            sandbox.faults([{**death.fault, "times": 1, "actions": ["create", "update", "delete"]}])
+        victim.die_at(step, SHORT_LEASE if death.fault else LONG_LEASE)
+        state = ledger.get(recording.recording_id).state
+        assert state is (
+            CommitState.COMMITTED if death.known else CommitState.COMMITTING if death.claimed else CommitState.QUEUED
+        )
+        # Nobody is at work any more, so there is nothing to wait for: the next attempt happens a minute later by its clock.
+        now = ledger if death.fault else RedisLedger(ledger.client, ledger.server_url, clock=lambda: time.time() + 60)
+        if death.known:
+            assert now.claim("successor", lease_seconds=1) is None
+        else:
+            outcome = next_attempt(now, second_worker, settings)
+            assert outcome.state is CommitState.COMMITTED, outcome
+            assert outcome.result is not None and not outcome.result.notes
+            assert outcome.result.already_there is death.applied
+        commit = ledger.get(recording.recording_id)
+        assert commit.state is CommitState.COMMITTED
+        assert commit.attempts == (2 if death.claimed and not death.known else 1)
+        assert writes(sandbox) == 1
+        check()
 
 
 def test_a_ledger_that_was_lost_leads_to_no_second_effect(
