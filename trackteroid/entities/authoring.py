@@ -22,7 +22,7 @@ from trackteroid.entities.values import NOT_SET, items, read, stored, unique
 from trackteroid.errors import UsageError
 from trackteroid.relationships import AttributeKind
 
-__all__ = ["Authoring", "authoring_of", "create", "parents", "single_parent"]
+__all__ = ["Authoring", "authoring_of", "create", "ensure", "parents", "single_parent"]
 
 Arguments = dict[str, Any]
 
@@ -147,6 +147,50 @@ def create(
         UsageError: An argument is missing or cannot be used, or the parent is not exactly one.
         EntityCollectionOperationError: An argument belongs to another session, or the session was reconnected.
     """
+    data = _data(context, entity_type, arguments, find_parents, relation)
+    return context.session.create(entity_type.__name__, data)
+
+
+def ensure(
+    context: Context,
+    entity_type: EntityType,
+    arguments: Mapping[str, Any],
+    find_parents: Callable[[], Sequence[Any]] | None,
+    relation: str | None = None,
+    identified_by: Sequence[str] = (),
+) -> Any:
+    """Return the one entity that is there already, or create it; the client's.
+
+    Args:
+        context, entity_type, arguments, find_parents, relation: As for `create`.
+        identified_by: The arguments by which it is recognised, besides its parent; default: its name, or all arguments if it has
+            none.
+
+    Raises:
+        UsageError: As for `create`; or an argument to recognise it by is missing.
+        EntityCollectionOperationError: As for `create`.
+        ftrack_api.exception.MultipleResultsFoundError: Several fit.
+    """
+    from trackteroid.operations.ensuring import get_or_create
+
+    data = _data(context, entity_type, arguments, find_parents, relation)
+    parent = relation or authoring_of(entity_type).parent
+    names = list(identified_by) or (["name"] if "name" in data else [name for name in data if name in arguments])
+    missing = [name for name in names if name not in data]
+    if missing:
+        raise UsageError(f"{entity_type.__name__}.ensure: the argument {missing[0]!r} is missing.")
+    own = [name for name in (parent, f"{parent}_id") if name in data]
+    return get_or_create(context.session, entity_type.__name__, data, [*names, *own])
+
+
+def _data(
+    context: Context,
+    entity_type: EntityType,
+    arguments: Mapping[str, Any],
+    find_parents: Callable[[], Sequence[Any]] | None,
+    relation: str | None,
+) -> dict[str, Any]:
+    """Return what the client's `Session.create` takes."""
     context.check_usable(f"create {entity_type.__name__}")
     authoring = authoring_of(entity_type)
     schema = context.index.types.get(entity_type.__name__)
@@ -171,7 +215,7 @@ def create(
     ):
         found = single_parent(entity_type, find_parents())
         data[parent] = _argument(context, entity_type, parent, found)
-    return context.session.create(entity_type.__name__, data)
+    return data
 
 
 def _argument(context: Context, entity_type: EntityType, name: str, value: Any) -> Any:

@@ -248,19 +248,43 @@ class EmptyCollection(Container, Generic[E]):
             source = self.source
             entity = notes.create_on(context, source.client_entities if source else (), arguments)
         else:
-
-            def find() -> Sequence[Any]:
-                source = self.source
-                if source is None:
-                    raise UsageError(
-                        f"{self!r} is the result of a query, so the parent of a new {self._type.__name__} is unknown: "
-                        f"create it on an attribute of its parent, or name the parent as an argument."
-                    )
-                return source.client_entities
-
-            entity = authoring.create(context, self._type, arguments, None if no_parent else find, parent_relation)
+            entity = authoring.create(
+                context, self._type, arguments, None if no_parent else self._owners, parent_relation
+            )
         made: EntityCollection[E] = context.collect(View(self._type, context), [entity])
         return made
+
+    def ensure(
+        self,
+        *,
+        identified_by: Sequence[str] = (),
+        parent_relation: str | None = None,
+        no_parent: bool = False,
+        **arguments: Any,
+    ) -> EntityCollection[E]:
+        """Return the entity of this relation with these arguments if there is one, or create it (see `EntityCollection.ensure`).
+
+        Raises:
+            UsageError: The owner is missing or there are several, or an argument is missing or of no use.
+            ftrack_api.exception.MultipleResultsFoundError: Several fit.
+        """
+        if self._depth > 1 or self._context is None:
+            raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
+        context = self._context
+        entity = authoring.ensure(
+            context, self._type, arguments, None if no_parent else self._owners, parent_relation, identified_by
+        )
+        made: EntityCollection[E] = context.collect(View(self._type, context), [entity])
+        return made
+
+    def _owners(self) -> Sequence[Any]:
+        source = self.source
+        if source is None:
+            raise UsageError(
+                f"{self!r} is the result of a query, so the parent of a new {self._type.__name__} is unknown: "
+                f"create it on an attribute of its parent, or name the parent as an argument."
+            )
+        return source.client_entities
 
     def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
         """Create several entities, one for each dictionary of arguments to `create`, and return their union."""

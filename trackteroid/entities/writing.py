@@ -53,6 +53,39 @@ class WritingMethods(Members[E]):
         )
         return self._created(created)
 
+    def ensure(
+        self,
+        *,
+        identified_by: Sequence[str] = (),
+        parent_relation: str | None = None,
+        no_parent: bool = False,
+        **arguments: Any,
+    ) -> EntityCollection[E]:
+        """Return the entity with this parent and these arguments if there is one, or create it.
+
+        An entity that is there gets the other arguments' values. In a `deferred_operations` block what is not there is recorded
+        as "get or create", which is decided when the recording is committed: of three render layers that ensure the same asset
+        one creates it, and all three use it. Nothing is sent before `commit()`.
+
+        Args:
+            identified_by: The arguments by which it is recognised, besides its parent; default: `name`, or all of them.
+            parent_relation, no_parent, **arguments: As for `create`.
+
+        Raises:
+            UsageError: As for `create`, or an argument to recognise it by is missing.
+            EntityCollectionOperationError: An argument belongs to another session.
+            ftrack_api.exception.MultipleResultsFoundError: Several fit.
+        """
+
+        def find() -> Sequence[Any]:
+            return authoring.parents(self._view, self._entities, parent_relation)
+
+        view = self._view
+        found = authoring.ensure(
+            view.context, view.entity_type, arguments, None if no_parent else find, parent_relation, identified_by
+        )
+        return self._created(found)
+
     def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
         """Create several entities, one for each dictionary of arguments to `create`, and return their union."""
         created = [self.create(**arguments) for arguments in batch]

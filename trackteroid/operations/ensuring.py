@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import ftrack_api.exception
+import ftrack_api.operation
 
 from trackteroid.errors import BadInputError, RecordingRefusedError
 from trackteroid.operations.capturing import CapturingOperations
+from trackteroid.operations.effects import Identity
 from trackteroid.operations.encoding import encode_value
-from trackteroid.operations.loaded import cached, identity, is_entity, uncache
+from trackteroid.operations.loaded import cached, identity, is_entity, loaded, uncache
 from trackteroid.operations.manifest import Ensure, condition
 from trackteroid.operations.operation import JSON, key_text
 
-__all__ = ["ensure", "provisional_id"]
+__all__ = ["ensure", "get_or_create", "provisional_id"]
 
 # Namespace of ids that stand for "the entity with these identifying values": the same in every process of every studio.
 _NAMESPACE = uuid.UUID("0c9c6c5e-6f3b-5b0e-8d3f-2a1e5c1b7d44")
@@ -30,6 +32,42 @@ _NAMESPACE = uuid.UUID("0c9c6c5e-6f3b-5b0e-8d3f-2a1e5c1b7d44")
 def provisional_id(server_url: str, entity_type: str, by: Mapping[str, JSON]) -> str:
     """Return the id that an entity of these identifying values gets if nobody has made it before."""
     return str(uuid.uuid5(_NAMESPACE, json.dumps([server_url, entity_type, by], sort_keys=True)))
+
+
+def get_or_create(session: Any, entity_type: str, data: Mapping[str, Any], identifying_keys: Iterable[str]) -> Any:
+    """Return the entity of these identifying values, or create it: in a block as `ensure` does, else with `commit()`.
+
+    What this session has created and not sent yet counts too.
+
+    Args:
+        session, entity_type, data, identifying_keys: As for `ensure`.
+
+    Raises:
+        As `ensure`.
+    """
+    if session.in_deferred_block:
+        return ensure(session, session.recorded_operations, entity_type, data, identifying_keys)
+    by = {name: encode_value(data[name], session, entity_type, {}, name) for name in identifying_keys}
+    found = _pending(session, entity_type, data, by) or _on_server(session, {}, entity_type, data, by)
+    if found is None:
+        return session.create(entity_type, dict(data))
+    _bring_up_to_date(found, data, by)
+    return found
+
+
+def _pending(session: Any, entity_type: str, data: Mapping[str, Any], by: Mapping[str, JSON]) -> Any:
+    for operation in session.recorded_operations:
+        if isinstance(operation, ftrack_api.operation.CreateEntityOperation) and operation.entity_type == entity_type:
+            entity = cached(session, (entity_type, tuple(map(str, operation.entity_key.values()))))
+            if entity is not None and all(_same(loaded(entity, name), data[name]) for name in by):
+                return entity
+    return None
+
+
+def _bring_up_to_date(entity: Any, data: Mapping[str, Any], by: Mapping[str, JSON]) -> None:
+    for name, value in data.items():
+        if name not in by and not _same(entity[name], value):
+            entity[name] = value
 
 
 def ensure(
@@ -65,11 +103,9 @@ def ensure(
     by = {name: encode_value(data[name], session, entity_type, {}, name) for name in keys}
     key = (entity_type, (provisional_id(session.server_url, entity_type, by),))
     known = cached(session, key) if key in operations.created else None
-    found = known or _on_server(session, operations, entity_type, data, by)
+    found = known or _on_server(session, operations.created, entity_type, data, by)
     if found is not None:
-        for name, value in data.items():
-            if name not in by and not _same(found[name], value):
-                found[name] = value
+        _bring_up_to_date(found, data, by)
         return found
     # Of an earlier block of this session: recorded once more, as nobody knows which of the two is committed first.
     uncache(session, key)
@@ -81,12 +117,12 @@ def ensure(
 
 def _on_server(
     session: Any,
-    operations: CapturingOperations,
+    created: Container[Identity | None],
     entity_type: str,
     data: Mapping[str, Any],
     by: Mapping[str, JSON],
 ) -> Any:
-    if any(is_entity(data[name]) and identity(data[name]) in operations.created for name in by):
+    if any(is_entity(data[name]) and identity(data[name]) in created for name in by):
         # What belongs to something that is new cannot be there.
         return None
     projected = ", ".join(

@@ -10,11 +10,12 @@ import pytest
 
 from tests.integration.recording.blocks import one, rows, summary, writes
 from tests.support.local_session import LocalSession
+from trackteroid import Asset, Query, Shot
 from trackteroid.commits.committer import Committer, commit_now
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.state import CommitState
-from trackteroid.errors import BadInputError, RecordingRefusedError
+from trackteroid.errors import BadInputError, RecordingRefusedError, UsageError
 from trackteroid.operations.manifest import Manifest
 from trackteroid.operations.recording import read_recording
 from trackteroid.settings import Settings
@@ -203,3 +204,33 @@ def test_a_later_recording_finds_what_took_the_place_of_what_it_refers_to(sessio
     assert states == [CommitState.COMMITTED] * 2, outcomes
     found = rows(session, f"select asset_id from AssetVersion where id in ({version['id']},{first_version})")
     assert {row["asset_id"] for row in found} == {other["id"]}
+
+
+# On collections
+
+
+def test_collections_get_or_create_below_their_parent(session: LocalSession, path: Path) -> None:
+    shots = Query(Shot, session=session).get_first(projections=["name", Asset.name])
+    kind = asset_type(session)["name"]
+    with session.deferred_operations(path):
+        asset = shots.Asset.ensure(name="beauty", type=kind)
+        assert shots.Asset.ensure(name="beauty", type=kind).id == asset.id
+    (ensure,) = manifest_of(path).ensures
+    assert (set(ensure.by), ensure.given) == ({"name", "parent"}, ("type",))
+    commit_now(session, read_recording(path))
+    session.reset()
+    shots = Query(Shot, session=session).get_first(projections=["name", Asset.name])
+    assert shots.Asset.ensure(name="beauty", type=kind).id == asset.id
+    assert len(session.recorded_operations) == 0
+
+
+def test_outside_a_block_collections_create_what_is_missing_with_the_commit(session: LocalSession) -> None:
+    shots = Query(Shot, session=session).get_first(projections=["name", Asset.name])
+    kind = asset_type(session)["name"]
+    asset = shots.Asset.ensure(name="beauty", type=kind)
+    assert writes(session) == []
+    assert shots.Asset.ensure(name="beauty", type=kind).id == asset.id
+    session.commit()
+    assert len(rows(session, 'select id from Asset where name is "beauty"')) == 1
+    with pytest.raises(UsageError, match=r"Asset.ensure: the argument 'colour' is missing"):
+        shots.Asset.ensure(name="beauty", type=kind, identified_by=["colour"])
