@@ -17,7 +17,11 @@ _DEEPEST = 100
 
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)")
 _INTEGER = re.compile(r"\s*([0-9]+)")
-_VALUE = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([^\s(),"'=<>!]+))""", re.DOTALL)
+# Written so that no character is tried twice: values may be thousands of ids.
+_QUOTED = r"""(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
+_BARE = r"""[^\s(),"'=<>!]+"""
+_VALUE = re.compile(rf"\s*(?:{_QUOTED}|({_BARE}))", re.DOTALL)
+_VALUES = re.compile(rf"(?:\s*(?:{_QUOTED}|{_BARE})\s*,)*", re.DOTALL)
 _SELECT = re.compile(r"\s*select(?=\s+[A-Za-z_])", re.IGNORECASE)
 # Longer words first; a word ends where no letter, digit or underscore follows.
 _OPERATOR = re.compile(
@@ -224,7 +228,8 @@ class _Reader:
             if _NAME.fullmatch(first) is None:
                 raise _NotUnderstoodError
             return self._question_inside(first)
-        while self._sign(","):
+        if self._sign(","):
+            self._take(_VALUES)
             self._need(_VALUE)
         return None
 

@@ -117,6 +117,7 @@ class Tags:
         # A method under a cache of its own, which goes with the object.
         self._read_kept = lru_cache(maxsize=1024)(self._read)
         self._shapes: dict[Any, frozenset[str]] = {}
+        self._rows: dict[frozenset[str], frozenset[str]] = {}
 
     def read(self, expression: str) -> frozenset[str] | None:
         """Return the tags that a query's answer depends on; None if the answer must never be stored."""
@@ -156,7 +157,7 @@ class Tags:
         question = parse_question(expression)
         if question is None:
             return frozenset({EVERYTHING})
-        reader = _Reader(self._index, self._storage, self._system)
+        reader = _Reader(self._index, self._storage, self._system, self._rows)
         try:
             reader.question(question, is_whole=True)
         except _AnythingError:
@@ -340,8 +341,16 @@ class _Reader:
     Types are sets of names: an attribute may belong to any of a family, and mean several things.
     """
 
-    def __init__(self, index: SchemaIndex, tables: Storage, system: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        index: SchemaIndex,
+        tables: Storage,
+        system: Mapping[str, tuple[str, ...]],
+        kept: dict[frozenset[str], frozenset[str]],
+    ) -> None:
         self.tags: set[str] = set()
+        # What a row of these types depends on; the same for every question.
+        self._kept = kept
         self._index = index
         self._storage = tables
         self._system = system
@@ -386,6 +395,17 @@ class _Reader:
 
     def _row(self, types: frozenset[str]) -> None:
         """A row of one of these types is looked at: who may see it, of which type it is, what always comes with it."""
+        kept = self._kept.get(types)
+        if kept is None:
+            mine, self.tags = self.tags, set()
+            try:
+                self._add_row(types)
+                kept = self._kept[types] = frozenset(self.tags)
+            finally:
+                self.tags = mine
+        self.tags |= kept
+
+    def _add_row(self, types: frozenset[str]) -> None:
         for table in self._tables(types):
             if table.name in self._storage.placed:
                 self.tags.add(place(table.name))

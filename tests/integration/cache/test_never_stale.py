@@ -39,7 +39,7 @@ def stories(redis: EmbeddedRedis) -> type[Sharing]:
 
 
 def test_nobody_is_told_what_was_before(redis: EmbeddedRedis) -> None:
-    run_state_machine_as_test(stories(redis), settings=budget(5, 20))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(stories(redis), settings=budget(3, 20))  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.soak

@@ -214,7 +214,7 @@ def budget(examples: int, steps: int) -> settings:
 
 
 def test_nobody_is_told_what_was_before() -> None:
-    run_state_machine_as_test(Sharing, settings=budget(8, 25))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Sharing, settings=budget(6, 20))  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.soak
