@@ -51,6 +51,7 @@ def test_every_public_name_can_be_had_offline_and_brings_neither_celery_nor_redi
 def test_the_farm_commands_need_neither_celery_nor_the_ftrack_client() -> None:
     source = """
 import trackteroid.cli.main, trackteroid.cli.enqueue, trackteroid.cli.spool, trackteroid.cli.recover
+import trackteroid.cli.release, trackteroid.cli.where, trackteroid.commits.holds, trackteroid.commits.where
 import trackteroid.commits.enqueueing, trackteroid.operations.recording, trackteroid.commits.recovering
 """
     assert not {"celery", "kombu", "ftrack_api"} & loaded_by(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import threading
 import urllib.error
 import urllib.request
@@ -13,22 +14,25 @@ from typing import IO, Any
 
 from trackteroid import configuration
 from trackteroid.commits.telling import Channel, Message
+from trackteroid.errors import ConfigurationError
 from trackteroid.settings import Settings
 
 __all__ = ["SIGNATURE_HEADER", "HookChannel", "WebhookChannel", "channels_of", "webhook_signature"]
+
+logger = logging.getLogger(__name__)
 
 #: Holds `sha256=` and the HMAC-SHA256 of the body with the (first) signing key, hexadecimal.
 SIGNATURE_HEADER = "X-Trackteroid-Signature"
 
 
 def channels_of(settings: Settings) -> list[Channel]:
-    """Return the channels that somebody has configured.
-
-    Raises:
-        ConfigurationError: The configuration file cannot be used.
-    """
+    """Return the channels that somebody has configured. A configuration file that cannot be used is logged, and has none."""
     found: list[Channel] = []
-    hook = configuration.entries()["ON_COMMIT_STATE"]
+    try:
+        hook = configuration.entries()["ON_COMMIT_STATE"]
+    except ConfigurationError as error:
+        logger.error("Nobody is told through ON_COMMIT_STATE: %s", error)
+        hook = None
     if hook is not None:
         found.append(HookChannel(hook))
     if settings.webhook_url is not None:

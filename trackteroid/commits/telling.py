@@ -30,6 +30,7 @@ LISTED = 20
 _PARTICULAR = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{20,}\b|\d+")
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
+_UNWANTED_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +136,7 @@ class Teller:
     Args:
         ledger: For what the messages say of commits.
         outbox: The ledger's.
-        channels: Those that somebody has configured; what waits for others is thrown away.
+        channels: Those that somebody has configured for this worker; what waits for others is thrown away after a day.
         digest_seconds: Of one cause there is one message in so many seconds.
         clock: Seconds since the epoch.
     """
@@ -165,7 +166,9 @@ class Teller:
         for name in CHANNELS:
             channel = self._channels.get(name)
             if channel is None:
-                self._outbox.dismiss(name, self._outbox.notices(name))
+                # Another worker may have the channel: only what nobody wanted for a day is thrown away.
+                old = self._clock() - _UNWANTED_SECONDS
+                self._outbox.dismiss(name, [notice for notice in self._outbox.notices(name) if notice.at < old])
             elif self._outbox.lock(name, seconds=2 * channel.seconds + 30.0):
                 try:
                     delivered += self._tell(channel)

@@ -105,7 +105,7 @@ def test_a_dead_commit_is_told_of_once_with_context_reason_and_command(studio: S
 def test_the_first_of_a_cause_is_told_at_once_and_the_others_in_one_message_after_five_minutes(studio: Studio) -> None:
     studio.die("first")
     assert [message.count for message in studio.tell()] == [1]
-    studio.die(*(f"c{number:03d}" for number in range(50)))
+    studio.die(*(f"c{number:03d}" for number in range(LISTED + 3)))
     other = CommitError(kind="permanent", error_class="PermissionError", message="You may not.")
     studio.die("other", error=other)
     assert [message.reason for message in studio.tell()] == ["You may not."], "another cause does not wait"
@@ -113,8 +113,8 @@ def test_the_first_of_a_cause_is_told_at_once_and_the_others_in_one_message_afte
     assert studio.tell() == []
     studio.clock.advance(1)
     (digest,) = studio.tell()
-    assert (digest.count, len(digest.commits)) == (50, LISTED)
-    assert "30 more: trackteroid commits list --state dead" in digest.command
+    assert (digest.count, len(digest.commits)) == (LISTED + 3, LISTED)
+    assert "3 more: trackteroid commits list --state dead" in digest.command
 
 
 def test_causes_that_differ_in_ids_and_numbers_are_one(studio: Studio) -> None:
@@ -218,11 +218,27 @@ def test_two_workers_never_tell_the_same_thing_at_once(studio: Studio) -> None:
     assert inner == [0]
 
 
-def test_without_anybody_to_tell_nothing_piles_up(studio: Studio) -> None:
+def test_a_worker_without_the_channel_leaves_it_to_others_but_nothing_piles_up(studio: Studio) -> None:
     studio.die("a")
+    studio.make_teller().tell()
+    assert [message.count for message in studio.tell()] == [1], "another worker has it"
+    studio.clock.advance(90_000)
     studio.make_teller().tell()
     outbox = Outbox(studio.ledger, address="r")
     assert [outbox.notices(name) for name in CHANNELS] == [[], []]
+
+
+def test_a_broken_configuration_file_does_not_silence_the_webhook(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(configuration.VARIABLE, "/nowhere/studio.py")
+    configuration.forget()
+    try:
+        names = [channel.name for channel in channels_of(Settings(webhook_url="http://chat.example/"))]
+    finally:
+        configuration.forget()
+    assert names == ["webhook"]
+    assert "/nowhere/studio.py" in caplog.text
 
 
 def test_a_hook_that_hangs_or_raises_counts_as_not_told() -> None:
