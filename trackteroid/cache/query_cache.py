@@ -77,7 +77,7 @@ class QueryCache:
         monotonic: Clock for the age of answers.
 
     Attributes:
-        statistics: What this session got out of the cache; `connection.statistics` are the process's.
+        statistics: What this session got out of the cache.
         tags: The tags of the server's questions and of what is sent to it.
         on_debt: Called, before the commit is reported, when its invalidation could not be told, to keep that somewhere safer
             than in this object; what it raises is raised.
@@ -238,6 +238,11 @@ class QueryCache:
             CacheUnavailableError: Redis does not answer.
         """
         self.connection.backend.raise_([namespace_tag(self._server, self.namespace)])
+
+    @property
+    def process_statistics(self) -> CacheStatistics:
+        """What this process got out of the cache, all its sessions together."""
+        return self.connection.statistics
 
     def farm_statistics(self) -> CacheStatistics:
         """Return what all processes together got out of the cache for this session's server.
