@@ -33,6 +33,7 @@ def stories(redis: EmbeddedRedis) -> type[Sharing]:
             return redis_client.Redis(connection_pool=pool)
 
         def teardown(self) -> None:
+            super().teardown()
             pool.disconnect()
 
     return OnARealServer

@@ -203,6 +203,11 @@ class Sharing(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds)
 
+    def teardown(self) -> None:
+        # A story may end anywhere; commits don't.
+        for flight in list(self.farm.flights):
+            self.farm.end(flight)
+
 
 def budget(examples: int, steps: int) -> settings:
     return settings(
