@@ -18,7 +18,7 @@ from trackteroid.commits.server import WarmServer
 from trackteroid.commits.sweeping import Sweeper, SweepReport
 from trackteroid.commits.telling import Teller
 from trackteroid.commits.wakeups import WakeupSender
-from trackteroid.errors import CacheUnavailableError, TrackteroidError
+from trackteroid.errors import CacheUnavailableError, SettingsError, TrackteroidError
 from trackteroid.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Runtime:
     def _pay_cache_debts(self) -> None:
         try:
             paid = self._debts.pay(lambda: clear(self._settings, self._ledger.server_url))
-        except CacheUnavailableError as error:
+        except (CacheUnavailableError, SettingsError) as error:
             logger.debug("The query cache is still away: %s", error)
             return
         if paid:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from trackteroid.cache.query_text import Mention, Path, Question, parse_question
-from trackteroid.cache.storage import Collection, Storage, Table, anything, column, place, rows, storage
-from trackteroid.relationships import SchemaIndex, schema_index
-from trackteroid.schema_types import AttributeKind
+from trackteroid.cache.following import ExpiringError, Reader, UnlistedError, expiring, names
+from trackteroid.cache.query_text import parse_question
+from trackteroid.cache.storage import Collection, Table, anything, column, rows, storage
+from trackteroid.relationships import schema_index
 
 __all__ = ["EVERYTHING", "SERVER", "Tags"]
 
@@ -91,14 +91,6 @@ _MOST_TAGS = 100
 _LONGEST_KEPT = 4000
 
 
-class _AnythingError(Exception):
-    """The question depends on something that is not listed."""
-
-
-class _ExpiringError(Exception):
-    """The answer ends by itself."""
-
-
 class Tags:
     """The tags of one server schema's queries and operations.
 
@@ -157,13 +149,13 @@ class Tags:
         question = parse_question(expression)
         if question is None:
             return frozenset({EVERYTHING})
-        reader = _Reader(self._index, self._storage, self._system, self._rows)
+        reader = Reader(self._index, self._storage, self._system, self._rows)
         try:
             reader.question(question, is_whole=True)
-        except _AnythingError:
+        except UnlistedError:
             # What could not be followed any further may hide a value that expires.
-            return None if _names(question) & _expiring(self._storage) else frozenset({EVERYTHING})
-        except _ExpiringError:
+            return None if names(question) & expiring(self._storage) else frozenset({EVERYTHING})
+        except ExpiringError:
             return None
         if len(reader.tags) <= _MOST_TAGS:
             return frozenset(reader.tags)
@@ -333,159 +325,6 @@ class Tags:
         return frozenset(tags) | self._written(
             {"action": action, "entity_type": entity_type, "entity_data": data}, set()
         )
-
-
-class _Reader:
-    """Collects the tags of one question.
-
-    Types are sets of names: an attribute may belong to any of a family, and mean several things.
-    """
-
-    def __init__(
-        self,
-        index: SchemaIndex,
-        tables: Storage,
-        system: Mapping[str, tuple[str, ...]],
-        kept: dict[frozenset[str], frozenset[str]],
-    ) -> None:
-        self.tags: set[str] = set()
-        # What a row of these types depends on; the same for every question.
-        self._kept = kept
-        self._index = index
-        self._storage = tables
-        self._system = system
-
-    def question(self, question: Question, *, is_whole: bool) -> None:
-        if question.entity_type not in self._index.types:
-            raise _AnythingError
-        types = self._index.subtypes(question.entity_type)
-        for table in self._tables(types):
-            self.tags.add(rows(table.name))
-            self.tags |= table.made_of
-        self._row(types)
-        if question.projections is not None:
-            for path in question.projections:
-                self._path(types, path, is_shown=is_whole)
-        elif is_whole:
-            # Nothing says what such an answer holds.
-            raise _AnythingError
-        for mention in question.criteria:
-            self._mention(types, mention)
-        for path in question.order:
-            self._path(types, path, is_shown=False)
-
-    def _mention(self, types: frozenset[str], mention: Mention) -> None:
-        reached = self._path(types, mention.path, is_shown=False)
-        for each in mention.inner:
-            self._mention(reached, each)
-        if mention.question is not None:
-            self.question(mention.question, is_whole=False)
-
-    def _path(self, types: frozenset[str], path: Path, *, is_shown: bool) -> frozenset[str]:
-        """Follow a path; return the types it ends at, none for a scalar."""
-        for name, cast in path:
-            types = self._step(types, name)
-            if cast is not None:
-                if cast not in self._index.types or not types:
-                    raise _AnythingError
-                types = self._index.subtypes(cast)
-            if types:
-                self._row(types)
-        return types
-
-    def _row(self, types: frozenset[str]) -> None:
-        """A row of one of these types is looked at: who may see it, of which type it is, what always comes with it."""
-        kept = self._kept.get(types)
-        if kept is None:
-            mine, self.tags = self.tags, set()
-            try:
-                self._add_row(types)
-                kept = self._kept[types] = frozenset(self.tags)
-            finally:
-                self.tags = mine
-        self.tags |= kept
-
-    def _add_row(self, types: frozenset[str]) -> None:
-        for table in self._tables(types):
-            if table.name in self._storage.placed:
-                self.tags.add(place(table.name))
-            self.tags |= {column(table.name, name) for name in table.kinds}
-        for entity_type in types:
-            for name in self._system.get(entity_type, ()):
-                self._step(frozenset({entity_type}), name)
-
-    def _tables(self, types: Iterable[str]) -> list[Table]:
-        found: dict[str, Table] = {}
-        for name in types:
-            table = self._storage.table_of(name, is_object_type=self._index.types[name].is_object_type)
-            if table is None:
-                raise _AnythingError
-            found[table.name] = table
-        return list(found.values())
-
-    def _step(self, types: frozenset[str], name: str) -> frozenset[str]:
-        """Add what an attribute of these types depends on; return the types it leads to."""
-        having = [each for each in types if self._index.attribute(each, name) is not None]
-        if not having:
-            raise _AnythingError
-        targets: set[str] = set()
-        seen: set[tuple[str, str]] = set()
-        for each in having:
-            attribute = self._index.attribute(each, name)
-            (table,) = self._tables([each])
-            if attribute is None:
-                continue
-            if attribute.target is not None:
-                targets |= self._index.subtypes(attribute.target)
-            if (table.name, attribute.kind.value) not in seen:
-                seen.add((table.name, attribute.kind.value))
-                self._attribute(table, table.real(name), attribute.kind)
-        return frozenset(targets)
-
-    def _attribute(self, table: Table, name: str, kind: AttributeKind) -> None:
-        if name in table.expiring:
-            raise _ExpiringError
-        if name in table.derived:
-            self.tags |= table.derived[name]
-        elif kind is AttributeKind.REFERENCE and name in table.references:
-            for each in table.references[name]:
-                self._column(table, each)
-        elif kind in (AttributeKind.ARRAY, AttributeKind.MAPPED) and name in table.collections:
-            for target in table.collections[name]:
-                self.tags.add(rows(target.table))
-                for each in target.columns:
-                    self._column(self._storage.tables[target.table], each)
-        elif table.has_column(name) and kind in (AttributeKind.SCALAR, AttributeKind.REFERENCE):
-            self._column(table, name)
-        else:
-            raise _AnythingError
-
-    def _column(self, table: Table, name: str) -> None:
-        if name != "id":
-            # No id ever changes.
-            self.tags.add(column(table.name, name))
-        key = table.keys.get(name)
-        if key is not None:
-            # A reference to what the asker may not see is null to him.
-            self.tags |= {place(each) for each in key.tables or () if each in self._storage.placed}
-
-
-def _names(question: Question) -> set[str]:
-    """Every name in a question's paths."""
-    found = {name for path in (*(question.projections or ()), *question.order) for name, _ in path}
-    todo = list(question.criteria)
-    while todo:
-        mention = todo.pop()
-        found |= {name for name, _ in mention.path}
-        todo.extend(mention.inner)
-        if mention.question is not None:
-            found |= _names(mention.question)
-    return found
-
-
-@lru_cache(maxsize=4)
-def _expiring(tables: Storage) -> frozenset[str]:
-    return frozenset(name for table in tables.tables.values() for name in table.expiring)
 
 
 def _aliases(schemas: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
