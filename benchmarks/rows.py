@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.cache_rows import cache_rows
 from benchmarks.collection_rows import collection_rows
+from benchmarks.commit_rows import commit_rows
 from benchmarks.loading_rows import cold_query_of_sandbox, loading_rows
 from benchmarks.measure import Row, least_process_seconds, process_seconds, seconds
 from benchmarks.recording_rows import record, recording_rows
@@ -35,6 +36,7 @@ def rows() -> Iterator[Row | str]:
             yield enqueue_cold(one)
             yield enqueue_warm(one)
             yield from recording_rows(Path(folder))
+            yield from commit_rows()
             yield from loading_rows()
             yield from collection_rows()
     yield cold_query_of_sandbox()
