@@ -320,10 +320,10 @@ def _check_needs(session: Any, block: Sequence[Operation], captured: CapturingOp
     Raises:
         RecordingRefusedError: Names what needs it, and the entity.
     """
+    # Within another block nothing can be committed: advice must be something that can be followed.
+    remedy = "Create it inside" if session.in_deferred_block else "Commit it before the block, or create it inside"
     lacking: dict[Identity, str] = {
-        _client_identity(operation): (
-            "was created outside the block and is still pending. Commit it before the block, or create it inside"
-        )
+        _client_identity(operation): f"was created outside the block and is still pending. {remedy}"
         for operation in _pending(session)
         if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
     }

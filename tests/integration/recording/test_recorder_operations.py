@@ -346,3 +346,14 @@ def test_using_what_was_created_and_rolled_back_is_refused(session: LocalSession
         session.create("Component", {"name": "main", "version_id": identifier})
     assert not path.exists()
     assert task["name"] is not CLIENT_NOT_SET
+
+
+def test_advice_in_a_nested_block_can_be_followed(session: LocalSession, path: Path, tmp_path: Path) -> None:
+    author = one(session, "select username from User order by id")
+    with session.deferred_operations(path):
+        note = session.create("Note", {"content": "a", "author": author})
+        with (
+            pytest.raises(RecordingRefusedError, match=r"still pending\. Create it inside"),
+            session.deferred_operations(tmp_path / "inner.dbm"),
+        ):
+            note["content"] = "b"

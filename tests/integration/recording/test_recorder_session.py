@@ -166,3 +166,15 @@ def test_with_auto_populate_nothing_is_fetched_for_the_file(lazy: Session, tmp_p
     assert calls == []
     (operation,) = read_recording(tmp_path / "a.dbm").operations
     assert operation.new_value == 5.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("labels", ["farm_job=1", 5, ["farm_job"]])
+def test_labels_that_are_no_dictionary_are_refused_at_once(lazy: Session, tmp_path: Path, labels: Any) -> None:
+    with pytest.raises(BadInputError, match="labels must be a dictionary such as"):
+        lazy.deferred_operations(tmp_path / "a.dbm", labels=labels)
+
+
+@pytest.mark.parametrize("commit_as", ["somebody", ""])
+def test_a_name_that_nobody_has_is_refused_at_once(lazy: Session, tmp_path: Path, commit_as: str) -> None:
+    with pytest.raises(BadInputError, match="commit_as must be one of worker, recorder"):
+        lazy.deferred_operations(tmp_path / "a.dbm", commit_as=commit_as)
