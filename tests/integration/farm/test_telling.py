@@ -87,7 +87,7 @@ def test_a_receiver_that_fails_three_times_hears_each_message_and_delays_no_comm
         first, second, late = farm.submit([taken, taken, overdue], TRACKTEROID_SIGNING_KEY=KEY)
         farm.render(taken)
         with worker_process(farm.redis.url, farm.sandbox.env, env=env):
-            assert farm.run("release", first, second).returncode == 0
+            assert farm.release(first, second).returncode == 0
             states = {farm.ended(first).state, farm.ended(second).state}
             assert states == {CommitState.COMMITTED, CommitState.DEAD}, "the same version twice"
             # While the receiver is failing, a commit takes no longer than ever.
@@ -95,7 +95,7 @@ def test_a_receiver_that_fails_three_times_hears_each_message_and_delays_no_comm
             good = farm.publish("bc0020", "undelayed")
             farm.render(good)
             (quick,) = farm.submit([good], TRACKTEROID_SIGNING_KEY=KEY)
-            assert farm.run("release", quick).returncode == 0
+            assert farm.release(quick).returncode == 0
             farm.committed(quick)
             assert time.monotonic() - started < 20
             wait_until(

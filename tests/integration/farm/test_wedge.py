@@ -29,7 +29,7 @@ SHOTS = ("bc0010", "bc0020", "bc0030", "bc0040", "bc0050")
     ("size", "workers"),
     [pytest.param(30, 2, id="short"), pytest.param(300, 4, marks=pytest.mark.soak, id="soak")],
 )
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(1700)
 def test_a_wedge_is_published_whole_once_and_under_its_numbers(farm: Farm, size: int, workers: int) -> None:
     publishes: list[dict[str, Any]] = []
     for number in range(size // len(LAYERS)):
@@ -47,8 +47,8 @@ def test_a_wedge_is_published_whole_once_and_under_its_numbers(farm: Farm, size:
     ]
     try:
         with ThreadPoolExecutor(3) as pool:
-            releases = [pool.submit(farm.run, "release", commit_id) for commit_id in order]
-            wait_until(lambda: _done(farm, ids) >= size // 6, seconds=300, what="the first commits")
+            releases = [pool.submit(farm.release, commit_id) for commit_id in order]
+            wait_until(lambda: _done(farm) >= size // 6, seconds=400, what="the first commits")
             farm.sandbox.faults([{"kind": "maintenance"}])
             assert not _wrong_answers(farm, publishes, ids), "where answers without ftrack"
             time.sleep(2.0)
@@ -61,7 +61,7 @@ def test_a_wedge_is_published_whole_once_and_under_its_numbers(farm: Farm, size:
             worker_process(farm.redis.url, farm.sandbox.env, concurrency=4 // workers, env=farm.env)
             for _ in range(workers // 2)
         ]
-        wait_until(lambda: _done(farm, ids) == size, seconds=120 + size, what="all commits")
+        wait_until(lambda: _done(farm) == size, seconds=200 + size, what="all commits")
     finally:
         farm.sandbox.clear_faults()
         for process in running:
@@ -70,9 +70,12 @@ def test_a_wedge_is_published_whole_once_and_under_its_numbers(farm: Farm, size:
     assert Counter(farm.ledger.get(commit_id).state for commit_id in ids) == {CommitState.COMMITTED: size}
 
 
-def _done(farm: Farm, ids: list[str]) -> int:
-    states = Counter(farm.ledger.get(commit_id).state for commit_id in ids)
-    assert not states[CommitState.DEAD], [farm.ledger.get(commit_id).error for commit_id in ids]
+def _done(farm: Farm) -> int:
+    # Asked now and then: three hundred rows all the time would keep Redis from its work.
+    time.sleep(0.2)
+    states = farm.ledger.counts()
+    dead = farm.ledger.list([CommitState.DEAD], limit=3) if states[CommitState.DEAD] else ()
+    assert not dead, [commit.error for commit in dead]
     return states[CommitState.COMMITTED]
 
 
