@@ -66,7 +66,9 @@ def test_after_200_commits_the_ledger_is_wiped_and_recover_has_no_second_effect(
     env = {**sandbox.env, "TRACKTEROID_REDIS_URL": redis_server.url, "TRACKTEROID_SPOOL": str(tmp_path / "spool")}
     # The last three had not been enqueued when Redis was lost.
     done = trackteroid("enqueue", *files[:COUNT], env=env)
-    assert done.returncode == ExitCode.OK, done.stderr
+    # On a machine under load some may be in the spool.
+    assert done.returncode in (ExitCode.OK, ExitCode.SPOOLED), done.stderr
+    wait_until(lambda: trackteroid("spool", "flush", env=env).returncode == ExitCode.OK, what="an empty spool")
     with worker_process(redis_server.url, sandbox.env) as first:
         wait_until(lambda: ledger.counts()[CommitState.COMMITTED] == COUNT, seconds=120, what="200 commits")
         first.kill_group()
