@@ -89,7 +89,7 @@ class UsageError(TrackteroidError, AssertionError):
 
 
 class UnknownNameError(TrackteroidError, KeyError, AttributeError):
-    """The server has nothing of this name."""
+    """There is nothing of this name."""
 
     def __str__(self) -> str:
         # A KeyError shows the representation of its argument.

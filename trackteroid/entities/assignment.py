@@ -159,6 +159,13 @@ def _scalar(where: str, attribute: Attribute, value: Any) -> Any:
     accepted, expected = _SCALARS[attribute.data_type]
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
         raise TypeError(f"{where} takes {expected}, not {_kind(value)}.")
+    if attribute.data_type == "date-time" and isinstance(value, str):
+        try:
+            arrow.get(value)
+        except ValueError:
+            raise TypeError(
+                f"{where} takes a datetime, or a text in ISO format such as '2026-01-31T18:00:00', not {value!r}."
+            ) from None
     return value
 
 

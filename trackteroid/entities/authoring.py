@@ -1,7 +1,7 @@
 """Creating entities: which type hangs on which parent, what it needs, and how its arguments are turned into data.
 
-Everything is checked before the client's `Session.create` is called once; scalars travel in its create operation,
-references follow as one update each, the parent last.
+Everything is checked before the client's `Session.create` is called: what is to be created is planned, then carried out.
+Scalars travel in its create operation, references follow as one update each, the parent last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trackteroid.entities.values import NOT_SET, items, read, stored, unique
 from trackteroid.errors import UsageError
 from trackteroid.relationships import AttributeKind
 
-__all__ = ["Authoring", "authoring_of", "create", "ensure", "parents", "single_parent"]
+__all__ = ["Authoring", "authoring_of", "checked_batch", "ensure", "parents", "plan", "single_parent"]
 
 Arguments = dict[str, Any]
 
@@ -127,14 +127,14 @@ def single_parent(entity_type: EntityType, found: Sequence[Any]) -> Any:
     return found[0]
 
 
-def create(
+def plan(
     context: Context,
     entity_type: EntityType,
     arguments: Mapping[str, Any],
     find_parents: Callable[[], Sequence[Any]] | None,
     relation: str | None = None,
-) -> Any:
-    """Create one entity and return the client's.
+) -> Callable[[], Any]:
+    """Check what is to be created and return the function that creates it and returns the client's entity.
 
     Args:
         context: The session and schemas.
@@ -148,7 +148,21 @@ def create(
         EntityCollectionOperationError: An argument belongs to another session, or the session was reconnected.
     """
     data = _data(context, entity_type, arguments, find_parents, relation)
-    return context.session.create(entity_type.__name__, data)
+    return lambda: context.session.create(entity_type.__name__, data)
+
+
+def checked_batch(batch: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the arguments to `create_batch` as they were given.
+
+    Raises:
+        TypeError: One of them is no dictionary.
+    """
+    for arguments in batch:
+        if not isinstance(arguments, Mapping):
+            raise TypeError(
+                f"create_batch takes dictionaries of arguments to create, one by one, not {arguments!r}: write (*batch)"
+            )
+    return batch
 
 
 def ensure(
@@ -162,13 +176,13 @@ def ensure(
     """Return the one entity that is there already, or create it; the client's.
 
     Args:
-        context, entity_type, arguments, find_parents, relation: As for `create`.
+        context, entity_type, arguments, find_parents, relation: As for `plan`.
         identified_by: The arguments by which it is recognised, besides its parent; default: its name, or all arguments if it has
             none.
 
     Raises:
-        UsageError: As for `create`; or an argument to recognise it by is missing.
-        EntityCollectionOperationError: As for `create`.
+        UsageError: As for `plan`; or an argument to recognise it by is missing.
+        EntityCollectionOperationError: As for `plan`.
         ftrack_api.exception.MultipleResultsFoundError: Several fit.
     """
     from trackteroid.operations.ensuring import get_or_create

@@ -22,7 +22,7 @@ from trackteroid.entities.reaching import ReachingMethods
 from trackteroid.entities.set_operations import SetMethods
 from trackteroid.entities.values import NOT_SET, read, read_all, unique
 from trackteroid.entities.writing import WritingMethods
-from trackteroid.errors import UsageError
+from trackteroid.errors import UnknownNameError, UsageError
 from trackteroid.relationships import Attribute, AttributeKind
 
 __all__ = ["EmptyCollection", "EntityCollection", "collect"]
@@ -158,11 +158,17 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, int):
-            return _single(self._view, self._entities[item])
+            try:
+                return _single(self._view, self._entities[item])
+            except IndexError:
+                raise IndexError(f"{self!r} has no element {item}.") from None
         if isinstance(item, slice):
             return self._subset(unique(self._entities[item]))
         if isinstance(item, (str, tuple)):
-            return _single(self._view, self._keyed()[item])
+            try:
+                return _single(self._view, self._keyed()[item])
+            except KeyError:
+                raise UnknownNameError(f"{self!r} has no entity of the id {item!r}.") from None
         if isinstance(item, EntityType):
             return self._of_type(item)
         raise TypeError(f"A collection is indexed by number, slice, id or entity class, not by {item!r}.")
@@ -233,7 +239,11 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
             AttributeError: The entities have no such attribute.
         """
         attribute = self._view.attributes.get(name)
-        return self._read(attribute) if attribute is not None else self.__getattr__(name)
+        if attribute is not None:
+            return self._read(attribute)
+        if not isinstance(name, str):
+            raise TypeError(f"An attribute is named by a text, not by {name!r}.")
+        return self.__getattr__(name)
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Assign to an attribute by name: what `collection.name = value` does, for any name.

@@ -66,8 +66,12 @@ class Context:
         """
         if other is None or other is self:
             return
-        if other.session is not self.session or other.generation != self.generation:
+        if other.session is not self.session:
             raise EntityCollectionOperationError(f"Cannot {action}: the collections belong to different sessions.")
+        if other.generation != self.generation:
+            raise EntityCollectionOperationError(
+                f"Cannot {action}: the session was reconnected after one of the collections was queried; query it again."
+            )
         if other.schema.get("name") != self.schema.get("name"):
             raise EntityCollectionOperationError(
                 f"Cannot {action}: the collections have different relation schemas, {self.schema.get('name')!r} and "

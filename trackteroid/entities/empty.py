@@ -241,18 +241,8 @@ class EmptyCollection(Container, Generic[E]):
         Raises:
             UsageError: The owner is missing or there are several, or an argument is missing or of no use.
         """
-        if self._depth > 1 or self._context is None:
-            raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
-        context = self._context
-        if is_kind(self._type, Note):
-            source = self.source
-            entity = notes.create_on(context, source.client_entities if source else (), arguments)
-        else:
-            entity = authoring.create(
-                context, self._type, arguments, None if no_parent else self._owners, parent_relation
-            )
-        made: EntityCollection[E] = context.collect(View(self._type, context), [entity])
-        return made
+        create = self._plan(parent_relation=parent_relation, no_parent=no_parent, **arguments)
+        return self._created([create()])
 
     def ensure(
         self,
@@ -270,12 +260,15 @@ class EmptyCollection(Container, Generic[E]):
         """
         if self._depth > 1 or self._context is None:
             raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
-        context = self._context
         entity = authoring.ensure(
-            context, self._type, arguments, None if no_parent else self._owners, parent_relation, identified_by
+            self._creating(),
+            self._type,
+            arguments,
+            None if no_parent else self._owners,
+            parent_relation,
+            identified_by,
         )
-        made: EntityCollection[E] = context.collect(View(self._type, context), [entity])
-        return made
+        return self._created([entity])
 
     def _owners(self) -> Sequence[Any]:
         source = self.source
@@ -287,9 +280,35 @@ class EmptyCollection(Container, Generic[E]):
         return source.client_entities
 
     def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
-        """Create several entities, one for each dictionary of arguments to `create`, and return their union."""
-        created = [self.create(**arguments) for arguments in batch]
-        return created[0].union(*created[1:]) if created else self
+        """Create several entities, one for each dictionary of arguments to `create`, and return their union.
+
+        Raises:
+            UsageError: As for `create`; nothing is created then.
+            TypeError: There is something else than dictionaries.
+        """
+        plans = [self._plan(**arguments) for arguments in authoring.checked_batch(batch)]
+        return self._created([create() for create in plans]) if plans else self
+
+    def _plan(
+        self, *, parent_relation: str | None = None, no_parent: bool = False, **arguments: Any
+    ) -> Callable[[], Any]:
+        """Check the arguments of `create` and return what creates the client's entity."""
+        context = self._creating()
+        if is_kind(self._type, Note):
+            source = self.source
+            return notes.plan_on(context, source.client_entities if source else (), arguments)
+        return authoring.plan(context, self._type, arguments, None if no_parent else self._owners, parent_relation)
+
+    def _creating(self) -> Context:
+        """Return what new entities belong to."""
+        if self._depth > 1 or self._context is None:
+            raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
+        return self._context
+
+    def _created(self, entities: Sequence[Any]) -> EntityCollection[E]:
+        context = self._creating()
+        made: EntityCollection[E] = context.collect(View(self._type, context), entities)
+        return made
 
     def delete(self) -> Any:
         """Delete nothing and return the session."""

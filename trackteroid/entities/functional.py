@@ -57,10 +57,20 @@ class FunctionalMethods(Members[E]):
         return result
 
     def group(self, function: Callable[[EntityCollection[E]], K]) -> dict[K, EntityCollection[E]]:
-        """Return key -> the entities for which the function returns that key, keys in order of appearance."""
+        """Return key -> the entities for which the function returns that key, keys in order of appearance.
+
+        Raises:
+            TypeError: What the function returns cannot be a key, such as a list.
+        """
         groups: defaultdict[K, list[tuple[Any, Any]]] = defaultdict(list)
         for keyed, value in zip(self._keyed().items(), map(function, self), strict=True):
-            groups[value].append(keyed)
+            try:
+                groups[value].append(keyed)
+            except TypeError as error:
+                raise TypeError(
+                    f"{value!r} cannot be the key of a group ({error}); of an attribute's list take the value: "
+                    f"lambda item: item.name[0]"
+                ) from None
         return {value: self._several(dict(members)) for value, members in groups.items()}
 
     def group_and_map(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trackteroid.entities.assignment import client_value
@@ -14,32 +14,32 @@ from trackteroid.entities.values import identity, read
 from trackteroid.errors import UsageError
 from trackteroid.query.criteria import Criterion, where_text
 
-__all__ = ["create_beside", "create_on"]
+__all__ = ["plan_beside", "plan_on"]
 
 _TYPE = "Note"
 
 
-def create_on(context: Context, owners: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
-    """Create a note on the one owner and return the client's entity.
+def plan_on(context: Context, owners: Sequence[Any], arguments: Mapping[str, Any]) -> Callable[[], Any]:
+    """Check a note on the one owner and return the function that creates it and returns the client's entity.
 
     Raises:
         UsageError: There is not exactly one owner, or an argument is of no use.
     """
-    return _create(context, [(identity(owner)[0], owner.entity_type) for owner in owners], arguments)
+    return _plan(context, [(identity(owner)[0], owner.entity_type) for owner in owners], arguments)
 
 
-def create_beside(view: View, notes: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
-    """Create a note on what the notes given are on, which must be one and the same, and return the client's entity.
+def plan_beside(view: View, notes: Sequence[Any], arguments: Mapping[str, Any]) -> Callable[[], Any]:
+    """As `plan_on`, for a note on what the notes given are on, which must be one and the same.
 
     Raises:
         UsageError: They are on different entities, or an argument is of no use.
     """
     fetch(view.context, view.entity_type, notes, [["parent_id"], ["parent_type"]])
     parents = dict.fromkeys((str(read(note, "parent_id")), str(read(note, "parent_type"))) for note in notes)
-    return _create(view.context, list(parents), arguments)
+    return _plan(view.context, list(parents), arguments)
 
 
-def _create(context: Context, parents: Sequence[tuple[str, str]], arguments: Mapping[str, Any]) -> Any:
+def _plan(context: Context, parents: Sequence[tuple[str, str]], arguments: Mapping[str, Any]) -> Callable[[], Any]:
     context.check_usable("create Note")
     given = dict(arguments)
     author = _author(context, given.pop("author", None))
@@ -49,11 +49,15 @@ def _create(context: Context, parents: Sequence[tuple[str, str]], arguments: Map
         if len(parents) != 1:
             raise UsageError(f"Ambiguous context: a new Note needs exactly one parent, here are {len(parents)}.")
         ((data["parent_id"], data["parent_type"]),) = parents
-    note = context.session.create(_TYPE, {**data, "author": author})
-    (note_id,) = identity(note)
-    for resource_id in recipients:
-        context.session.create("Recipient", {"note_id": note_id, "resource_id": resource_id})
-    return note
+
+    def create() -> Any:
+        note = context.session.create(_TYPE, {**data, "author": author})
+        (note_id,) = identity(note)
+        for resource_id in recipients:
+            context.session.create("Recipient", {"note_id": note_id, "resource_id": resource_id})
+        return note
+
+    return create
 
 
 def _author(context: Context, given: Any) -> Any:

@@ -39,8 +39,11 @@ class ReachingMethods(Members[E]):
         """Fetch the entities of a class along the relation to it, with projections, and return them.
 
         Raises:
+            TypeError: `target` is no entity class.
             ValueError: No relation to the class is known.
         """
+        if not isinstance(target, EntityType):
+            raise TypeError(f"get takes an entity class such as Task, not {target!r}.")
         entity_type: EntityType = target
         try:
             alternatives = self._alternatives(entity_type)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trackteroid.entities import authoring, deletion, linking, notes
 from trackteroid.entities.container import Container, Members
 from trackteroid.entities.entity import Entity, is_kind
 from trackteroid.entities.entity_types import Note
+from trackteroid.entities.values import unique
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,16 +43,8 @@ class WritingMethods(Members[E]):
             UsageError: An argument is missing or of no use, or these entities have no parent or several.
             EntityCollectionOperationError: An argument belongs to another session.
         """
-        if is_kind(self._view.entity_type, Note):
-            return self._created(notes.create_beside(self._view, self._entities, arguments))
-
-        def find() -> Sequence[Any]:
-            return authoring.parents(self._view, self._entities, parent_relation)
-
-        created = authoring.create(
-            self._view.context, self._view.entity_type, arguments, None if no_parent else find, parent_relation
-        )
-        return self._created(created)
+        create = self._plan(parent_relation=parent_relation, no_parent=no_parent, **arguments)
+        return self._created(create())
 
     def ensure(
         self,
@@ -87,9 +80,28 @@ class WritingMethods(Members[E]):
         return self._created(found)
 
     def create_batch(self, *batch: Mapping[str, Any]) -> EntityCollection[E] | EmptyCollection[E]:
-        """Create several entities, one for each dictionary of arguments to `create`, and return their union."""
-        created = [self.create(**arguments) for arguments in batch]
-        return created[0].union(*created[1:]) if created else self._subset({})
+        """Create several entities, one for each dictionary of arguments to `create`, and return their union.
+
+        Raises:
+            UsageError: As for `create`; nothing is created then.
+            TypeError: There is something else than dictionaries.
+        """
+        plans = [self._plan(**arguments) for arguments in authoring.checked_batch(batch)]
+        created = unique(create() for create in plans)
+        return self._several(created) if created else self._subset({})
+
+    def _plan(
+        self, *, parent_relation: str | None = None, no_parent: bool = False, **arguments: Any
+    ) -> Callable[[], Any]:
+        """Check the arguments of `create` and return what creates the client's entity."""
+        view = self._view
+        if is_kind(view.entity_type, Note):
+            return notes.plan_beside(view, self._entities, arguments)
+
+        def find() -> Sequence[Any]:
+            return authoring.parents(view, self._entities, parent_relation)
+
+        return authoring.plan(view.context, view.entity_type, arguments, None if no_parent else find, parent_relation)
 
     def _created(self, entity: Any) -> EntityCollection[E]:
         return self._one(entity)

@@ -10,7 +10,7 @@ from typing import Any
 
 from trackteroid.entities.entity import EntityType
 from trackteroid.errors import BadInputError, TrackteroidError
-from trackteroid.query.criteria_table import KNOWN, find_rule
+from trackteroid.query.criteria_table import KNOWN, criteria_of, find_rule
 from trackteroid.query.expressions import Node, Raw, count_dots
 from trackteroid.query.rules import ANY, Rule
 from trackteroid.query.scope import Scope
@@ -79,10 +79,14 @@ def rule_of(entity_type: EntityType, name: str) -> Rule:
     plain = name.removeprefix(_NEGATION)
     rule = find_rule(entity_type, plain)
     if rule is None and plain in KNOWN:
-        raise Criteria.CriterionNotImplementedError(f"{entity_type.__name__} has no criterion {name!r}.")
+        raise Criteria.CriterionNotImplementedError(_no_criterion(entity_type, name))
     if rule is None:
-        raise AttributeError(f"Query has no attribute {name!r}.")
+        raise AttributeError(_no_criterion(entity_type, name))
     return rule
+
+
+def _no_criterion(entity_type: EntityType, name: str) -> str:
+    return f"{entity_type.__name__} has no criterion {name!r}; it has {', '.join(sorted(criteria_of(entity_type)))}."
 
 
 def make_criterion(

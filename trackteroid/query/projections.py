@@ -14,7 +14,7 @@ from trackteroid.entities.entity import EntityType, Relationship, declared
 from trackteroid.errors import UsageError
 from trackteroid.query.loggers import logger
 from trackteroid.query.scope import Scope
-from trackteroid.relationships import SchemaIndex
+from trackteroid.relationships import SchemaIndex, parse_path
 
 __all__ = ["Projection", "check_projections", "projection_paths", "resolve_path"]
 
@@ -34,9 +34,13 @@ def check_projections(projections: Any) -> Collection[Projection]:
     if not isinstance(projections, (list, tuple, set, frozenset)):
         raise UsageError(f"projections must be a list, tuple or set, not {projections!r}.")
     for element in projections:
-        if not isinstance(element, (str, EntityType, Relationship)):
-            raise TypeError(f"A projection is an attribute path, an entity class or a class chain, not {element!r}.")
+        _check(element)
     return projections
+
+
+def _check(element: Any) -> None:
+    if not isinstance(element, (str, EntityType, Relationship)):
+        raise TypeError(f"A projection is an attribute path, an entity class or a class chain, not {element!r}.")
 
 
 def projection_paths(requested: Iterable[Collection[Projection]], scope: Scope) -> list[str]:
@@ -56,8 +60,15 @@ def projection_paths(requested: Iterable[Collection[Projection]], scope: Scope) 
 
 
 def resolve_path(element: Projection, scope: Scope) -> list[str]:
-    """Return the attribute paths of one element: one for each alternative of its relations, none if there is none."""
+    """Return the attribute paths of one element: one for each alternative of its relations, none if there is none.
+
+    Raises:
+        TypeError: It is no attribute path, entity class or class chain.
+        BadInputError: It is a text, but no attribute path.
+    """
+    _check(element)
     if isinstance(element, str):
+        parse_path(element)
         return [element]
     if isinstance(element, EntityType):
         element = Relationship(element, ())

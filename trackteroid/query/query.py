@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ftrack_api.exception
@@ -10,14 +10,14 @@ import ftrack_api.exception
 from trackteroid import configuration
 from trackteroid.entities.entity import Entity, EntityType
 from trackteroid.entities.values import NOT_SET, items, read
-from trackteroid.errors import UsageError
+from trackteroid.errors import EntityCollectionOperationError, UsageError
 from trackteroid.query.criteria import Criteria, Criterion, injection, make_criterion, merged, rule_of, where_text
 from trackteroid.query.criteria_table import criteria_of
 from trackteroid.query.loggers import logger
 from trackteroid.query.projections import Projection, check_projections, projection_paths, resolve_path
 from trackteroid.query.schemas import SCHEMA
 from trackteroid.query.scope import Scope
-from trackteroid.session import SESSION
+from trackteroid.session import SESSION, Session
 
 # Collections are what results are made of; whoever only writes queries down does without.
 if TYPE_CHECKING:
@@ -48,12 +48,17 @@ class Query(Generic[E]):
         criteria: The criteria, in the order in which they were first given.
 
     Raises:
-        TypeError: `entity_class` is no entity class.
+        TypeError: `entity_class` is no entity class, `session` no session of trackteroid, or `schema` none of `SCHEMA`.
     """
 
     def __init__(self, entity_class: type[E], session: Any = None, schema: Any = None) -> None:
         if not isinstance(entity_class, EntityType):
             raise TypeError(f"Query takes an entity class such as Shot, not {entity_class!r}.")
+        # The schema tells who can do what queries need; asking the default session for it would make it connect.
+        if session is not None and not isinstance(session, Session) and not hasattr(session, "schema_index"):
+            raise TypeError(f"Query asks sessions of trackteroid (trackteroid.session.Session), not {session!r}.")
+        if schema is not None and not (isinstance(schema, Mapping) and "name" in schema):
+            raise TypeError(f"schema must be a relation schema such as SCHEMA.default, not {schema!r}.")
         self._entity_class: EntityType = entity_class
         self.session = SESSION if session is None else session
         self._schema = schema
@@ -106,7 +111,7 @@ class Query(Generic[E]):
 
     def __getattr__(self, name: str) -> Callable[..., Query[E]]:
         if not name.startswith(("by_", "not_by_")):
-            raise AttributeError(f"Query has no attribute {name!r}.")
+            raise AttributeError(f"A query has no attribute {name!r}; its criteria start with by_ or not_by_.")
         rule_of(self._entity_class, name)
 
         def add(*arguments: Any, **keywords: Any) -> Query[E]:
@@ -157,8 +162,9 @@ class Query(Generic[E]):
             order_by: The attribute path to order by; entities that have none come last.
 
         Raises:
-            UsageError: `order` is no order, or `projections` no list, tuple or set.
-            TypeError: An element of `projections` cannot be projected.
+            UsageError: `order` is no order, `projections` no list, tuple or set, or `limit` or `offset` no number of entities.
+            TypeError: An element of `projections`, or `order_by`, cannot be projected.
+            ValueError: It is a text, but no attribute path.
             Criteria.InvalidArgumentsError: A criterion's target cannot be reached.
         """
         return self._ask(check_projections(projections), limit, offset, order, order_by)
@@ -206,6 +212,9 @@ class Query(Generic[E]):
         Args:
             target: The class to look for; default: the queried one.
             projections: What to fetch of the inputs.
+
+        Raises:
+            EntityCollectionOperationError: Entities of the queried type are never linked.
         """
         return self._linked("incoming_links", "from_id", target, projections)
 
@@ -224,6 +233,9 @@ class Query(Generic[E]):
 
         if target is not None and not isinstance(target, EntityType):
             target, projections = None, target
+        check_projections(projections)
+        if not self.session.schema_index.knows(self._entity_class.__name__, links):
+            raise EntityCollectionOperationError(f"{self._entity_class.__name__} has no links.")
         wanted: Any = target or self._entity_class
         found = self.get_all(projections=[f"{links}.{end}"])
         ids = [str(one) for link in found.attribute(links) for one in link.attribute(end)]
@@ -274,6 +286,9 @@ class Query(Generic[E]):
     ) -> EntityCollection[E] | EmptyCollection[E]:
         if order not in ORDERS:
             raise UsageError(f"order must be 'ascending' or 'descending', not {order!r}.")
+        _check_number("limit", limit)
+        _check_number("offset", offset)
+        offset = offset or 0
         key = self._order_key(order_by)
         text = self._text(projections, *([key] if key else []))
         ordering = f" order by {key} {order}" if key else f" order by {self.primary_key}" if limit or offset else ""
@@ -340,6 +355,11 @@ class Query(Generic[E]):
 def _make_query(context: Context, entity_type: EntityType) -> Query[Any]:
     query: Query[Any] = Query(entity_type, context.session, context.schema)
     return query
+
+
+def _check_number(name: str, value: Any) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise UsageError(f"{name} must be a number of entities such as 10, not {value!r}.")
 
 
 def _has(entity: Any, path: Sequence[str]) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from trackteroid.entities.entity import Entity
+from trackteroid.entities.values import NOT_SET
 from trackteroid.errors import BadInputError
 from trackteroid.query.expressions import AllOf, AnyOf, Comparison, Group, Match, Node, Related, Value, any_of, match
 from trackteroid.query.scope import Scope
@@ -43,7 +45,17 @@ class Rule:
             BadInputError: Saying which and why.
         """
         for value in values:
-            if isinstance(value, (list, tuple, set, frozenset)):
+            if isinstance(value, str):
+                continue
+            if value is NOT_SET:
+                raise BadInputError("cannot look for NOT_SET, the value of an attribute that was not fetched")
+            if (
+                isinstance(value, Entity)
+                or hasattr(value, "client_entities")
+                or hasattr(value, "primary_key_attributes")
+            ):
+                raise BadInputError("takes plain values, not entities: give their ids or names, one by one")
+            if isinstance(value, Iterable) and not isinstance(value, bytes):
                 raise BadInputError("takes its values one by one, not as a list: write (*values)")
 
     def build(self, scope: Scope, target: str | None, values: Sequence[Any], keywords: Mapping[str, Any]) -> Node:
@@ -210,6 +222,8 @@ class Sizes(Rule):
     keywords: tuple[str, ...] = ("minimum", "maximum")
 
     def check(self, target: str | None, values: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        if not all(isinstance(bound, (int, float)) for bound in keywords.values()):
+            raise BadInputError("takes numbers of bytes")
         if not any(keywords.values()):
             raise BadInputError("needs a minimum or a maximum greater than zero")
 

@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from trackteroid import configuration
-from trackteroid.errors import ConfigurationError
+from trackteroid.errors import ConfigurationError, UnknownNameError
 from trackteroid.query.loggers import logger
 
 __all__ = ["SCHEMA", "RelationSchema", "Schemas"]
@@ -50,15 +50,15 @@ class Schemas(Mapping[str, RelationSchema]):
         return self._schemas
 
     def __getitem__(self, name: str) -> RelationSchema:
-        return self._loaded()[name]
+        try:
+            return self._loaded()[name]
+        except KeyError:
+            raise UnknownNameError(f"There is no relation schema {name!r}; there are: {', '.join(self)}.") from None
 
     def __getattr__(self, name: str) -> RelationSchema:
         if name.startswith("_"):
             raise AttributeError(name)
-        try:
-            return self._loaded()[name]
-        except KeyError:
-            raise AttributeError(f"There is no relation schema {name!r}; there are: {', '.join(self)}.") from None
+        return self[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._loaded())

@@ -1,0 +1,121 @@
+"""What people get wrong with collections: one error that says what, where and what to do, and nothing is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.local_session import LocalSession
+from trackteroid.entities import Asset, AssetVersion, Project, Shot, Task
+from trackteroid.errors import EntityCollectionOperationError, UnknownNameError, UsageError
+from trackteroid.query import Query
+
+
+@pytest.fixture
+def shots(session: LocalSession) -> Any:
+    return Query(Shot, session=session).get_all(projections=["children", "notes", "assets"])
+
+
+def test_a_position_that_is_not_there(shots: Any) -> None:
+    with pytest.raises(IndexError, match=r"EntityCollection\[Shot\]\{\d+\} has no element 999"):
+        shots[999]
+
+
+def test_an_id_that_is_not_there(shots: Any) -> None:
+    with pytest.raises(KeyError, match="has no entity of the id 'nope'"):
+        shots["nope"]
+    with pytest.raises(UnknownNameError):
+        shots["nope"]
+
+
+def test_what_is_no_class_cannot_be_got(shots: Any) -> None:
+    with pytest.raises(TypeError, match="get takes an entity class such as Task, not 'Task'"):
+        shots.get("Task")
+
+
+def test_what_is_no_projection_cannot_be_fetched(shots: Any) -> None:
+    with pytest.raises(TypeError, match="A projection is an attribute path"):
+        shots.fetch_attributes(3)
+
+
+def test_attributes_are_named_by_texts(shots: Any) -> None:
+    with pytest.raises(TypeError, match="named by a text, not by 3"):
+        shots.attribute(3)
+
+
+def test_a_list_is_no_key_of_a_group(shots: Any) -> None:
+    with pytest.raises(TypeError, match=r"cannot be the key of a group.*item\.name\[0\]"):
+        shots.group(lambda shot: shot.name)
+
+
+@pytest.mark.parametrize("text", ["garbage", "", "tomorrow", "2026-31-01"])
+def test_a_text_that_is_no_date_is_refused_at_once(session: LocalSession, shots: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=r"Shot.start_date takes a datetime, or a text in ISO format"):
+        shots[0].start_date = text
+    assert len(session.recorded_operations) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31", "2026-01-31T18:00:00", "2026-01-31 18:00:00", "2026-01-31T18:00:00+00:00"]
+)
+def test_texts_that_are_dates_are_taken(session: LocalSession, shots: Any, text: str) -> None:
+    shots[0].start_date = text
+    assert shots[0].start_date == [text]
+
+
+def test_collections_from_before_a_reconnect_say_so(fresh_session: LocalSession) -> None:
+    before = Query(Shot, session=fresh_session).get_all()
+    fresh_session.reconnect()
+    after = Query(Shot, session=fresh_session).get_all()
+    for one, other in ((before, after), (after, before)):
+        with pytest.raises(
+            EntityCollectionOperationError, match="reconnected after one of the collections was queried"
+        ):
+            one.union(other)
+
+
+BATCHES = [
+    ({"name": "a", "type": "Modeling"}, {"name": "b", "type": "Nonsense"}),
+    ({"name": "a", "type": "Modeling"}, {"type": "Modeling"}),
+    ({"name": "a", "type": "Modeling"}, {"name": "b", "type": "Modeling", "nonsense": 1}),
+]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_batch_is_created_whole_or_not_at_all(
+    session: LocalSession, batch: tuple[dict[str, Any], ...], is_empty: bool
+) -> None:
+    parent: type[Any] = Task if is_empty else Shot
+    tasks: Any = Query(parent, session=session).get_first(projections=["children"]).children[Task]
+    assert bool(tasks) is not is_empty
+    with pytest.raises(UsageError):
+        tasks.create_batch(*batch)
+    assert len(session.recorded_operations) == 0
+
+
+def test_a_batch_of_notes_is_created_whole_or_not_at_all(session: LocalSession, shots: Any) -> None:
+    with pytest.raises(UsageError, match="nonsense"):
+        shots[0].notes.create_batch({"content": "good"}, {"content": "bad", "nonsense": 1})
+    assert len(session.recorded_operations) == 0
+
+
+def test_a_batch_is_the_union_of_what_it_created(session: LocalSession, shots: Any) -> None:
+    versions = Query(AssetVersion, session=session).get_first(projections=["task"])
+    made = versions.create_batch({"task": versions.task}, {"task": versions.task, "parent_relation": "asset"})
+    assert len(made) == 2 and made.entity_type is AssetVersion
+    assert made.asset == Query(AssetVersion, session=session).get_first(projections=["asset"]).asset
+    assert not versions.create_batch() and versions.create_batch().entity_type is AssetVersion
+
+
+@pytest.mark.parametrize("batch", [("x",), ([{"name": "a", "type": "Modeling"}],), (None,)])
+def test_a_batch_is_made_of_dictionaries(session: LocalSession, shots: Any, batch: tuple[Any, ...]) -> None:
+    for tasks in (
+        shots[0].children[Task],
+        Query(Project, session=session).by_name("none").get_all(),
+        shots[0].assets[Asset],
+    ):
+        with pytest.raises(TypeError, match=r"create_batch takes dictionaries.*write \(\*batch\)"):
+            tasks.create_batch(*batch)
+    assert len(session.recorded_operations) == 0
