@@ -93,6 +93,9 @@ def soon(settings: Settings, call: Callable[[], T]) -> T:
     Raises:
         LedgerUnavailableError: The ledger cannot be reached, time is up, or this Redis hung a moment ago.
     """
+    # Before the clock starts: on a node that is busy rendering the import alone may take longer than Redis may.
+    import trackteroid.commits.redis_ledger  # noqa: F401
+
     started = time.monotonic()
     until, why = _hung.get(settings.redis_url, (started, ""))
     if started < until:
