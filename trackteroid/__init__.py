@@ -92,13 +92,15 @@ def public_names() -> dict[str, str]:
 def _object_type(name: str) -> Any:
     """Return the entity class of a type that only the server knows (a studio's own object type)."""
     from trackteroid.entities.entity_types import entity_class
+    from trackteroid.errors import ObjectTypesError
     from trackteroid.session import SESSION
 
     try:
         known = SESSION.types
     except Exception as error:
-        raise AttributeError(
-            f"module 'trackteroid' has no attribute {name!r}, and the server's types are not at hand: {error}"
+        # No AttributeError: of those `from trackteroid import Name` tells nobody more than that there is no such name.
+        raise ObjectTypesError(
+            f"trackteroid itself has no {name!r}, and the object types of your server cannot be looked at: {error}"
         ) from error
     if name not in known:
         raise AttributeError(

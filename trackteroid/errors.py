@@ -17,6 +17,7 @@ __all__ = [
     "LedgerDataError",
     "LedgerError",
     "LedgerUnavailableError",
+    "ObjectTypesError",
     "OutputsError",
     "OutputsMissingError",
     "PolicyError",
@@ -67,6 +68,10 @@ class BadInputError(TrackteroidError, ValueError):
 
 
 # Sessions and collections
+
+
+class ObjectTypesError(TrackteroidError, ImportError):
+    """A name that trackteroid does not have may be an object type of the server, which cannot be asked."""
 
 
 class SessionClosedError(TrackteroidError, RuntimeError):

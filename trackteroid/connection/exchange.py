@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import functools
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ import urllib3.exceptions
 from trackteroid import fast_json
 from trackteroid.errors import ServerCallError
 
-__all__ = ["exchange", "retry_after_seconds"]
+__all__ = ["exchange", "no_answer", "retry_after_seconds"]
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
@@ -27,6 +28,9 @@ _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _EXCERPT = 200
 
 _SMALL_CHUNK = 1024
+
+# What urllib3 begins its texts with, and which says less than the URL does.
+_CONNECTION = re.compile(r"^<?(?:[\w.]+\.)?HTTPS?Connection(?:Pool)?\b.*?: ")
 
 # A server that takes longer to accept a connection is as good as away.
 _CONNECT_SECONDS = 10.0
@@ -199,7 +203,22 @@ def _never_left(error: requests.exceptions.RequestException) -> bool:
     ) or isinstance(error, requests.exceptions.SSLError)
 
 
+def no_answer(error: requests.exceptions.RequestException, server_url: str) -> requests.exceptions.RequestException:
+    """Return the error of a request that got no answer, with a text that says which server and what to look at.
+
+    It is of the same class: callers of the official client know these.
+    """
+    if type(error).__module__ != requests.exceptions.__name__:
+        # Somebody's own, whose constructor may take anything.
+        return error
+    return type(error)(
+        f"No answer from the ftrack server {server_url}: {_reason(error)}. Is that its address (server_url, or "
+        f"FTRACK_SERVER in the environment), and can this machine reach it?",
+        request=error.request,
+        response=error.response,
+    )
+
+
 def _reason(error: requests.exceptions.RequestException) -> str:
     cause = error.args[0] if error.args else error
-    text = str(getattr(cause, "reason", cause))
-    return text.split(": ", 1)[-1].rstrip(".") if "object at 0x" in text else text.rstrip(".")
+    return _CONNECTION.sub("", str(getattr(cause, "reason", cause))).rstrip(".?")

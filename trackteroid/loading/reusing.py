@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import requests
+
 from trackteroid.cache.reused_results import ReusedResults, Sharing
-from trackteroid.connection.exchange import exchange
+from trackteroid.connection.exchange import exchange, no_answer
 from trackteroid.connection.schema_loading import SchemaLoading
 from trackteroid.errors import BadInputError, TrackteroidError
 
@@ -34,9 +36,17 @@ class ReusingResults(SchemaLoading):
     _connection_lock: threading.RLock
 
     def call(self, data: Any) -> Any:
-        """As the client's; commits also tell the shared query cache what they change."""
-        with self._telling_cache(data):
-            return super().call(data)
+        """As the client's; commits also tell the shared query cache what they change.
+
+        Raises:
+            requests.exceptions.RequestException: There is no answer; the text says from where.
+            ftrack_api.exception.ServerError: The server cannot do it.
+        """
+        try:
+            with self._telling_cache(data):
+                return super().call(data)
+        except requests.exceptions.RequestException as error:
+            raise no_answer(error, self._server_url) from error
 
     def exchange(self, batch: Sequence[Any], *, timeout: float | None = None, as_user: str | None = None) -> list[Any]:
         """Send a batch of plain JSON operations and return the plain JSON results.
