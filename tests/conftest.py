@@ -1,11 +1,44 @@
-"""For all tests: nothing is left in the home folder of whoever runs them."""
+"""For all tests: nothing is left in the home folder of whoever runs them; a busy machine and odd texts make none fail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# What a change needs is the same in every run and on every machine; `make soak` looks further, at random.
+hypothesis.settings.register_profile(
+    "test",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "soak", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "test")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell out half characters in what a failed test printed: pytest-xdist ends the whole run over one."""
+    report = yield
+    report.sections = [(title, spelled_out(text)) for title, text in report.sections]
+    if report.longrepr is not None and spelled_out(report.longreprtext) != report.longreprtext:
+        report.longrepr = spelled_out(report.longreprtext)
+    return report
+
+
+def spelled_out(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @pytest.fixture(autouse=True, scope="session")
