@@ -77,9 +77,20 @@ class Runtime:
         return self._committer.drain()
 
     def sweep(self) -> SweepReport:
-        """Put expired leases back and wake workers for what is due; make up for what the query cache could not be told."""
+        """Put expired leases back and wake workers for what is due; make up for what the query cache could not be told.
+
+        When nobody can be woken, because Redis is full, what is due is committed here: each commit that ends makes room.
+        """
         self._pay_cache_debts()
-        return self._sweeper.sweep()
+        report = self._sweeper.sweep()
+        if report.stranded:
+            logger.warning(
+                "Redis takes no wake-ups although %d commits are due (see `trackteroid doctor`): committing from here.",
+                report.due,
+                extra={"action": "stranded", "due": report.due},
+            )
+            self.commit_due()
+        return report
 
     def _pay_cache_debts(self) -> None:
         try:

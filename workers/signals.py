@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import signals
 
 from trackteroid.commits.health import PASSING, check_redis
+from trackteroid.errors import LedgerError
 from trackteroid.settings import Settings
 from workers.cache_listener import CacheListener
 from workers.schedule import FLUSH_SECONDS, PURGE_SECONDS
-from workers.sweep_timer import SweepTimer
+from workers.sweep_timer import COMPLAIN_SECONDS, SweepTimer
 
-__all__ = ["check_at_start", "connect_signals", "own_timers"]
+__all__ = ["check_at_start", "connect_signals", "own_timers", "wait_for_room"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +83,37 @@ def own_timers(settings: Settings) -> list[SweepTimer]:
     return timers
 
 
+def wait_for_room(
+    redis_url: str, make_room: Callable[[], object] | None = None, *, sleep: Callable[[float], object] = time.sleep
+) -> None:
+    """Return when Redis is not full. Celery cannot start on one that is: it ends with an error of its broker's.
+
+    Args:
+        redis_url: Where.
+        make_room: Called each second meanwhile, so that a queue which has filled Redis is not its own end. Default: commit what
+            is due, from this process, and remove what has expired.
+        sleep: For tests.
+    """
+    complained = float("-inf")
+    while any(finding.subject == "memory" and finding.severity == "problem" for finding in check_redis(redis_url)):
+        if time.monotonic() - complained > COMPLAIN_SECONDS:
+            complained = time.monotonic()
+            logger.warning("Redis is full: committing from the main process until there is room for messages.")
+        try:
+            (make_room or _make_room)()
+        except LedgerError as error:
+            logger.warning("No room could be made: %s", error)
+        sleep(1.0)
+
+
+def _make_room() -> None:
+    from workers.runtime import runtime
+
+    # A fork makes a runtime of its own.
+    runtime().purge()
+    runtime().sweep()
+
+
 class _Lifetime:
     def __init__(self, settings: Settings, server_url: str) -> None:
         self._settings = settings
@@ -94,6 +128,7 @@ class _Lifetime:
                 f"The worker cannot start: set {' and '.join(missing)} to the workers' credentials for ftrack."
             )
         self.check()
+        wait_for_room(self._settings.redis_url)
 
     def check(self, **_: Any) -> None:
         # Before the pool forks; the connection is closed again, for a fork must not inherit one.

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from trackteroid.errors import LedgerError
 
-__all__ = ["SweepTimer"]
+__all__ = ["COMPLAIN_SECONDS", "SweepTimer"]
 
 logger = logging.getLogger(__name__)
 
-#: A Redis that is away is said once in so many seconds.
+#: A Redis that is away, or full, is said once in so many seconds.
 COMPLAIN_SECONDS = 60.0
 
 

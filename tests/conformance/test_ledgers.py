@@ -13,6 +13,7 @@ from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT
 from tests.conformance.order_suite import OrderSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
+from trackteroid.commits.cache_debts import CacheDebts
 from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.ledger import Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.memory_ledger import MemoryLedger
@@ -60,6 +61,7 @@ class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, Inde
         assert claim is not None and claim.commit.id == "a"
 
     def test_a_full_server_takes_nothing_new_but_lets_workers_finish(self) -> None:
+        assert isinstance(self.ledger, RedisLedger)
         self.enqueue("a", payload=b"x" * 1000)
         self.enqueue("b")
         self.claim()
@@ -71,10 +73,14 @@ class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, Inde
                 self.enqueue("c")
             first, second = self.claim(), self.claim()
             assert {first.commit.id, second.commit.id} == {"a", "b"}
+            self.ledger.remember_stand_ins({"p1": "x1", "p2": None})
+            assert self.ledger.stand_ins(["p1"]) == {"p1": "x1"}
+            CacheDebts(self.ledger).owe()
             self.ledger.mark_sent(first, lease_seconds=LEASE, request_seconds=10)
             self.ledger.complete(first, result={})
             self.ledger.retry(second, delay=0, error=TRANSIENT, doubt=Doubt.NONE)
             assert self.ledger.sweep().due == 1
+            assert CacheDebts(self.ledger).pay(lambda: None)
         finally:
             self.client.config_set("maxmemory", next(iter(limit.values())))
         assert [commit.id for commit in self.ledger.list([CommitState.COMMITTED])] == [first.commit.id]

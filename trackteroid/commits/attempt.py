@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from trackteroid.commits.ancestry import without_ancestors
 from trackteroid.commits.classification import Verdict, VerdictKind, classify, is_refusal
-from trackteroid.commits.commit import Commit
+from trackteroid.commits.commit import Commit, CommitError
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.get_or_create import decide_together
 from trackteroid.commits.lease import LeaseKeeper
@@ -109,7 +109,7 @@ class Attempt:
         """Do it, and tell the ledger.
 
         Raises:
-            LedgerUnavailableError: The ledger cannot be reached; the commit comes back when its lease expires.
+            LedgerUnavailableError: The ledger cannot be reached; the commit is tried again soon, or when its lease expires.
         """
         commit_id = self._claim.commit.id
         try:
@@ -132,7 +132,8 @@ class Attempt:
                 "Lost the hold on a commit: %s", error, extra={"action": "lease_lost", "commit_id": commit_id}
             )
             return Outcome(commit_id=commit_id, state=CommitState.COMMITTING, message=str(error))
-        except LedgerUnavailableError:
+        except LedgerUnavailableError as error:
+            self._put_off(error)
             raise
         except BaseException:
             # A shutdown (SystemExit, KeyboardInterrupt), not a verdict: the next worker need not wait for the lease.
@@ -355,6 +356,16 @@ class Attempt:
     def _request_seconds(self) -> float:
         # The margin covers the way of our mark to the ledger and the end of the request at its time-out.
         return min(self._policy.request_timeout, self._policy.lease_seconds * 0.8)
+
+    def _put_off(self, trouble: LedgerUnavailableError) -> None:
+        # A Redis that is full, or was away for a moment, may take this although it did not take the rest. Otherwise the commit
+        # comes back when its lease expires, as if this worker had died: five such moments would make it poison.
+        error = CommitError(kind="transient", error_class=type(trouble).__name__, message=str(trouble))
+        doubt = Doubt.RUNNING if self._sent else Doubt.NONE
+        try:
+            self._ledger.retry(self._claim, delay=self._policy.retry.base, error=error, doubt=doubt)
+        except LedgerError as second:
+            logger.warning("The commit %s comes back when its lease expires: %s", self._claim.commit.id, second)
 
     def _hand_back(self) -> None:
         try:

@@ -262,6 +262,14 @@ def classify(error: BaseException) -> Verdict:
         return Verdict(
             kind=VerdictKind.TRANSIENT, error_class=name, reason=f"{_sentence(str(error))} It is tried again."
         )
+    if isinstance(error, OSError | MemoryError | ImportError) and not isinstance(error, ValueError):
+        # A full disk, no file handles, no memory, a release that is being installed: this worker's trouble, not the commit's.
+        return Verdict(
+            kind=VerdictKind.TRANSIENT,
+            error_class=name,
+            reason=f"This worker's machine is in trouble: {name}: {_sentence(str(error) or name)} It is tried again.",
+            doubt=Doubt.RUNNING,
+        )
     if name == "SoftTimeLimitExceeded":
         return Verdict(
             kind=VerdictKind.TRANSIENT,
@@ -284,7 +292,7 @@ _PARTICULAR = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{20,}
 
 def signature(verdict: Verdict) -> str:
     """Return a text that is the same for two failures that differ only in names, ids and numbers."""
-    return f"{verdict.error_class}: {_PARTICULAR.sub('*', verdict.server_text or '')[:200]}"
+    return f"{verdict.error_class}: {_PARTICULAR.sub('*', verdict.server_text or verdict.reason)[:200]}"
 
 
 _NAMES = {"connection": "ConnectionError", "timeout": "Timeout", "not_json": "NoJSON", "http": "HTTPError"}

@@ -288,15 +288,8 @@ class RedisLedger:
                 low = b"(" + page[-1]
 
     def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
-        with ledger_errors(self._address):
-            pipeline = self._client.pipeline()
-            for entity_id, other in stands_for.items():
-                key = f"{self._prefix}e:{entity_id}"
-                if other is None:
-                    pipeline.delete(key)
-                else:
-                    pipeline.set(key, other, ex=math.ceil(self._policy.tombstone_seconds))
-            pipeline.execute()
+        pairs = [text for entity_id, other in stands_for.items() for text in (entity_id, other or "")]
+        self._run("stand_ins", math.ceil(self._policy.tombstone_seconds), *pairs)
 
     def stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
         if not entity_ids:

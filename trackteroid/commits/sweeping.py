@@ -20,11 +20,19 @@ WAKEUPS_PER_SLOT = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepReport:
-    """What a sweep found and did: leases reaped, commits due, wake-ups sent."""
+    """What a sweep found and did.
+
+    Attributes:
+        reaped: Leases put back.
+        due: Commits that are due.
+        woken: Wake-ups sent.
+        stranded: Wake-ups that the broker did not take, although the ledger answers: its Redis is full.
+    """
 
     reaped: int
     due: int
     woken: int
+    stranded: int = 0
 
 
 class Sweeper:
@@ -61,4 +69,4 @@ class Sweeper:
                 woken,
                 extra={"action": "swept", "reaped": swept.reaped, "due": swept.due, "woken": woken},
             )
-        return SweepReport(reaped=swept.reaped, due=swept.due, woken=woken)
+        return SweepReport(reaped=swept.reaped, due=swept.due, woken=woken, stranded=max(missing, 0) - woken)

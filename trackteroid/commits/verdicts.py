@@ -86,7 +86,9 @@ class Verdicts:
             results = dict(companions or {})
             return self._committed(results.pop(self._claim.commit.id, found), results)
         decision = self._decision(found)
-        mark = signature(found) if told and found.kind in (VerdictKind.PERMANENT, VerdictKind.UNKNOWN) else ""
+        # What we refuse ourselves is the recording's fault. What nobody has listed may be anybody's, a rule of the studio's too.
+        suspicious = found.kind is VerdictKind.UNKNOWN or (told and found.kind is VerdictKind.PERMANENT)
+        mark = signature(found) if suspicious else ""
         if decision.delay is None:
             return self._dead(found, decision, mark)
         if found.kind is VerdictKind.MISSING_REFERENCE:

@@ -92,7 +92,7 @@ def test_a_debt_that_cannot_be_noted_is_an_error(ledger: RedisLedger, monkeypatc
     def away(*_: Any, **__: Any) -> None:
         raise redis.ConnectionError("away")
 
-    monkeypatch.setattr(ledger.client, "incr", away)
+    monkeypatch.setattr(ledger.client, "evalsha", away)
     with pytest.raises(LedgerUnavailableError):
         debts.owe()
 
@@ -149,7 +149,7 @@ def test_what_can_be_noted_nowhere_is_not_reported_as_done(
     with pytest.raises(LedgerUnavailableError):
         committer.commit_next()
     commit = ledger.get("rec-1")
-    assert commit.state is CommitState.COMMITTING
+    assert (commit.state, commit.uncertain_until is not None) == (CommitState.RETRYING, True)
     # Another attempt finds it there, tells the cache and reports it.
     monkeypatch.undo()
     server.away = False

@@ -145,6 +145,24 @@ def test_our_own_failures_are_classified_too(error: Exception, kind: VerdictKind
     assert verdict.reason
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        OSError(24, "Too many open files"),
+        MemoryError(),
+        ImportError("cannot import name 'x' from 'y'"),
+        requests.exceptions.SSLError("certificate has expired"),
+        requests.exceptions.ProxyError("refused"),
+    ],
+)
+def test_trouble_of_a_workers_machine_is_no_commits_fault(error: Exception) -> None:
+    verdict = classify(error)
+    # Whether the request had left is not known from the error alone.
+    assert (verdict.kind, verdict.doubt) == (VerdictKind.TRANSIENT, Doubt.RUNNING)
+    assert verdict.reason.endswith("It is tried again.")
+
+
 def test_a_soft_time_limit_is_tried_again_but_only_when_the_request_is_over() -> None:
     from billiard.exceptions import SoftTimeLimitExceeded
 

@@ -19,7 +19,7 @@ from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.retrying import RetryPolicy
 from trackteroid.commits.server import WarmServer
 from trackteroid.commits.state import CommitState
-from trackteroid.errors import ServerCallError
+from trackteroid.errors import LedgerUnavailableError, ServerCallError
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import key_text
 from trackteroid.operations.recording import Recording
@@ -542,6 +542,68 @@ def test_one_refusal_of_everything_kills_nothing(stage: Stage) -> None:
         stage.committer.drain(limit=100, seconds=1e9)
         stage.clock.advance(60.0)
     assert stage.ledger.counts()[CommitState.COMMITTED] == 30
+
+
+def test_one_mistake_of_ours_on_everything_kills_nothing(stage: Stage) -> None:
+    for number in range(30):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    stage.server.before += [ZeroDivisionError(f"in x{number}") for number in range(40)]
+    for _ in range(100):
+        stage.committer.drain(limit=100, seconds=1e9)
+        stage.clock.advance(60.0)
+    assert stage.ledger.counts()[CommitState.COMMITTED] == 30
+
+
+def test_a_worker_whose_machine_is_in_trouble_kills_nothing(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH)
+    stage.server.before += [OSError(28, "No space left on device") for _ in range(9)]
+    for _ in range(9):
+        assert stage.attempt().state is CommitState.RETRYING
+        stage.clock.advance(100.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+
+
+def test_a_ledger_that_misses_the_verdict_again_and_again_makes_no_poison(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.enqueue(*PUBLISH)
+    complete, misses = stage.ledger.complete, iter(range(8))
+
+    def flapping(*arguments: Any, **options: Any) -> bool:
+        if next(misses, None) is not None:
+            raise LedgerUnavailableError("The Redis at redis://x cannot be reached.")
+        return complete(*arguments, **options)
+
+    monkeypatch.setattr(stage.ledger, "complete", flapping)
+    for _ in range(8):
+        with pytest.raises(LedgerUnavailableError):
+            stage.committer.commit_next()
+        commit = stage.commit()
+        assert (commit.state, commit.uncertain_until is not None) == (CommitState.RETRYING, True)
+        stage.clock.advance(100.0)
+    outcome = stage.attempt()
+    assert outcome.result is not None
+    assert (outcome.state, outcome.result.already_there) == (CommitState.COMMITTED, True)
+    assert len(stage.server.writes) == 1
+
+
+def test_a_ledger_that_is_away_for_longer_gets_its_commit_back_by_the_lease(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.enqueue(*PUBLISH)
+
+    def away(*_: Any, **__: Any) -> bool:
+        raise LedgerUnavailableError("The Redis at redis://x cannot be reached.")
+
+    for name in ("complete", "retry"):
+        monkeypatch.setattr(stage.ledger, name, away)
+    with pytest.raises(LedgerUnavailableError):
+        stage.committer.commit_next()
+    assert stage.commit().state is CommitState.COMMITTING
+    monkeypatch.undo()
+    stage.clock.advance(LEASE + 30.0)
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert len(stage.server.writes) == 1
 
 
 def test_a_probe_has_a_connection_of_its_own(stage: Stage) -> None:

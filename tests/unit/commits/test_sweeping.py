@@ -50,7 +50,9 @@ def test_a_sweep_puts_back_what_a_dead_worker_held() -> None:
 
 
 def test_wakeups_that_cannot_be_sent_are_not_counted() -> None:
-    assert Sweeper(filled(1, FakeClock()), Sender(works=False), lambda: 0, slots=1).sweep().woken == 0  # type: ignore[arg-type]
+    report = Sweeper(filled(9, FakeClock()), Sender(works=False), lambda: 1, slots=1).sweep()  # type: ignore[arg-type]
+    assert (report.woken, report.stranded) == (0, 3)
+    assert Sweeper(filled(9, FakeClock()), Sender(), lambda: 1, slots=1).sweep().stranded == 0  # type: ignore[arg-type]
 
 
 def test_the_timer_goes_on_after_failures_until_it_is_stopped() -> None:
