@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from trackteroid.errors import ConfigurationError
+from trackteroid.errors import ConfigurationError, ConfigurationFileError, ConfigurationPathError
 
 __all__ = ["DEFAULTS", "VARIABLE", "entries", "forget"]
 
@@ -45,7 +45,8 @@ def entries() -> dict[str, Any]:
     """Return all entries, executing the user's file on the first call.
 
     Raises:
-        ConfigurationError: The file is missing, is no `.py` file or raises; the text says which and where.
+        ConfigurationError: The file is missing (then an OSError too), is no `.py` file (an AssertionError too) or
+            raises; the text says which and where.
     """
     global _entries
     if _entries is None:
@@ -73,15 +74,16 @@ def _load(location: str | None) -> dict[str, Any]:
         return {}
     path = Path(location)
     if path.suffix != ".py":
-        raise ConfigurationError(f"{VARIABLE}={location!r} must name a Python file that ends in '.py'.")
+        raise ConfigurationPathError(f"{VARIABLE}={location!r} must name a Python file that ends in '.py'.")
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{VARIABLE}={location!r} cannot be read: {error.strerror}.") from error
+        raise ConfigurationFileError(f"{VARIABLE}={location!r} cannot be read: {error.strerror}.") from error
     found: dict[str, Any] = {"__file__": str(path), "__name__": "trackteroid_configuration"}
     try:
         exec(compile(source, str(path), "exec"), found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A file that calls exit() must not end the process that reads an entry.
         raise ConfigurationError(f"{VARIABLE}={location!r} failed:\n{traceback.format_exc()}") from error
     known = {name: value for name, value in found.items() if name in DEFAULTS}
     namespace = known.get("LOGGING_NAMESPACE", DEFAULTS["LOGGING_NAMESPACE"])

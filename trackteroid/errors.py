@@ -11,6 +11,8 @@ __all__ = [
     "CacheUnavailableError",
     "CommitTimeoutError",
     "ConfigurationError",
+    "ConfigurationFileError",
+    "ConfigurationPathError",
     "DeferredCommitError",
     "EntityCollectionOperationError",
     "LeaseLostError",
@@ -57,6 +59,14 @@ class SettingsError(TrackteroidError, ValueError):
 
 class ConfigurationError(TrackteroidError, RuntimeError):
     """The user's configuration file cannot be used."""
+
+
+class ConfigurationFileError(ConfigurationError, OSError):
+    """The user's configuration file cannot be read."""
+
+
+class ConfigurationPathError(ConfigurationError, AssertionError):
+    """What is named as the user's configuration file is no Python file."""
 
 
 class PolicyError(TrackteroidError, RuntimeError):

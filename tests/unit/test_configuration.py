@@ -48,20 +48,28 @@ def test_the_file_is_executed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("name", "text", "message", "kind"),
     [
-        ("conf.txt", "", "ends in '.py'"),
-        ("missing.py", None, "cannot be read"),
-        ("broken.py", "raise ValueError('boom')", "boom"),
-        ("broken.py", "this is no python", "SyntaxError"),
+        ("conf.txt", "", "ends in '.py'", AssertionError),
+        ("missing.py", None, "cannot be read", OSError),
+        ("broken.py", "raise ValueError('boom')", "boom", RuntimeError),
+        ("broken.py", "this is no python", "SyntaxError", RuntimeError),
+        ("broken.py", "import sys\nsys.exit('bye')", "bye", RuntimeError),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_clear_error(
-    name: str, text: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    text: str | None,
+    message: str,
+    kind: type[Exception],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if text is None:
         monkeypatch.setenv(configuration.VARIABLE, str(tmp_path / name))
     else:
         write(tmp_path / name, text, monkeypatch)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as raised:
         _ = configuration.WARN_ON_INJECT
+    # As the original library raises, where callers may catch it.
+    assert isinstance(raised.value, kind)

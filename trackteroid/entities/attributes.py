@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trackteroid.entities.context import View, attribute_class
@@ -10,7 +11,7 @@ from trackteroid.entities.entity import EntityType, common_base
 from trackteroid.entities.values import NOT_SET, is_new, items, mapping, read, read_all, unique
 from trackteroid.relationships import Attribute
 
-__all__ = ["CUSTOM_PREFIX", "custom_values", "is_unfetched", "mappings", "related"]
+__all__ = ["CUSTOM_PREFIX", "custom_values", "is_unfetched", "mappings", "related", "unknown"]
 
 CUSTOM_PREFIX = "custom_"
 
@@ -38,3 +39,10 @@ def mappings(entities: Sequence[Any], name: str) -> list[dict[str, Any]]:
 def custom_values(entities: Sequence[Any], key: str) -> list[Any]:
     """Return the value of one custom attribute per entity, None where it has none."""
     return [values.get(key) for values in mappings(entities, "custom_attributes")]
+
+
+def unknown(type_name: str, name: str, known: Iterable[str]) -> AttributeError:
+    """Return the error of an attribute that a type does not have, with the name that may have been meant."""
+    similar = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {similar[0]!r}?" if similar else "."
+    return AttributeError(f"{type_name} has no attribute {name!r}{hint}")

@@ -219,7 +219,7 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
             return attributes.custom_values(self._entities, key)
         target = self._class_named(name)
         if target is None:
-            raise AttributeError(f"{self._view.entity_type.__name__} has no attribute {name!r}.")
+            raise attributes.unknown(view.entity_type.__name__, name, view.attributes)
         return self._reached(target)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -263,7 +263,7 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
         else:
             target = self._class_named(name)
             if target is None:
-                raise AttributeError(f"{view.entity_type.__name__} has no attribute {name!r}.")
+                raise attributes.unknown(view.entity_type.__name__, name, view.attributes)
             self._assign_through(target, value)
 
     def _read(self, attribute: Attribute) -> Any:

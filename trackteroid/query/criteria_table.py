@@ -19,6 +19,8 @@ _PEOPLE = MappingProxyType({"User": "username"})
 
 _NAME = Values(path="name", targets=ANY, target_paths=_PEOPLE)
 _OWN_NAME = Values(path="name")
+_DESCRIPTION = Values(path="description")
+_COMMENT = Values(path="comment")
 
 _ASSET_VERSION: dict[str, Rule] = {
     "by_name": Values(path=None, targets=ANY, default_target="Asset", target_path="name", target_paths=_PEOPLE),
@@ -32,7 +34,7 @@ _ASSET_VERSION: dict[str, Rule] = {
     "by_publish_state": Values(path="is_published"),
     "by_outgoing_link": Values(path="id", through="used_in_versions"),
     "by_incoming_link": Values(path="id", through="uses_versions"),
-    "by_comment": Values(path="comment"),
+    "by_comment": _COMMENT,
     "by_list": Values(path="name", through="lists"),
 }
 
@@ -46,7 +48,7 @@ _TYPED_CONTEXT: dict[str, Rule] = {
     "by_outgoing_link": Values(path="to_id", through="outgoing_links"),
     "by_incoming_link": Values(path="from_id", through="incoming_links"),
     "by_lifespan": Between(low="start_date", high="end_date", targets=("Project",)),
-    "by_description": Values(path="description"),
+    "by_description": _DESCRIPTION,
     "by_list": Values(path="name", through="lists"),
 }
 
@@ -85,7 +87,7 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     "Timelog": {
         "by_name": Values(path="name", targets=("User", "Project"), target_paths=_PEOPLE),
         "by_lifespan": Span(),
-        "by_comment": Values(path="comment"),
+        "by_comment": _COMMENT,
     },
     "Note": {
         "by_name": Values(path=None, targets=("User", "NoteCategory"), target_path="name", target_paths=_PEOPLE),
@@ -107,10 +109,12 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     "List": {"by_name": Values(path="name", targets=("Project", "ListCategory"))},
     "Status": {"by_name": _NAME},
     "NoteLabel": {"by_name": _NAME},
-    "ReviewSession": {"by_name": _NAME},
+    "ReviewSession": {"by_name": _NAME, "by_description": _DESCRIPTION},
+    "ReviewSessionObject": {"by_description": _DESCRIPTION},
+    "Timer": {"by_comment": _COMMENT},
     "NoteCategory": {"by_name": _OWN_NAME},
     "Group": {"by_name": _OWN_NAME},
-    "Location": {"by_name": _OWN_NAME},
+    "Location": {"by_name": _OWN_NAME, "by_description": _DESCRIPTION},
     "ListCategory": {"by_name": _OWN_NAME},
     "State": {"by_name": _OWN_NAME},
     "Type": {"by_name": _OWN_NAME},

@@ -14,10 +14,10 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from typing import Any
 
 from trackteroid import configuration
+from trackteroid.constants import __VERSION__
 from trackteroid.errors import ConfigurationError, UnknownNameError
 from trackteroid.query.loggers import logger
 
@@ -75,7 +75,7 @@ class Schemas(Mapping[str, RelationSchema]):
 
 def _resolved() -> Any:
     try:
-        return configuration.RELATIONSHIPS_RESOLVER(api_version=metadata.version("trackteroid"))
+        return configuration.RELATIONSHIPS_RESOLVER(api_version=__VERSION__)
     except ConfigurationError:
         raise
     except Exception:

@@ -17,6 +17,17 @@ def shots(session: LocalSession) -> Any:
     return Query(Shot, session=session).get_all(projections=["children", "notes", "assets"])
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("descripton", "; did you mean 'description'?"), ("statuses", "; did you mean 'status'?"), ("zzz", ".")],
+)
+def test_an_attribute_that_is_not_there(shots: Any, name: str, words: str) -> None:
+    for use in (lambda: getattr(shots, name), lambda: setattr(shots[0], name, 1), lambda: shots.to_dicts(name)):
+        with pytest.raises(AttributeError) as raised:
+            use()
+        assert str(raised.value) == f"Shot has no attribute {name!r}{words}"
+
+
 def test_a_position_that_is_not_there(shots: Any) -> None:
     with pytest.raises(IndexError, match=r"EntityCollection\[Shot\]\{\d+\} has no element 999"):
         shots[999]

@@ -34,6 +34,7 @@ from trackteroid.entities import (
     Project,
     ProjectSchema,
     ReviewSession,
+    ReviewSessionObject,
     SecurityRole,
     Sequence,
     Shot,
@@ -41,6 +42,7 @@ from trackteroid.entities import (
     Status,
     Task,
     Timelog,
+    Timer,
     Type,
     TypedContext,
     User,
@@ -161,6 +163,11 @@ TABLE: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], str]] = [
     ),
     (Timelog, "by_lifespan", (), {"end": datetime(2024, 1, 2)}, 'start <= "2024-01-02T00:00:00"'),
     (Timelog, "by_comment", ("v",), {}, '(comment is "v")'),
+    (Timer, "by_comment", ("v",), {}, '(comment is "v")'),
+    *(
+        (entity_class, "by_description", ("v",), {}, '(description is "v")')
+        for entity_class in (Location, ReviewSession, ReviewSessionObject)
+    ),
     (Note, "by_name", (User, "v"), {}, 'author has (username is "v")'),
     (Note, "by_name", (NoteCategory, "v"), {}, 'category has (name is "v")'),
     (Note, "by_id", (User, "v"), {}, 'author has (id is "v")'),
