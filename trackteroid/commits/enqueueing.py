@@ -17,7 +17,16 @@ from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.handle import CommitHandle, CommitLink
 from trackteroid.commits.ledger import Enqueued, Ledger, check_priority
 from trackteroid.commits.payload import compress
-from trackteroid.commits.reaching import address, fit_ledger, kept_ledger, ledger_policy, open_ledger, server_of, soon
+from trackteroid.commits.reaching import (
+    address,
+    fit_ledger,
+    kept_ledger,
+    ledger_policy,
+    open_ledger,
+    other_addresses,
+    server_of,
+    soon,
+)
 from trackteroid.commits.releasing import release_commit
 from trackteroid.commits.signing import seal
 from trackteroid.commits.spool import SpooledRecording, open_spool
@@ -97,6 +106,7 @@ def flush_spool(
         open_spool(settings),
         lambda server_url: fit_ledger(settings, server_url),
         redis_url=None if any_redis else address(settings),
+        also_at=lambda server_url: other_addresses(settings, server_url),
         payload_limit=settings.payload_limit,
         seconds=seconds,
         on_entry=on_entry,

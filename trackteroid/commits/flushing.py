@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trackteroid.commits.addresses import normal_address
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.release_facts import ReleaseFacts
@@ -28,6 +30,10 @@ from trackteroid.operations.recording import Recording
 __all__ = ["FlushReport", "flush"]
 
 logger = logging.getLogger(__name__)
+
+_SAID_SECONDS = 600.0
+# What was said last, and when (monotonic).
+_said = ("", 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +67,7 @@ def flush(
     *,
     redis_url: str | None,
     payload_limit: int,
+    also_at: Callable[[str], Collection[str]] = lambda server_url: (),
     seconds: float | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     on_entry: Callable[[int, int], None] | None = None,
@@ -70,9 +77,10 @@ def flush(
     Args:
         spool: Which.
         open_ledger: Returns the ledger of a server's URL.
-        redis_url: Only what was meant for this Redis (its URL without password) is sent; None: everything. A node may work for a
+        redis_url: Only what was meant for this Redis (its `normal_address`) is sent; None: everything. A node may work for a
             production and a staging Redis, and a recording that lands in the wrong one is never committed.
         payload_limit: Largest recording, as stored.
+        also_at: Returns the other addresses of this Redis, given a server's URL; asked once, and only where it matters.
         seconds: For how long new deliveries are begun.
         monotonic: Clock for that.
         on_entry: Told, before each delivery, how many are behind and how many there are.
@@ -81,7 +89,7 @@ def flush(
         SpoolError: The spool cannot be read.
     """
     entries = spool.waiting()
-    work = _Flush(spool, open_ledger, redis_url, payload_limit)
+    work = _Flush(spool, open_ledger, redis_url, payload_limit, also_at)
     deadline = None if seconds is None else monotonic() + seconds
     for number, entry in enumerate(entries):
         if on_entry is not None:
@@ -92,17 +100,26 @@ def flush(
         work.deliver(entry)
     if entries or spool.has_old_copies:
         spool.tidy()
+    work.say_what_is_left()
     return FlushReport(**work.counts, error=work.error)
 
 
 class _Flush:
     def __init__(
-        self, spool: Spool, open_ledger: Callable[[str], Ledger], redis_url: str | None, payload_limit: int
+        self,
+        spool: Spool,
+        open_ledger: Callable[[str], Ledger],
+        redis_url: str | None,
+        payload_limit: int,
+        also_at: Callable[[str], Collection[str]],
     ) -> None:
         self._spool = spool
         self._open_ledger = open_ledger
-        self._redis_url = redis_url
+        self._redis_url = None if redis_url is None else normal_address(redis_url)
         self._payload_limit = payload_limit
+        self._also_at = also_at
+        self._others: Collection[str] | None = None
+        self._elsewhere: Counter[str] = Counter()
         self._ledgers: dict[str, Ledger] = {}
         self.counts = {"delivered": 0, "known": 0, "refused": 0, "elsewhere": 0, "left": 0}
         self.error: str | None = None
@@ -128,7 +145,8 @@ class _Flush:
 
     def _try(self, entry: Entry) -> str:
         item = self._spool.read(entry)
-        if self._redis_url is not None and item.redis_url != self._redis_url:
+        if not self._is_meant_for_us(item):
+            self._elsewhere[normal_address(item.redis_url)] += 1
             return "elsewhere"
         if item.kind == "release":
             return self._release(entry, item)
@@ -140,6 +158,35 @@ class _Flush:
         accepted = submit(ledger, recording, item.payload, terms=item.terms)
         self._spool.mark_sent(entry)
         return "known" if accepted.known else "delivered"
+
+    def say_what_is_left(self) -> None:
+        """Log what was meant for another Redis; the same at most once in ten minutes."""
+        global _said
+        if not self._elsewhere:
+            return
+        told = ", ".join(f"{count} for {address}" for address, count in sorted(self._elsewhere.items()))
+        now = time.monotonic()
+        if _said[0] == told and now - _said[1] < _SAID_SECONDS:
+            return
+        _said = (told, now)
+        logger.warning(
+            "Recordings wait in the spool %s that were meant for another Redis than %s: %s. Whoever uses that one delivers "
+            "them; if it has moved here, `trackteroid spool flush --any-redis` does.",
+            self._spool.folder,
+            self._redis_url,
+            told,
+            extra={"action": "spooled_elsewhere"},
+        )
+
+    def _is_meant_for_us(self, item: SpooledRecording) -> bool:
+        if self._redis_url is None:
+            return True
+        address = normal_address(item.redis_url)
+        if address == self._redis_url:
+            return True
+        if self._others is None:
+            self._others = self._also_at(item.server_url)
+        return address in self._others
 
     def _release(self, entry: Entry, item: SpooledRecording) -> str:
         facts = ReleaseFacts.from_json(item.payload.decode("utf-8", "replace"))

@@ -5,6 +5,7 @@ Scope: one process, which remembers which Redis was fit to use, and which hung, 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -27,6 +28,7 @@ __all__ = [
     "kept_ledger",
     "ledger_policy",
     "open_ledger",
+    "other_addresses",
     "server_of",
     "soon",
 ]
@@ -113,10 +115,21 @@ _hung: dict[str, tuple[float, str]] = {}
 
 
 def address(settings: Settings) -> str:
-    """Return the Redis URL without its password, by which spooled recordings know where they belong."""
-    from trackteroid.commits.redis_client import without_password
+    """Return the address of the Redis, in one spelling, by which spooled recordings know where they belong."""
+    from trackteroid.commits.addresses import normal_address
 
-    return without_password(settings.redis_url)
+    return normal_address(settings.redis_url)
+
+
+def other_addresses(settings: Settings, server_url: str) -> frozenset[str]:
+    """Return the addresses by which others have reached the same Redis.
+
+    Raises:
+        LedgerUnavailableError: It cannot be reached.
+    """
+    from trackteroid.commits.addresses import known_addresses
+
+    return known_addresses(kept_ledger(settings, server_url).client, settings.redis_url)
 
 
 def fit_ledger(settings: Settings, server_url: str) -> RedisLedger:
@@ -125,12 +138,16 @@ def fit_ledger(settings: Settings, server_url: str) -> RedisLedger:
     Raises:
         LedgerUnavailableError: It evicts, or cannot be reached.
     """
+    from trackteroid.commits.addresses import note_address
     from trackteroid.commits.redis_client import refuse_eviction
 
     ledger = kept_ledger(settings, server_url)
     now = time.monotonic()
     if now >= _fit_until.get(settings.redis_url, now):
         refuse_eviction(ledger.client, settings.redis_url)
+        with contextlib.suppress(LedgerUnavailableError):
+            # A full Redis lacks it for a while; whoever comes next leaves it.
+            note_address(ledger.client, settings.redis_url)
         _fit_until[settings.redis_url] = now + _FIT_SECONDS
     return ledger
 

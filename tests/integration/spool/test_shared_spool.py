@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from tests.support.processes import REPOSITORY
 from tests.support.recordings import create, recorded
 from tests.support.redis import embedded_redis
+from trackteroid.commits import addresses
 from trackteroid.commits.enqueueing import open_ledger
+from trackteroid.commits.reaching import fit_ledger
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.spool import open_spool
 from trackteroid.commits.state import CommitState
@@ -69,9 +72,14 @@ def test_what_nodes_left_that_are_gone_is_delivered_once(
     # The held one, and two that were released, each with its order.
     assert open_spool(settings).status().waiting == 5
 
+    # Nodes in a container and workers on a host call the same Redis differently; what is local is nobody else's.
+    monkeypatch.setattr(addresses, "_is_local", lambda spelling: False)
+    fit_ledger(settings, SERVER)
+    by_name = replace(settings, redis_url=redis.url.replace("127.0.0.1", "localhost"))
+
     from workers.runtime import Runtime
 
-    runtime = Runtime(settings, SERVER)
+    runtime = Runtime(by_name, SERVER)
     assert runtime.flush_spool() == 5
     states = {name: ledger.get(name).state for name in ("held", "one", "two")}
     assert states == {"held": CommitState.HELD, "one": CommitState.QUEUED, "two": CommitState.QUEUED}

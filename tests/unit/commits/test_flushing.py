@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+
+import pytest
 
 from tests.support.clock import FakeClock
 from tests.support.recordings import create, recorded
@@ -46,12 +49,15 @@ class Stage:
     def open(self, server_url: str) -> MemoryLedger:
         return self.ledgers.setdefault(server_url, MemoryLedger(server_url, clock=self.clock))
 
-    def flush(self, *, redis_url: str | None = REDIS, seconds: float | None = None) -> FlushReport:
+    def flush(
+        self, *, redis_url: str | None = REDIS, seconds: float | None = None, others: Collection[str] = ()
+    ) -> FlushReport:
         return flush(
             self.spool,
             self.open,
             redis_url=redis_url,
             payload_limit=LIMIT,
+            also_at=lambda server_url: others,
             seconds=seconds,
             monotonic=self.clock,
             on_entry=lambda done, total: self.clock.advance(1),
@@ -101,6 +107,26 @@ def test_what_was_meant_for_another_redis_is_left_unless_asked_for(tmp_path: Pat
     assert stage.flush() == FlushReport(elsewhere=1)
     assert stage.spool.status().waiting == 1
     assert stage.flush(redis_url=None) == FlushReport(delivered=1)
+
+
+def test_what_was_meant_for_this_redis_is_delivered_however_its_address_was_spelled(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.put(publish("a"), redis_url="redis://H:6379")
+    stage.put(publish("b"), redis_url="redis://h.studio.example/0")
+    stage.put(publish("c"), redis_url="redis://h/1")
+    assert stage.flush() == FlushReport(delivered=1, elsewhere=2)
+    assert stage.flush(others={"redis://h.studio.example:6379/0"}) == FlushReport(delivered=1, elsewhere=1)
+
+
+def test_what_is_left_for_another_redis_is_said_once_in_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path)
+    stage.put(publish("a"), publish("b"), redis_url="redis://moved-away/0")
+    stage.flush()
+    stage.flush()
+    (said,) = [record.getMessage() for record in caplog.records if "moved-away" in record.getMessage()]
+    assert "2 for redis://moved-away:6379/0" in said and "--any-redis" in said
 
 
 def test_what_can_never_be_delivered_is_put_aside_and_keeps_nobody(tmp_path: Path) -> None:
