@@ -208,25 +208,46 @@ class EmptyCollection(Container, Generic[E]):
     filter = sort = max = min = apply = get = _same
     fetch_attributes = query_children = _same
     link_inputs = link_outputs = unlink_inputs = unlink_outputs = _same
-    intersection = difference = _same
 
-    def union(self, *others: Any) -> Any:
+    # Set operations: as those of collections with entities, they take no collections of other sessions.
+
+    def union(self, *others: Container) -> Any:
         """Return the union of the others."""
-        present = [other for other in others if other]
+        present = self._joinable(others, "union")
         return present[0].union(*present[1:]) if present else self
 
-    def symmetric_difference(self, *others: Any) -> Any:
+    def intersection(self, *others: Container) -> EmptyCollection[E]:
+        """Return this collection: nothing is in it and in the others."""
+        self._joinable(others, "intersection")
+        return self
+
+    def difference(self, *others: Container) -> EmptyCollection[E]:
+        """Return this collection: there is nothing to leave out."""
+        self._joinable(others, "difference")
+        return self
+
+    def symmetric_difference(self, *others: Container) -> Any:
         """Return the symmetric difference of the others."""
-        present = [other for other in others if other]
+        present = self._joinable(others, "symmetric_difference")
         return present[0].symmetric_difference(*present[1:]) if present else self
+
+    def _joinable(self, others: Sequence[Any], action: str) -> list[Any]:
+        """Return those of the others that have entities."""
+        for other in others:
+            if not isinstance(other, Container):
+                raise TypeError(f"{action} takes collections, not {other!r}.")
+            if self._context is not None:
+                self._context.check_same(other.container_context, action)
+        return [other for other in others if other.client_entities]
 
     def __or__(self, other: Any) -> Any:
         return self.union(other) if isinstance(other, Container) else NotImplemented
 
     def __and__(self, other: Any) -> Any:
-        return self if isinstance(other, Container) else NotImplemented
+        return self.intersection(other) if isinstance(other, Container) else NotImplemented
 
-    __sub__ = __and__
+    def __sub__(self, other: Any) -> Any:
+        return self.difference(other) if isinstance(other, Container) else NotImplemented
 
     def __xor__(self, other: Any) -> Any:
         return self.symmetric_difference(other) if isinstance(other, Container) else NotImplemented

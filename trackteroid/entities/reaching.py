@@ -157,5 +157,8 @@ class ReachingMethods(Members[E]):
                 f"assign to the one you mean."
             )
         (steps,) = alternatives
+        if len(steps) > 1:
+            # What the attribute belongs to must be there; whether the attribute itself was fetched does not matter.
+            self.fetch_attributes(".".join(map(str, steps[:-1])))
         owner = self._walk(steps[:-1])
         owner.set_attribute(steps[-1].name, value)

@@ -512,3 +512,13 @@ class TestReconnected:
                 write()
         assert shots.start_date == [NOT_SET] * len(shots)
         assert not operations(session)
+
+
+def test_a_class_name_is_assigned_through_steps_that_were_not_fetched(session: LocalSession) -> None:
+    version = Query(AssetVersion, session=session).get_first()
+    assert not version.task
+    other = Query(Project, session=session).get_all()[-1]
+    version.Project = other
+    assert version.task.project == other
+    (operation,) = session.recorded_operations
+    assert (operation.entity_type, operation.attribute_name) == ("Task", "project")

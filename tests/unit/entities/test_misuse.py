@@ -86,6 +86,21 @@ def test_collections_from_before_a_reconnect_say_so(fresh_session: LocalSession)
             one.union(other)
 
 
+@pytest.mark.parametrize("action", ["union", "intersection", "difference", "symmetric_difference"])
+def test_nothing_of_one_session_does_not_mix_with_something_of_another(
+    session: LocalSession, fresh_session: LocalSession, action: str
+) -> None:
+    nothing = Query(Shot, session=session).by_name("none").get_all()
+    for other in (
+        Query(Shot, session=fresh_session).get_all(),
+        Query(Shot, session=fresh_session).by_name("no").get_all(),
+    ):
+        with pytest.raises(EntityCollectionOperationError, match=f"Cannot {action}: .*different sessions"):
+            getattr(nothing, action)(other)
+    with pytest.raises(TypeError, match=f"{action} takes collections, not 'x'"):
+        getattr(nothing, action)("x")
+
+
 BATCHES = [
     ({"name": "a", "type": "Modeling"}, {"name": "b", "type": "Nonsense"}),
     ({"name": "a", "type": "Modeling"}, {"type": "Modeling"}),
