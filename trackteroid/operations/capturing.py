@@ -12,6 +12,7 @@ import ftrack_api.operation
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
+from trackteroid.operations.effects import identity_of
 from trackteroid.operations.encoding import check_members, encode_create, encode_delete, encode_update
 from trackteroid.operations.loaded import Identity, cached, is_collection
 from trackteroid.operations.local_state import Touch, first_touch, restore
@@ -60,13 +61,13 @@ class CapturingOperations(ftrack_api.operation.Operations):
             encoded = self._update(operation)
         elif isinstance(operation, ftrack_api.operation.CreateEntityOperation):
             encoded = encode_create(operation, self._session)
-            self.created[_identity(operation)] = None
+            self.created[identity_of(encoded)] = None
         elif isinstance(operation, ftrack_api.operation.DeleteEntityOperation):
             encoded = encode_delete(operation)
         else:
             raise RecordingRefusedError(f"An operation of type {type(operation).__name__} cannot be recorded.")
         self._encoded.append(encoded)
-        super().push(operation)
+        self._stack.append(operation)
 
     @property
     def held(self) -> list[Identity]:
@@ -86,8 +87,8 @@ class CapturingOperations(ftrack_api.operation.Operations):
         self._encoded.clear()
 
     def _update(self, operation: Any) -> Operation | None:
-        key, name = _identity(operation), operation.attribute_name
-        new = operation.new_value
+        name, new = operation.attribute_name, operation.new_value
+        key = _identity(operation)
         touch: Touch | None = None
         if key not in self.created and (key, name) not in self.touches:
             touch = first_touch(self._session, key, name, operation.old_value, new)
@@ -155,4 +156,4 @@ class CapturingOperations(ftrack_api.operation.Operations):
 
 
 def _identity(operation: Any) -> Identity:
-    return str(operation.entity_type), tuple(map(str, operation.entity_key.values()))
+    return str(operation.entity_type), tuple([str(value) for value in operation.entity_key.values()])

@@ -17,7 +17,7 @@ from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.effects import Effects, Identity, references_in
 from trackteroid.operations.encoding import encode_value
-from trackteroid.operations.loaded import cached, cells, find, identity, is_collection, loaded
+from trackteroid.operations.loaded import cached, cells, find, identity, is_collection, is_entity, loaded
 from trackteroid.operations.local_state import Touch
 from trackteroid.operations.manifest import Base, Delta
 from trackteroid.operations.operation import JSON, NOT_SET, CreateOperation, Operation, UpdateOperation, key_text
@@ -149,10 +149,16 @@ def referenced_by(session: Any, operations: Sequence[Operation], effects: Effect
     """
     found = dict.fromkeys(effects.referenced)
     ids = {key[1][0] for key in (*effects.referenced, *effects.created) if len(key[1]) == 1}
+    # Thousands of versions have few statuses.
+    followed: set[tuple[str, str, str]] = set()
     for operation in operations:
         for name, value in _written(operation):
             if not name.endswith("_id") or not isinstance(value, str) or value in ids:
                 continue
+            way = (operation.entity_type, name, value)
+            if way in followed:
+                continue
+            followed.add(way)
             relation = session.schema_index.attribute(operation.entity_type, name[: -len("_id")])
             if relation is None or relation.target is None or relation.is_plural:
                 continue
@@ -181,34 +187,72 @@ def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
         effects: Of the block's operations.
     """
     records: dict[str, Mapping[str, JSON]] = {}
+    stored = _Stored(session)
     touched = dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
     for key in dict.fromkeys((*touched, *effects.referenced)):
         entity = cached(session, key)
         if entity is not None:
-            records[key_text(*key)] = _record(session, key, entity, collections=key in touched)
+            records[key_text(*key)] = stored.record(key, entity, collections=key in touched)
         elif key in effects.referenced:
             records[key_text(*key)] = dict(effects.referenced[key])
     return records
 
 
-def _record(session: Any, key: Identity, entity: Any, *, collections: bool) -> Mapping[str, JSON]:
-    record: dict[str, JSON] = {"__entity_type__": key[0]}
-    for name, cell in list(cells(entity).items()):
-        value = cell["remote"] if cell["local"] is CLIENT_NOT_SET else cell["local"]
-        if value is CLIENT_NOT_SET:
-            continue
-        attribute = entity.attributes.get(name)
-        # Computed values are of the moment, such as addresses that expire.
-        if attribute is None or attribute.computed or (is_collection(value) and not collections):
-            continue
+class _Stored:
+    """Reads what a session has loaded of entities.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        # By the class of an entity, the attributes that are not of the moment, such as addresses that expire.
+        self._lasting: dict[type, frozenset[str]] = {}
+        # By `id`: the entities are in memory, where others refer to them again and again.
+        self._references: dict[int, dict[str, JSON]] = {}
+
+    def record(self, key: Identity, entity: Any, *, collections: bool) -> Mapping[str, JSON]:
+        """Return what is loaded of an entity, of its collections only if asked for."""
+        record: dict[str, JSON] = {"__entity_type__": key[0]}
+        lasting = self._lasting_of(entity)
+        for name, cell in list(cells(entity).items()):
+            value = cell["remote"] if cell["local"] is CLIENT_NOT_SET else cell["local"]
+            if value is CLIENT_NOT_SET or name not in lasting:
+                continue
+            if is_entity(value):
+                encoded = self._reference(key[0], name, value)
+            elif is_collection(value) and not collections:
+                continue
+            else:
+                encoded = self._encoded(key[0], name, value)
+            if encoded is not NOT_SET:
+                record[str(name)] = encoded
+        return record
+
+    def _lasting_of(self, entity: Any) -> frozenset[str]:
+        kind = type(entity)
+        lasting = self._lasting.get(kind)
+        if lasting is None:
+            lasting = frozenset(attribute.name for attribute in entity.attributes if not attribute.computed)
+            self._lasting[kind] = lasting
+        return lasting
+
+    def _reference(self, entity_type: str, name: str, value: Any) -> JSON:
+        known = self._references.get(id(value))
+        if known is None:
+            encoded = self._encoded(entity_type, name, value)
+            if encoded is NOT_SET:
+                return NOT_SET
+            known = self._references[id(value)] = encoded
+        return dict(known)
+
+    def _encoded(self, entity_type: str, name: str, value: Any) -> JSON:
         try:
-            encoded = encode_value(value, session, key[0], {}, name)
+            return encode_value(value, self._session, entity_type, {}, name)
         except RecordingRefusedError:
             # Not part of the recording: what merely happens to be loaded is left out.
-            continue
-        if encoded is not NOT_SET:
-            record[str(name)] = encoded
-    return record
+            return NOT_SET
 
 
 # Who and where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from trackteroid.operations.operation import (
     JSON,
@@ -16,6 +16,9 @@ from trackteroid.operations.operation import (
 )
 
 __all__ = ["Effects", "Identity", "effects_of", "identity_of", "references_in", "texts_in", "without_unset"]
+
+# Most values are of these; what takes long to ask of them is whether they are mappings.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 #: Entity type and primary key values, in the order of the schema.
 Identity: TypeAlias = tuple[str, tuple[str, ...]]
@@ -60,6 +63,8 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
         else:
             deleted[key] = None
             continue
+        if not _may_refer(value):
+            continue
         for found, reference in references_in(value):
             referenced.setdefault(found, reference)
     return Effects(
@@ -72,8 +77,7 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
 
 def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
     """Yield the entities that a value refers to, and the objects that do."""
-    if not isinstance(value, Mapping | list):
-        # Most values are plain, and there are many of them.
+    if not _may_refer(value):
         return
     pending: list[JSON] = [value]
     while pending:
@@ -83,9 +87,13 @@ def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
             if isinstance(entity_type, str):
                 yield (entity_type, tuple(str(part) for name, part in item.items() if name != "__entity_type__")), item
             else:
-                pending.extend(part for part in item.values() if isinstance(part, Mapping | list))
+                pending.extend(part for part in item.values() if _may_refer(part))
         elif isinstance(item, list):
             pending.extend(reversed(item))
+
+
+def _may_refer(value: Any) -> bool:
+    return value.__class__ not in _PLAIN and isinstance(value, Mapping | list)
 
 
 def texts_in(operation: Operation) -> Iterator[str]:
@@ -102,6 +110,8 @@ def without_unset(operations: Sequence[Operation]) -> list[Operation]:
     The client sends neither: of several updates of one attribute only the last, and nothing that is not set (rule:
     spec library 3.6; the client's `Session.commit`).
     """
+    if not any(isinstance(operation, UpdateOperation) and operation.new_value is NOT_SET for operation in operations):
+        return list(operations)
     cancelled: dict[Identity, set[str]] = {}
     kept: list[Operation] = []
     for operation in reversed(operations):

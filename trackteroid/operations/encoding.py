@@ -29,6 +29,8 @@ from trackteroid.operations.operation import (
 __all__ = ["check_members", "encode_create", "encode_delete", "encode_update", "encode_value", "reference"]
 
 _PLAIN = (str, bool, int, type(None))
+# Of exactly these there is nothing to encode, which is most values.
+_SAME = frozenset(_PLAIN)
 _DATES = (arrow.Arrow, datetime.datetime, datetime.date)
 
 
@@ -84,7 +86,7 @@ def encode_value(
     Raises:
         RecordingRefusedError: Names the entity, the attribute and what cannot be recorded.
     """
-    if type(value) in _PLAIN:
+    if type(value) in _SAME:
         return value
     if value is CLIENT_NOT_SET:
         return NOT_SET
@@ -114,7 +116,10 @@ def reference(entity: Any) -> dict[str, JSON]:
     key = identity(entity)
     if key is None:
         raise _UnrecordableError(f"a {entity.entity_type} without a key cannot be recorded.")
-    return {"__entity_type__": key[0], **dict(zip(map(str, entity.primary_key_attributes), key[1], strict=True))}
+    found: dict[str, JSON] = {"__entity_type__": key[0]}
+    for name, value in zip(entity.primary_key_attributes, key[1], strict=True):
+        found[str(name)] = value
+    return found
 
 
 class _UnrecordableError(Exception):
@@ -126,16 +131,16 @@ def _where(entity_type: str, entity_key: Mapping[str, str], attribute: str) -> s
 
 
 def _encode(value: Any, session: Any) -> JSON:
+    if is_entity(value):
+        if value.session is not session:
+            raise _UnrecordableError(f"{_foreign(value)} cannot be recorded.")
+        return reference(value)
     if isinstance(value, _PLAIN):
         return _plain(value)
     if isinstance(value, float):
         return _finite(value)
     if isinstance(value, _DATES):
         return {"__type__": "datetime", "value": value.isoformat()}
-    if is_entity(value):
-        if value.session is not session:
-            raise _UnrecordableError(f"{_foreign(value)} cannot be recorded.")
-        return reference(value)
     if is_collection(value):
         return [_encode(member, session) for member in members(value)]
     if isinstance(value, list | tuple):
@@ -172,6 +177,8 @@ def _foreign(entity: Any) -> str:
 
 
 def _old(value: Any, session: Any, entity_type: str, key: Mapping[str, str], name: str) -> JSON | NotSet:
+    if value is CLIENT_NOT_SET:
+        return NOT_SET
     # Only informative (what decides is the base in the manifest), hence nothing to refuse a recording for.
     try:
         return encode_value(value, session, entity_type, key, name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ftrack_api.symbol import NOT_SET
@@ -47,20 +48,28 @@ def facts_about(session: Any, entities: Iterable[Any], *, paths: Iterable[str] =
     """
     names: dict[str, dict[str, None]] = {}
     waiting = deque(entities)
+    # By `id` besides, which is quicker to tell. Kept alive, so that no other object gets the id.
+    visited: dict[int, Any] = {}
     seen = set()
-    ways: dict[type[Any], list[str]] = {}
+    kinds: dict[type[Any], _Kind] = {}
     while waiting:
         entity = waiting.popleft()
+        if id(entity) in visited:
+            continue
+        visited[id(entity)] = entity
         key = identity(entity)
         if key is None or key in seen:
             continue
         seen.add(key)
-        _name(entity, names)
+        kind = kinds.get(type(entity))
+        if kind is None:
+            kind = kinds[type(entity)] = _kind_of(entity)
+        _name(entity, kind, names)
         _trail(entity, names)
-        kind = type(entity)
-        if kind not in ways:
-            ways[kind] = [way for way in _WAYS if kind.attributes.get(way) is not None]
-        waiting.extend(found for way in ways[kind] if (found := follow(session, entity, way)) is not None)
+        for way in kind.ways:
+            # Most lead to the few that everything belongs to.
+            if id(loaded(entity, way)) not in visited and (found := follow(session, entity, way)) is not None:
+                waiting.append(found)
     for path in paths:
         names.setdefault("paths", {})[path[:_LONGEST]] = None
     return {
@@ -70,19 +79,29 @@ def facts_about(session: Any, entities: Iterable[Any], *, paths: Iterable[str] =
     }
 
 
-def _name(entity: Any, names: dict[str, dict[str, None]]) -> None:
-    kind, attributes = _KINDS.get(entity.entity_type, (None, ()))
-    if kind is None:
-        if entity.entity_type.endswith("Component"):
-            kind, attributes = "component", ("name",)
-        elif entity.attributes.get("object_type_id") is not None:
-            kind, attributes = "parents", ("name",)
-        else:
-            return
-    for attribute in attributes:
+@dataclass(frozen=True)
+class _Kind:
+    """What entities of one class say: under which of the names, by which attributes, and which lead on."""
+
+    name: str
+    attributes: tuple[str, ...]
+    ways: tuple[str, ...]
+
+
+def _kind_of(entity: Any) -> _Kind:
+    name, attributes = _KINDS.get(entity.entity_type, ("", ()))
+    if not name and entity.entity_type.endswith("Component"):
+        name, attributes = "component", ("name",)
+    elif not name and entity.attributes.get("object_type_id") is not None:
+        name, attributes = "parents", ("name",)
+    return _Kind(name, attributes, tuple(way for way in _WAYS if entity.attributes.get(way) is not None))
+
+
+def _name(entity: Any, kind: _Kind, names: dict[str, dict[str, None]]) -> None:
+    for attribute in kind.attributes:
         value = loaded(entity, attribute)
         if value is not NOT_SET and value not in (None, ""):
-            names.setdefault(kind, {})[str(value)[:_LONGEST]] = None
+            names.setdefault(kind.name, {})[str(value)[:_LONGEST]] = None
             return
 
 

@@ -116,7 +116,7 @@ def _attached(session: Any, value: Any) -> Any:
     return value if key is None else cached(session, key) or value
 
 
-def promote(entity: Any, recorded: Collection[str]) -> None:
+def promote(entity: Any, *recorded: Collection[str]) -> None:
     """Make the local values of an entity that was created its remote ones: it is no longer pending.
 
     Args:
@@ -129,7 +129,7 @@ def promote(entity: Any, recorded: Collection[str]) -> None:
             continue
         if not is_collection(value):
             cell["remote"], cell["local"] = value, NOT_SET
-        elif name in recorded or members(value):
+        elif any(name in names for names in recorded) or members(value):
             # The local one stays: equal to the remote one, as the client has it when a collection was only looked at.
             entity.attributes.get(name).set_remote_value(entity, copy.copy(value))
         else:

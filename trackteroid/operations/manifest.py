@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from trackteroid.errors import RecordingFormatError
@@ -25,6 +25,9 @@ COMMIT_AS = ("worker", "recorder")
 
 # An attribute's; what is pasted into a query must not say more.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# What is the same as a plain JSON value; others are looked into.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 _OPTIONAL_TEXTS = ("predecessor", "user", "system_user", "host", "application", "server_url", "schema_hash")
 
@@ -173,7 +176,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, JSON]:
         """Return the manifest as plain JSON values, with format and version."""
-        return {"format": FORMAT, "version": VERSION, **_plain(asdict(self))}
+        return {"format": FORMAT, "version": VERSION, **_plain(vars(self))}
 
     @classmethod
     def from_json(cls, data: JSON) -> Manifest:
@@ -269,8 +272,15 @@ def _named_texts(values: Mapping[str, JSON]) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
+    kind = value.__class__
+    if kind in _PLAIN:
+        return value
+    if kind is tuple or kind is list:
+        return [item if item.__class__ is str else _plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: _plain(item) for name, item in vars(value).items()}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): item if item.__class__ is str else _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

@@ -24,7 +24,7 @@ from trackteroid.operations.containers.locking import locked
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
 from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
-from trackteroid.operations.loaded import cached, loaded, uncache
+from trackteroid.operations.loaded import cached, cells, loaded, uncache
 from trackteroid.operations.local_state import promote, restore
 from trackteroid.operations.manifest import COMMIT_AS, Manifest
 from trackteroid.operations.operation import CreateOperation, Operation, key_text
@@ -267,12 +267,14 @@ class Recorder:
             if key in gone or key not in data:
                 uncache(self._session, key)
                 continue
-            promote(entity, {*data[key], *effects.updated.get(key, ())})
+            promote(entity, data[key], effects.updated.get(key, ()))
+            stored = cells(entity)
             for name, value in data[key].items():
                 # What was stamped: the entity has no value of its own for it.
-                attribute = entity.attributes.get(name)
-                if attribute is not None and loaded(entity, name) is CLIENT_NOT_SET:
-                    attribute.set_remote_value(entity, value)
+                if name not in stored or loaded(entity, name) is CLIENT_NOT_SET:
+                    attribute = entity.attributes.get(name)
+                    if attribute is not None:
+                        attribute.set_remote_value(entity, value)
         # Values that were set before the block and wait to be sent; others set in the block stay visible.
         waiting = _waiting_updates(self._session) if captured.touches else set()
         restore(

@@ -258,8 +258,15 @@ def _too_deep(value: Any) -> bool:
     return True
 
 
+# Kept as well.
+_ENCODERS = {
+    sort: json.JSONEncoder(sort_keys=sort, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    for sort in (True, False)
+}
+
+
 def _canonical(value: JSON, *, sort: bool = True) -> bytes:
-    return json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return _ENCODERS[sort].encode(value).encode()
 
 
 def _fields(recording: Recording) -> list[dict[str, JSON]]:
