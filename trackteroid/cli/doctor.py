@@ -120,6 +120,15 @@ def _configuration() -> Iterator[Finding]:
 
 
 def _ftrack() -> Iterator[Finding]:
+    if os.environ.get("FTRACK_SERVER") and not (os.environ.get("FTRACK_API_USER") or os.environ.get("FTRACK_API_KEY")):
+        # A farm node as the documentation sets it up: that is nothing to be put right.
+        yield Finding(
+            "ftrack",
+            "note",
+            f"{os.environ['FTRACK_SERVER']} was not asked: this machine has neither FTRACK_API_USER nor FTRACK_API_KEY",
+            "Farm nodes, which enqueue, release and look, need neither; what queries, records or commits needs both.",
+        )
+        return
     from trackteroid.session import Session
 
     with Session() as session:

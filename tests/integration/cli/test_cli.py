@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import os
 import subprocess
 import sys
@@ -83,17 +84,37 @@ def test_a_recording_is_shown_as_a_table_and_as_json(recording: Path, env: dict[
 
 
 def test_references_are_shown_as_names_where_a_server_is_at_hand(recording: Path, env: dict[str, str]) -> None:
-    plain = trackteroid("recording", "show", str(recording), env=env)
+    plain = trackteroid("recording", "show", "--no-names", str(recording), env=env)
     assert "bc0040_comp" not in plain.stdout.split("\n", 1)[1]
-    named = trackteroid("recording", "show", "--names", str(recording), env=env)
-    assert (named.returncode, named.stderr) == (0, "")
-    assert "Asset bc0040_comp" in named.stdout
-    assert "Task compositing" in named.stdout
-    for environment in ({}, {**env, "FTRACK_API_KEY": "wrong"}):
-        without = trackteroid("recording", "show", "--names", str(recording), env=environment)
+    for option in ([], ["--names"]):
+        named = trackteroid("recording", "show", *option, str(recording), env=env)
+        assert (named.returncode, named.stderr) == (0, "")
+        assert "Asset bc0040_comp" in named.stdout
+        assert "Task compositing" in named.stdout
+    # Where nothing is set up nobody misses anything, unless names are asked for.
+    wrong = {**env, "FTRACK_API_KEY": "wrong"}
+    for environment, option, said in (({}, [], 0), ({}, ["--names"], 1), (wrong, [], 1), (wrong, ["--names"], 1)):
+        without = trackteroid("recording", "show", *option, str(recording), env=environment)
         assert without.returncode == 0
         assert "AssetVersion" in without.stdout
-        assert len(without.stderr.splitlines()) == 1
+        assert len(without.stderr.splitlines()) == said
+
+
+def test_a_recording_is_shown_soon_although_ftrack_hangs_and_no_key_goes_to_a_server_that_a_file_names(
+    recording: Path, env: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        other = trackteroid("recording", "show", str(recording), env={**env, "FTRACK_SERVER": address})
+        assert "was recorded for" in other.stderr
+        silent.settimeout(0.0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        alias = {"FTRACK_SERVER": address, "TRACKTEROID_SERVER_ALIASES": f"{address}={env['FTRACK_SERVER']}"}
+        hanging = trackteroid("recording", "show", str(recording), env={**env, **alias})
+        assert (hanging.returncode, len(hanging.stderr.splitlines())) == (0, 1)
+        assert "--names waits longer" in hanging.stderr
+        assert "AssetVersion" in hanging.stdout
 
 
 def test_a_recording_is_committed_at_once_and_only_once(recording: Path, env: dict[str, str]) -> None:
@@ -139,6 +160,16 @@ def test_doctor_is_content_with_a_good_environment(env: dict[str, str]) -> None:
     assert done.returncode == 0, findings
     assert {"ftrack", "ledger"} <= {finding["subject"] for finding in findings}
     assert not [finding for finding in findings if finding["status"] == "problem"]
+
+
+def test_doctor_is_content_with_a_farm_node_that_has_no_key(env: dict[str, str]) -> None:
+    node = {**env, "FTRACK_API_USER": "", "FTRACK_API_KEY": ""}
+    done = trackteroid("doctor", "--json", env=node)
+    (found,) = [finding for finding in json.loads(done.stdout) if finding["subject"] == "ftrack"]
+    assert (done.returncode, found["status"]) == (0, "note"), done.stdout
+    assert "FTRACK_API_KEY" in found["text"] and "Farm nodes" in found["remedy"]
+    half = trackteroid("doctor", env={**node, "FTRACK_API_USER": "anna"})
+    assert half.returncode == ExitCode.FAILED
 
 
 def test_doctor_names_what_is_wrong(env: dict[str, str]) -> None:

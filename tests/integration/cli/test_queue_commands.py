@@ -260,7 +260,8 @@ def test_the_spool_is_shown_and_flushed(
 def test_doctor_tells_of_the_spool(redis: EmbeddedRedis, env: Mapping[str, str], tmp_path: Path) -> None:
     def told(environment: Mapping[str, str]) -> dict[str, str]:
         found = json.loads(trackteroid("doctor", "--json", env=environment).stdout)
-        (mine,) = [finding for finding in found if finding["subject"] == "spool"]
+        # In a container, or in memory, a second one says that the folder may be lost with the machine.
+        mine, *_ = [finding for finding in found if finding["subject"] == "spool"]
         return dict(mine)
 
     assert told(env)["status"] == "ok"
