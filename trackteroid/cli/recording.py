@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from trackteroid.operations.operation import Operation
     from trackteroid.operations.recording import Recording
 
-__all__ = ["configure", "operation_rows"]
+__all__ = ["NAMES_SECONDS", "configure", "operation_rows"]
+
+#: How long somebody who looks at a recording waits for names.
+NAMES_SECONDS = 5.0
+_CREDENTIALS = ("FTRACK_SERVER", "FTRACK_API_USER", "FTRACK_API_KEY")
 
 # Longer values are cut in the table; `--json` shows all of them.
 _VALUE_WIDTH = 60
@@ -26,7 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="show what a recording would do")
     show.add_argument("file", metavar="FILE")
     show.add_argument("--json", action="store_true", help='print {"manifest": ..., "operations": [...]}')
-    show.add_argument("--names", action="store_true", help="names instead of ids, asked from ftrack if it is at hand")
+    show.add_argument(
+        "--names",
+        action=argparse.BooleanOptionalAction,
+        help="names instead of ids; by default ftrack is asked for them where it is set up and answers within "
+        f"{NAMES_SECONDS:g} seconds, with --names however long that takes",
+    )
     show.set_defaults(run=_show)
     commit = commands.add_parser("commit", help="commit a recording at once, without a queue")
     commit.add_argument("file", metavar="FILE")
@@ -53,7 +63,7 @@ def _show(options: argparse.Namespace) -> int:
         return ExitCode.OK
     print_table(
         ["#", "operation", "entity", "what"],
-        operation_rows(recording.operations, _names(recording) if options.names else {}, ensured=_ensured(recording)),
+        operation_rows(recording.operations, _names(recording, options.names), ensured=_ensured(recording)),
         title=_title(recording),
     )
     return ExitCode.OK
@@ -77,22 +87,50 @@ def _title(recording: Recording) -> str:
     return ", ".join(parts)
 
 
-def _names(recording: Recording) -> dict[str, str]:
-    """Return id to name, as far as the recording and the server say; without a server says so and goes on."""
-    from trackteroid.cli.names import names_in, names_on_server
+def _names(recording: Recording, wanted: bool | None) -> dict[str, str]:
+    """Return id to name, as far as the recording and the server say; what the server did not say is no error.
 
+    Args:
+        recording: Whose entities.
+        wanted: False: no names; None: ask ftrack where it is set up, but not for long.
+    """
+    from trackteroid.cli.names import names_in
+    from trackteroid.commits.bounded import within
+    from trackteroid.errors import LedgerUnavailableError
+
+    if wanted is False:
+        return {}
     names = names_in(recording)
+    if wanted is None and not all(os.environ.get(name) for name in _CREDENTIALS):
+        return names
     try:
-        from trackteroid.session import Session
-
-        with Session(server_url=recording.server_url) as session:
-            names.update(
-                names_on_server(recording, session.schemas, lambda text: session.query(text).all(), known=names)
-            )
+        asked = _asked(recording, names) if wanted else within(NAMES_SECONDS, lambda: _asked(recording, names))
+    except LedgerUnavailableError:
+        message(f"only names from the recording itself: no answer within {NAMES_SECONDS:g} s (--names waits longer)")
     except Exception as error:
         # Whatever is missing (settings, network, rights): the recording is shown all the same.
-        message(f"only names from the recording itself: {type(error).__name__}: {' '.join(str(error).split())}")
+        message(f"only names from the recording itself: {' '.join(str(error).split()) or type(error).__name__}")
+    else:
+        names.update(asked)
     return names
+
+
+def _asked(recording: Recording, known: Iterable[str]) -> dict[str, str]:
+    """Return what the server of this environment says; it alone, for a file may name any server, and a key is sent along."""
+    from trackteroid.cli.names import names_on_server
+    from trackteroid.commits.servers import normalise_server_url
+    from trackteroid.errors import RecordingRefusedError
+    from trackteroid.session import Session
+    from trackteroid.settings import Settings
+
+    ours = os.environ.get("FTRACK_SERVER")
+    if ours and recording.server_url:
+        aliases = Settings.from_environment().server_aliases
+        theirs, ours = (normalise_server_url(url, aliases) for url in (recording.server_url, ours))
+        if theirs != ours:
+            raise RecordingRefusedError(f"it was recorded for {theirs}, and FTRACK_SERVER is {ours}")
+    with Session(auto_connect_event_hub=False) as session:
+        return names_on_server(recording, session.schemas, lambda text: session.query(text).all(), known=known)
 
 
 def operation_rows(
