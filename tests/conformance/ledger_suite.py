@@ -9,6 +9,7 @@ import pytest
 from tests.support.clock import FakeClock
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.ledger import Claim, Doubt, Ledger, LedgerPolicy
+from trackteroid.commits.order import Order
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -406,6 +407,72 @@ class LedgerSuite:
         self.ledger.remember_stand_ins({"p1": None, "p2": "x3"})
         assert self.ledger.stand_ins(["p1", "p2"]) == {"p2": "x3"}
         assert self.make_ledger(self.clock, "https://other.example").stand_ins(["p2"]) == {}
+
+    def test_a_claim_tells_what_the_entities_it_refers_to_stand_for(self) -> None:
+        ensured, made = "5f0c2f6e-1f1e-5b1a-9c39-0a2f6d1c7e11", "7a1d2b3c-0000-5000-8000-000000000001"
+        order = Order(created=("v1",), needed=(ensured, "7d0f3a52-3c8e-11e1-b7cc-0019bb4983d8", made, "shot/1"))
+        self.ledger.remember_stand_ins({ensured: "x1", made: None, "shot/1": "no"})
+        self.ledger.enqueue("a", digest="d", payload=b"p", facts=CommitFacts(operations=1), order=order)
+        assert self.claim().stand_ins == {ensured: "x1", made: None}
+        self.enqueue("b")
+        assert self.claim().stand_ins == {}
+
+    # Completing and claiming in one step
+
+    def both(self, claim: Claim) -> tuple[bool, Claim | None]:
+        result = {"versions": {"v1": 3}}
+        return self.ledger.complete_and_claim(claim, result=result, owner="worker-2", lease_seconds=LEASE)
+
+    def test_who_is_done_with_one_commit_gets_the_next_one_in_the_same_step(self) -> None:
+        self.enqueue("a")
+        first = self.claim()
+        self.clock.advance(1)
+        self.enqueue("b", payload=b"second")
+        self.clock.advance(1)
+        closed, second = self.both(first)
+        assert not closed and second is not None
+        done, going = self.ledger.get("a"), self.ledger.get("b")
+        assert (done.state, done.result, done.owner) == (CommitState.COMMITTED, {"versions": {"v1": 3}}, None)
+        assert self.ledger.payload("a") is None
+        assert (second.commit, second.payload, second.now) == (going, b"second", self.clock.now)
+        assert (going.state, going.owner, going.attempts) == (CommitState.COMMITTING, "worker-2", 1)
+        assert going.lease_expires_at == self.clock.now + LEASE
+        self.ledger.mark_sent(second, lease_seconds=LEASE, request_seconds=5)
+
+    def test_it_is_done_where_no_other_is_due(self) -> None:
+        self.enqueue("a")
+        assert self.both(self.claim()) == (False, None)
+        assert self.ledger.get("a").state is CommitState.COMMITTED
+
+    def test_what_waited_for_it_is_next(self) -> None:
+        self.ledger.enqueue(
+            "a", digest="d", payload=b"p", facts=CommitFacts(operations=1), order=Order(created=("shot",))
+        )
+        self.ledger.enqueue(
+            "b", digest="d", payload=b"p", facts=CommitFacts(operations=1), order=Order(needed=("shot",))
+        )
+        _, second = self.both(self.claim())
+        assert second is not None and second.commit.id == "b"
+
+    def test_who_has_lost_the_hold_completes_and_gets_nothing(self) -> None:
+        self.enqueue("a")
+        lost = self.claim()
+        self.clock.advance(LEASE + 1)
+        assert self.claim("worker-3").commit.id == "a"
+        self.enqueue("b")
+        with pytest.raises(LeaseLostError, match="a is no longer held by worker-1"):
+            self.both(lost)
+        assert self.ledger.get("a").owner == "worker-3"
+        assert self.ledger.get("b").state is CommitState.QUEUED
+
+    def test_a_probe_that_passes_closes_the_breaker_and_gets_the_next_one(self) -> None:
+        self.enqueue("a")
+        self.enqueue("b")
+        self.ledger.retry(self.claim(), delay=0, error=ENVIRONMENT, doubt=Doubt.NONE)
+        probe = self.claim()
+        assert probe.probe
+        closed, following = self.both(probe)
+        assert closed and following is not None and not following.probe
 
     # What people do
 

@@ -8,7 +8,7 @@ as sent), `sent` (marked; the request leaves next), `answered` (the server has a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from trackteroid.commits.classification import Verdict, VerdictKind, classify, i
 from trackteroid.commits.commit import Commit, CommitError
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.get_or_create import decide_together
-from trackteroid.commits.lease import LeaseKeeper
+from trackteroid.commits.lease import Lease, LeaseKeeper, hand_back
 from trackteroid.commits.ledger import Claim, Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
@@ -30,7 +30,7 @@ from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.signing import unseal_checked
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.together import Part, result_of_part
-from trackteroid.commits.verdicts import Outcome, Verdicts
+from trackteroid.commits.verdicts import Complete, Outcome, Verdicts
 from trackteroid.commits.work import Existing, Work
 from trackteroid.errors import (
     BadInputError,
@@ -69,6 +69,8 @@ class Attempt:
         random: Source of [0, 1) for jitter.
         started: On that clock, right before the claim.
         senders: What this process knows of users.
+        keeper: Renews the lease meanwhile.
+        complete: Tells the ledger that it is done; as `Ledger.complete`.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class Attempt:
         random: Callable[[], float],
         started: float,
         senders: Senders,
+        keeper: LeaseKeeper,
+        complete: Complete,
     ) -> None:
         self._claim = claim
         self._ledger = ledger
@@ -92,10 +96,13 @@ class Attempt:
         self._monotonic = monotonic
         self._started = started
         self._senders = senders
+        self._keeper = keeper
         # What is committed: the claimed one and its companions, and their recordings, in one order.
         self._commits: list[Commit] = [claim.commit]
         self._parts: list[Part] = []
-        self._verdicts = Verdicts(ledger, claim, policy.retry, random=random, started=started, monotonic=monotonic)
+        self._verdicts = Verdicts(
+            ledger, claim, policy.retry, random=random, started=started, complete=complete, monotonic=monotonic
+        )
         self._work: Work | None = None
         # Whether anything is created only if there is none like it, and which entities were there instead.
         self._ensures = False
@@ -114,12 +121,7 @@ class Attempt:
         commit_id = self._claim.commit.id
         try:
             self._step("claimed")
-            with LeaseKeeper(
-                self._ledger,
-                self._claim,
-                lease_seconds=self._policy.lease_seconds,
-                monotonic=self._monotonic,
-            ) as lease:
+            with self._keeper.holding(self._claim) as lease:
                 found = self._try(lease)
             if isinstance(found, CommitResult) and self._stands_for:
                 found = replace(found, stands_for=self._stands_for)
@@ -137,10 +139,10 @@ class Attempt:
             raise
         except BaseException:
             # A shutdown (SystemExit, KeyboardInterrupt), not a verdict: the next worker need not wait for the lease.
-            self._hand_back()
+            hand_back(self._ledger, self._claim)
             raise
 
-    def _try(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+    def _try(self, lease: Lease) -> CommitResult | Verdict:
         if self._claim.probe:
             # A rotated key, an address that has moved: an old connection would find the trouble where there is none any more.
             self._server.discard()
@@ -163,7 +165,7 @@ class Attempt:
         # refuses it has looked at just now; only the login may be old.
         return FRESH_SESSION if isinstance(self._error, ServerCallError) else 0.0
 
-    def _try_once(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+    def _try_once(self, lease: Lease) -> CommitResult | Verdict:
         self._error = None
         try:
             return self._commit(lease)
@@ -175,7 +177,7 @@ class Attempt:
             self._error = error
             return self._judge(error)
 
-    def _commit(self, lease: LeaseKeeper) -> CommitResult | Verdict:
+    def _commit(self, lease: Lease) -> CommitResult | Verdict:
         parts = self._parts = self._read_all()
         try:
             server = self._server.get()
@@ -209,7 +211,7 @@ class Attempt:
             without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask)
             for part, commit in zip(parts, self._commits, strict=True)
         ]
-        decisions = decide_together(recordings, ask, self._ledger.stand_ins)
+        decisions = decide_together(recordings, ask, self._stand_ins)
         self._stands_for = {key: other for each in decisions for key, other in each.stands_for.items()}
         ensured = {key for each in decisions for key in each.wanted}
         if ensured:
@@ -218,13 +220,20 @@ class Attempt:
         self._ensures = bool(ensured)
         return [replace(part, recording=each.recording) for part, each in zip(parts, decisions, strict=True)]
 
+    def _stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
+        # Most came with the claim. (What another commit finds meanwhile this one learns if it fails without it.)
+        told = self._claim.stand_ins
+        known = {each: other for each in entity_ids if (other := told.get(each)) is not None}
+        rest = [each for each in entity_ids if each not in told]
+        return {**known, **self._ledger.stand_ins(rest)} if rest else known
+
     def _state_of(self, commit_id: str) -> CommitState | None:
         try:
             return self._ledger.get(commit_id).state
         except UnknownCommitError:
             return None
 
-    def _send(self, lease: LeaseKeeper, server: Server, work: Work) -> CommitResult:
+    def _send(self, lease: Lease, server: Server, work: Work) -> CommitResult:
         user = in_whose_name(work.parts)
         if user is not None and not self._senders.may_try(user):
             work.note(_refused(user))
@@ -247,7 +256,7 @@ class Attempt:
                 else:
                     raise
 
-    def _send_once(self, lease: LeaseKeeper, work: Work, user: str | None) -> CommitResult:
+    def _send_once(self, lease: Lease, work: Work, user: str | None) -> CommitResult:
         self._step("before_sent")
         deadline = lease.send_within(self._request_seconds())
         self._step("sent")
@@ -366,12 +375,6 @@ class Attempt:
             self._ledger.retry(self._claim, delay=self._policy.retry.base, error=error, doubt=doubt)
         except LedgerError as second:
             logger.warning("The commit %s comes back when its lease expires: %s", self._claim.commit.id, second)
-
-    def _hand_back(self) -> None:
-        try:
-            self._ledger.hand_back(self._claim)
-        except LedgerError as error:
-            logger.warning("The lease of %s could not be handed back: %s", self._claim.commit.id, error)
 
     def _step(self, name: str) -> None:
         if self._on_step is not None:

@@ -9,15 +9,17 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 from trackteroid.commits.ancestry import without_ancestors
 from trackteroid.commits.attempt import Attempt, Observer
 from trackteroid.commits.classification import is_refusal
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.get_or_create import decide
-from trackteroid.commits.ledger import Ledger
+from trackteroid.commits.lease import LeaseKeeper, hand_back
+from trackteroid.commits.ledger import Claim, Ledger
 from trackteroid.commits.questions import asker
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
@@ -35,6 +37,13 @@ __all__ = ["CommitResult", "Committer", "CommitterPolicy", "Outcome", "commit_no
 def worker_name() -> str:
     """Return a name for this process that tells a wrangler where to look."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class _Taken(NamedTuple):
+    """A claim, and when it was asked for on the clock for durations."""
+
+    claim: Claim
+    started: float
 
 
 class Committer:
@@ -69,6 +78,7 @@ class Committer:
         self._monotonic = monotonic
         self._random = random
         self._senders = Senders(monotonic=monotonic)
+        self._keeper = LeaseKeeper(ledger, lease_seconds=self._policy.lease_seconds, monotonic=monotonic)
 
     def commit_next(self) -> Outcome | None:
         """Take the next due commit and try it once; None if none is due.
@@ -76,36 +86,77 @@ class Committer:
         Raises:
             LedgerUnavailableError: The ledger cannot be reached. What was claimed comes back when its lease expires.
         """
+        return next(iter(self.drain(limit=1)), None)
+
+    def drain(self, *, limit: int = 20, seconds: float = 5.0) -> list[Outcome]:
+        """Take due commits one after the other until none is due, `limit` were tried or `seconds` have passed.
+
+        One wake-up may stand for several commits, since wake-ups get lost; the bounds let a worker that is shutting down go.
+
+        Raises:
+            LedgerUnavailableError: As of `commit_next`.
+        """
+        end = self._monotonic() + seconds
+        outcomes: list[Outcome] = []
+
+        def goes_on() -> bool:
+            return len(outcomes) + 1 < limit and self._monotonic() < end
+
+        taken = self._take() if limit > 0 else None
+        while taken is not None:
+            outcome, taken = self._try(taken, goes_on)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _take(self) -> _Taken | None:
         started = self._monotonic()
         claim = self._ledger.claim(self._owner, lease_seconds=self._policy.lease_seconds)
-        if claim is None:
-            return None
+        return None if claim is None else _Taken(claim, started)
+
+    def _try(self, taken: _Taken, goes_on: Callable[[], bool]) -> tuple[Outcome, _Taken | None]:
+        """Try a commit; return what came of it and the next one, if there is one and it goes on."""
+        following: _Taken | None = None
+        asked = False
+
+        def complete(claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]]) -> bool:
+            nonlocal following, asked
+            if not goes_on():
+                return self._ledger.complete(claim, result=result, companions=companions)
+            started = self._monotonic()
+            closed, claimed = self._ledger.complete_and_claim(
+                claim,
+                result=result,
+                companions=companions,
+                owner=self._owner,
+                lease_seconds=self._policy.lease_seconds,
+            )
+            asked = True
+            following = None if claimed is None else _Taken(claimed, started)
+            return closed
+
         attempt = Attempt(
-            claim,
+            taken.claim,
             self._ledger,
             self._server,
             self._policy,
             on_step=self._on_step,
             monotonic=self._monotonic,
             random=self._random,
-            started=started,
+            started=taken.started,
             senders=self._senders,
+            keeper=self._keeper,
+            complete=complete,
         )
-        return attempt.run()
-
-    def drain(self, *, limit: int = 20, seconds: float = 5.0) -> list[Outcome]:
-        """Take due commits one after the other until none is due, `limit` were tried or `seconds` have passed.
-
-        One wake-up may stand for several commits, since wake-ups get lost; the bounds let a worker that is shutting down go.
-        """
-        end = self._monotonic() + seconds
-        outcomes: list[Outcome] = []
-        while len(outcomes) < limit and (not outcomes or self._monotonic() < end):
-            outcome = self.commit_next()
-            if outcome is None:
-                break
-            outcomes.append(outcome)
-        return outcomes
+        try:
+            outcome = attempt.run()
+        except BaseException:
+            # A shutdown right after the verdict: the next one has been claimed already.
+            if following is not None:
+                hand_back(self._ledger, following.claim)
+            raise
+        if not asked and goes_on():
+            following = self._take()
+        return outcome, following
 
 
 def commit_now(server: Server, recording: Recording) -> CommitResult:

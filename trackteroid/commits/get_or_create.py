@@ -7,11 +7,10 @@ which id stands for which, and lets commits that ensure the same entity go one a
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from trackteroid.commits.order import order_of
+from trackteroid.commits.order import may_stand_for_another, order_of
 from trackteroid.commits.questions import Ask
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.effects import references_in
@@ -28,7 +27,7 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Decision", "decide", "decide_together", "may_stand_for_another", "substituted"]
+__all__ = ["Decision", "decide", "decide_together", "substituted"]
 
 # Rows of composite keys that one query asks for.
 _CHUNK = 100
@@ -80,14 +79,6 @@ def decide_together(
         together = {key: other for decision in decisions for key, other in decision.stands_for.items()}
         decisions = [replace(each, recording=substituted(each.recording, together)) for each in decisions]
     return decisions
-
-
-def may_stand_for_another(entity_id: str) -> bool:
-    """Whether an id is of the kind that recordings give to what they ensure (see `operations.ensuring`)."""
-    try:
-        return uuid.UUID(entity_id).version == 5
-    except ValueError:
-        return False
 
 
 def decide(recording: Recording, ask: Ask) -> Decision:

@@ -15,7 +15,7 @@ Invariants every implementation keeps:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
@@ -129,6 +129,8 @@ class Claim:
         probe: Whether the breaker is open and this is to find out whether the trouble is over.
         overtaken: (entity, attribute) whose committed value was recorded later than this one's: not to be written any more.
         companions: What is to be committed with it, in the order of acceptance.
+        stand_ins: Of what they refer to, each id that may stand for another entity (`order.may_stand_for_another`), and that
+            entity's id as `Ledger.stand_ins` has it; None: itself.
     """
 
     commit: Commit
@@ -138,6 +140,7 @@ class Claim:
     overtaken: frozenset[tuple[str, str]] = frozenset()
     probe: bool = False
     companions: tuple[Companion, ...] = ()
+    stand_ins: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,6 +245,23 @@ class Ledger(Protocol):
             claim: The hold.
             result: What it brought.
             companions: The same of each of `Claim.companions`, by id.
+        """
+
+    def complete_and_claim(
+        self,
+        claim: Claim,
+        *,
+        result: Mapping[str, Any],
+        companions: Mapping[str, Mapping[str, Any]] | None = None,
+        owner: str,
+        lease_seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        """`complete`, and right after it `claim`: one round trip for who has the next one to do at once.
+
+        If the hold is lost nothing is claimed.
+
+        Returns:
+            What both return.
         """
 
     def retry(

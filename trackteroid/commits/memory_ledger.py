@@ -30,7 +30,7 @@ from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
 from trackteroid.commits.memory_queue import MemoryQueue
 from trackteroid.commits.memory_waiting import ACTIVE, MemoryWaiting, without_lease
-from trackteroid.commits.order import Order
+from trackteroid.commits.order import Order, may_stand_for_another
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -156,6 +156,7 @@ class MemoryLedger:
                     )
                     for other in row.together
                 ),
+                stand_ins=self._stand_ins_of((row.id, *row.together)),
             )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -198,6 +199,19 @@ class MemoryLedger:
             for commit_id in results:
                 self._finish(self._rows[commit_id], now, CommitState.COMMITTED)
             return self._breaker.close(now)
+
+    def complete_and_claim(
+        self,
+        claim: Claim,
+        *,
+        result: Mapping[str, Any],
+        companions: Mapping[str, Mapping[str, Any]] | None = None,
+        owner: str,
+        lease_seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        with self._lock:
+            closed = self.complete(claim, result=result, companions=companions)
+            return closed, self.claim(owner, lease_seconds=lease_seconds)
 
     def retry(
         self,
@@ -379,6 +393,12 @@ class MemoryLedger:
             now = self._clock()
             known = ((each, self._stand_ins.get(each, ("", now))) for each in entity_ids)
             return {entity_id: other for entity_id, (other, until) in known if until > now}
+
+    def _stand_ins_of(self, commit_ids: Iterable[str]) -> dict[str, str | None]:
+        needed = (entity for commit_id in commit_ids for entity in self._order.keys(commit_id).needed)
+        wanted = [entity for entity in needed if may_stand_for_another(entity)]
+        known = self.stand_ins(wanted)
+        return {entity: known.get(entity) for entity in wanted}
 
     def words_like(self, pattern: str, *, limit: int = 200) -> Sequence[str] | None:
         with self._lock:

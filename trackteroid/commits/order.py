@@ -22,7 +22,9 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Order", "column", "entities_in", "entity_name", "order_of"]
+__all__ = ["Order", "column", "entities_in", "entity_name", "may_stand_for_another", "order_of"]
+
+_UUID_LENGTH, _UUID_VERSION_AT = 36, 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +67,12 @@ class Order:
 def entity_name(key: Iterable[str]) -> str:
     """Return how the ledger names an entity: its key values, joined by slashes."""
     return "/".join(key)
+
+
+def may_stand_for_another(entity: str) -> bool:
+    """Whether an entity's name is of the kind that recordings give to what they ensure: a UUID made from a name, version 5
+    (see `operations.ensuring`). The claim script has the same rule."""
+    return len(entity) == _UUID_LENGTH and entity[_UUID_VERSION_AT] == "5"
 
 
 def column(attribute: str) -> str:

@@ -50,7 +50,16 @@ LIST_STEP = 500
 
 @cache
 def _source(name: str) -> str:
-    return _common() + _FOLDER.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    parts = (f"local function {part}(ARGV)\n{_own(part)}\nend\n" for part in _PARTS.get(name, ()))
+    return "".join((_common(), *parts, _own(name)))
+
+
+def _own(name: str) -> str:
+    return _FOLDER.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+#: Scripts that call others, which get their arguments as if they were alone.
+_PARTS = {"complete_and_claim": ("complete", "claim")}
 
 
 @cache
@@ -138,18 +147,17 @@ class RedisLedger:
         return Enqueued(commit_id=commit_id, state=CommitState(detail.decode()), known=outcome == b"known")
 
     def claim(self, owner: str, *, lease_seconds: float) -> Claim | None:
-        answer = self._run(
-            "claim",
-            owner,
-            lease_seconds,
-            self._policy.max_claims,
-            REAP_LIMIT,
-            self._policy.concurrency,
-            self._policy.probe_seconds,
-        )
+        return self._claim(self._run("claim", *self._for_claim(owner, lease_seconds)))
+
+    def _for_claim(self, owner: str, lease_seconds: float) -> Sequence[str | float]:
+        policy = self._policy
+        return (owner, lease_seconds, policy.max_claims, REAP_LIMIT, policy.concurrency, policy.probe_seconds)
+
+    def _claim(self, answer: Any) -> Claim | None:
         if answer is None:
             return None
-        now, commit_id, token, payload, row, overtaken, probe, companions = answer
+        now, commit_id, token, payload, row, overtaken, probe, companions, stand_ins = answer
+        names = [name.decode() for name in stand_ins]
         return Claim(
             commit=self._commit(commit_id, row),
             payload=payload,
@@ -161,6 +169,7 @@ class RedisLedger:
                 Companion(commit=self._commit(other, fields), payload=stored, overtaken=_pairs(late))
                 for other, stored, fields, late in companions
             ),
+            stand_ins={name: other or None for name, other in zip(names[::2], names[1::2], strict=True)},
         )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -172,13 +181,33 @@ class RedisLedger:
     def complete(
         self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None = None
     ) -> bool:
+        return self._as_holder("complete", claim, *self._for_complete(claim, result, companions)) == 2
+
+    def complete_and_claim(
+        self,
+        claim: Claim,
+        *,
+        result: Mapping[str, Any],
+        companions: Mapping[str, Mapping[str, Any]] | None = None,
+        owner: str,
+        lease_seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        first = (claim.commit.id, claim.token, *self._for_complete(claim, result, companions))
+        completed, *claimed = self._run(
+            "complete_and_claim", len(first), *first, *self._for_claim(owner, lease_seconds)
+        )
+        return _still_held(claim, completed) == 2, self._claim(claimed[0])
+
+    def _for_complete(
+        self, claim: Claim, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]] | None
+    ) -> Sequence[str | float]:
         policy = self._policy
         results = [json.dumps(dict(result)), *_words(claim.commit.id, claim.commit.facts, result)]
         for other in claim.companions:
             if companions is not None and other.commit.id in companions:
                 each = companions[other.commit.id]
                 results += [other.commit.id, json.dumps(dict(each)), *_words(other.commit.id, other.commit.facts, each)]
-        return self._as_holder("complete", claim, policy.retention_seconds, policy.tombstone_seconds, *results) == 2
+        return (policy.retention_seconds, policy.tombstone_seconds, *results)
 
     def retry(
         self,
@@ -333,10 +362,7 @@ class RedisLedger:
             return script(keys=[self._prefix], args=[now, *arguments])
 
     def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> int:
-        answer = int(self._run(name, claim.commit.id, claim.token, *arguments))
-        if not answer:
-            raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
-        return answer
+        return _still_held(claim, self._run(name, claim.commit.id, claim.token, *arguments))
 
     def _as_person(
         self, action: str, script: str, commit_id: str, actor: str | None, *arguments: str | float
@@ -355,6 +381,12 @@ class RedisLedger:
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+
+
+def _still_held(claim: Claim, answer: Any) -> int:
+    if not int(answer):
+        raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
+    return int(answer)
 
 
 def _words(commit_id: str, facts: CommitFacts, result: Mapping[str, Any] | None) -> tuple[str, str]:

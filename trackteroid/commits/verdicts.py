@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from trackteroid.commits.classification import Verdict, VerdictKind, signature
 from trackteroid.commits.ledger import Burial, Claim, Ledger
@@ -13,7 +14,7 @@ from trackteroid.commits.result import CommitResult
 from trackteroid.commits.retrying import LONGEST_RETRY_AFTER, Decision, RetryPolicy, decide
 from trackteroid.commits.state import CommitState
 
-__all__ = ["Outcome", "Verdicts"]
+__all__ = ["Complete", "Outcome", "Verdicts"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,14 @@ class Outcome:
     result: CommitResult | None = None
 
 
+class Complete(Protocol):
+    """`Ledger.complete`, or more in the same step."""
+
+    def __call__(
+        self, claim: Claim, *, result: Mapping[str, Any], companions: Mapping[str, Mapping[str, Any]]
+    ) -> bool: ...
+
+
 class Verdicts:
     """What becomes of one claimed commit.
 
@@ -45,6 +54,7 @@ class Verdicts:
         monotonic: Clock for durations.
         random: Source of [0, 1) for jitter.
         started: On that clock, right before the claim.
+        complete: Tells the ledger of a commit that is done.
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class Verdicts:
         *,
         random: Callable[[], float],
         started: float,
+        complete: Complete,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -62,6 +73,7 @@ class Verdicts:
         self._policy = policy
         self._random = random
         self._started = started
+        self._complete = complete
         self._monotonic = monotonic
 
     def is_final(self, verdict: Verdict) -> bool:
@@ -98,7 +110,7 @@ class Verdicts:
     def _committed(self, result: CommitResult, others: Mapping[str, CommitResult]) -> Outcome:
         commit_id = self._claim.commit.id
         companions = {name: each.as_dict() for name, each in others.items()}
-        if self._ledger.complete(self._claim, result=result.as_dict(), companions=companions):
+        if self._complete(self._claim, result=result.as_dict(), companions=companions):
             logger.warning(
                 "Commits go on: %s works again.", self._ledger.server_url, extra={"action": "breaker_closed"}
             )

@@ -401,6 +401,48 @@ def test_draining_takes_what_is_due_within_its_bounds(stage: Stage) -> None:
     assert stage.committer.drain() == []
 
 
+def test_a_commit_that_is_done_brings_the_next_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims: list[str] = []
+    claim = stage.ledger.claim
+    monkeypatch.setattr(stage.ledger, "claim", lambda owner, **options: claims.append("") or claim(owner, **options))
+    together: list[str] = []
+    both = stage.ledger.complete_and_claim
+    monkeypatch.setattr(
+        stage.ledger, "complete_and_claim", lambda claim, **options: together.append("") or both(claim, **options)
+    )
+    for number in range(3):
+        stage.enqueue(create("AssetVersion", f"x{number}"), recording_id=f"rec-{number}")
+    assert len(stage.committer.drain(limit=2)) == 2
+    # The last one within the bounds claims nothing that nobody would try.
+    assert (len(together), stage.commit("rec-2").state) == (1, CommitState.QUEUED)
+    assert [outcome.commit_id for outcome in stage.committer.drain()] == ["rec-2"]
+    # Where nothing is left, that is known without asking again: these claims are one per drain and one per pair.
+    assert (len(together), len(claims)) == (2, 4)
+
+
+def test_a_shutdown_right_after_a_verdict_hands_the_next_commit_back(stage: Stage) -> None:
+    def shut_down(name: str) -> None:
+        if name == "finished":
+            raise SystemExit
+
+    stage.enqueue(create("AssetVersion", "x1"), recording_id="rec-1")
+    stage.enqueue(create("AssetVersion", "x2"), recording_id="rec-2")
+    stage.on_step = shut_down
+    with pytest.raises(SystemExit):
+        stage.committer.drain()
+    assert stage.commit("rec-1").state is CommitState.COMMITTED
+    following = stage.commit("rec-2")
+    assert (following.state, following.attempts, following.owner) == (CommitState.QUEUED, 0, None)
+
+
+def test_after_an_attempt_that_fails_the_next_commit_is_claimed_by_itself(stage: Stage) -> None:
+    stage.enqueue(create("AssetVersion", "x1"), recording_id="rec-1")
+    stage.enqueue(create("AssetVersion", "x2"), recording_id="rec-2")
+    stage.server.before.append(REFUSED)
+    states = [outcome.state for outcome in stage.committer.drain()]
+    assert states == [CommitState.RETRYING, CommitState.COMMITTED]
+
+
 def test_a_recording_without_effect_is_committed_without_a_request(stage: Stage) -> None:
     stage.enqueue(create("AssetVersion", "v1"), delete("AssetVersion", "v1"))
     assert stage.attempt().state is CommitState.COMMITTED

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.recordings import create, recorded, update
-from trackteroid.commits.get_or_create import Decision, decide, may_stand_for_another, substituted
-from trackteroid.commits.order import order_of
+from trackteroid.commits.get_or_create import Decision, decide, substituted
+from trackteroid.commits.order import may_stand_for_another, order_of
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.ensuring import provisional_id
 from trackteroid.operations.manifest import Delta, Ensure, Manifest

@@ -1,11 +1,12 @@
 -- owner, lease seconds, most claims, reap limit, most at a time, probe seconds -> {now, id, token, payload, row, overtaken, probe,
--- {{id, payload, row, overtaken} of each companion}} or nil.
+-- {{id, payload, row, overtaken} of each companion}, stand-ins} or nil.
 -- overtaken: entity, attribute, ... whose committed value was recorded later than this one's.
+-- stand-ins: of all of them, entity that may stand for another (order.py), that other or empty, ...
 also_when_full()
-local function overtaken(id)
+local function overtaken(id, keys)
   local found, recorded = {}, redis.call('HMGET', row(id), 'recorded_at', 'created_at')
   recorded = tonumber(recorded[1] or recorded[2])
-  for _, w in ipairs(keys_of(id).w) do
+  for _, w in ipairs(keys.w) do
     if w[3] == 1 then
       local last = redis.call('GET', P .. 'x:t:' .. w[1] .. ':' .. w[2])
       if last and tonumber(last) > recorded then
@@ -17,6 +18,14 @@ local function overtaken(id)
   return found
 end
 
+local function add_stand_ins(list, keys)
+  for _, e in ipairs(keys.n) do
+    if #e == 36 and string.sub(e, 15, 15) == '5' then
+      list[#list + 1] = e
+      list[#list + 1] = redis.call('GET', P .. 'e:' .. e) or ''
+    end
+  end
+end
 
 -- The clocks of the horizons stand still while the breaker is open.
 local function horizons(id)
@@ -45,10 +54,15 @@ while true do
     redis.call('HDEL', row(id), 'due_at')
     redis.call('ZADD', P .. 'leases', expires, id)
     local token = redis.call('HINCRBY', row(id), 'token', 1)
-    local function facts(one) return redis.call('GET', P .. 'p:' .. one), redis.call('HGETALL', row(one)), overtaken(one) end
+    local stand_ins = {}
+    local function facts(one)
+      local keys = keys_of(one)
+      add_stand_ins(stand_ins, keys)
+      return redis.call('GET', P .. 'p:' .. one), redis.call('HGETALL', row(one)), overtaken(one, keys)
+    end
     local companions = {}
     for i, other in ipairs(companions_of(id)) do companions[i] = {other, facts(other)} end
     local payload, fields, late = facts(id)
-    return {stamp(now), id, token, payload, fields, late, probe and 1 or 0, companions}
+    return {stamp(now), id, token, payload, fields, late, probe and 1 or 0, companions, stand_ins}
   end
 end
