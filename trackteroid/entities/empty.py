@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EmptyCollection"]
 
 E = TypeVar("E", bound=Entity)
+F = TypeVar("F", bound=Entity)
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -205,9 +206,16 @@ class EmptyCollection(Container, Generic[E]):
         """Return this collection."""
         return self
 
-    filter = sort = max = min = apply = get = _same
-    fetch_attributes = query_children = _same
+    filter = sort = max = min = apply = fetch_attributes = _same
     link_inputs = link_outputs = unlink_inputs = unlink_outputs = _same
+
+    def get(self, target: type[F], projections: Sequence[Any] | None = None) -> EmptyCollection[F]:
+        """Return no entities of the class: from nothing, nothing is reached."""
+        return self.__getattr__(target.__name__)
+
+    def query_children(self, projections: Sequence[Any] | None = None, session: Any = None) -> EmptyCollection[Any]:
+        """Return no children."""
+        return self.__getattr__("children")
 
     # Set operations: as those of collections with entities, they take no collections of other sessions.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.local_session import LocalSession
-from trackteroid.entities import Asset, AssetVersion, Project, Shot, Task
+from trackteroid.entities import Asset, AssetVersion, Project, Shot, Task, TypedContext
 from trackteroid.errors import EntityCollectionOperationError, UnknownNameError, UsageError
 from trackteroid.query import Query
 
@@ -145,3 +145,9 @@ def test_a_batch_is_made_of_dictionaries(session: LocalSession, shots: Any, batc
         with pytest.raises(TypeError, match=r"create_batch takes dictionaries.*write \(\*batch\)"):
             tasks.create_batch(*batch)
     assert len(session.recorded_operations) == 0
+
+
+def test_from_nothing_nothing_of_the_right_class_is_reached(session: LocalSession) -> None:
+    nothing = Query(Shot, session=session).by_name("none").get_all()
+    assert nothing.get(Task, projections=["name"]).entity_type is Task
+    assert nothing.query_children(projections=["name"]).entity_type is TypedContext
