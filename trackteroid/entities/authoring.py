@@ -210,6 +210,8 @@ def _data(
     schema = context.index.types.get(entity_type.__name__)
     if schema is None:
         raise UsageError(f"The server has no type {entity_type.__name__}.")
+    if relation is not None:
+        _check_relation(context, entity_type, relation)
     given = dict(arguments)
     for name in authoring.required:
         if given.get(name) is None or (isinstance(given[name], Container) and not given[name].client_entities):
@@ -230,6 +232,14 @@ def _data(
         found = single_parent(entity_type, find_parents())
         data[parent] = _argument(context, entity_type, parent, found)
     return data
+
+
+def _check_relation(context: Context, entity_type: EntityType, relation: str) -> None:
+    attribute = context.index.attribute(entity_type.__name__, relation)
+    if attribute is None or attribute.kind is not AttributeKind.REFERENCE:
+        raise UsageError(
+            f"{entity_type.__name__}.create: parent_relation={relation!r} is no attribute that could refer to a parent."
+        )
 
 
 def _argument(context: Context, entity_type: EntityType, name: str, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from trackteroid.entities.context import Context, View
 from trackteroid.entities.entity import Entity
@@ -44,6 +44,13 @@ class Container:
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # What pickle would say of the client's entities and sessions helps nobody.
+        raise TypeError(
+            f"{self!r} belongs to its session and cannot be pickled, nor sent to another process: send its keys(), or "
+            f"to_dicts(), and query there."
+        )
 
 
 class Members(Container, Generic[E]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -151,3 +153,20 @@ def test_from_nothing_nothing_of_the_right_class_is_reached(session: LocalSessio
     nothing = Query(Shot, session=session).by_name("none").get_all()
     assert nothing.get(Task, projections=["name"]).entity_type is Task
     assert nothing.query_children(projections=["name"]).entity_type is TypedContext
+
+
+def test_collections_cannot_be_sent_to_other_processes(shots: Any) -> None:
+    for collection in (shots, shots.filter(lambda shot: False)):
+        with pytest.raises(TypeError, match=r"^E\w+\[Shot\].* cannot be pickled.*keys\(\)"):
+            pickle.dumps(collection)
+        assert copy.copy(collection) is copy.deepcopy(collection) is collection
+
+
+@pytest.mark.parametrize("relation", ["nope", "name", "versions"])
+def test_a_parent_relation_that_is_none_does_not_make_orphans(session: LocalSession, relation: str) -> None:
+    assets = Query(Asset, session=session).get_first()
+    for collection in (assets, Query(Asset, session=session).by_name("none").get_all()):
+        for method in (collection.create, collection.ensure):
+            with pytest.raises(UsageError, match=f"parent_relation='{relation}' is no attribute that could refer"):
+                method(name="q", type="Geometry", parent_relation=relation)
+    assert len(session.recorded_operations) == 0
