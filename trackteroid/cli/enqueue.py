@@ -84,7 +84,8 @@ def _run(options: argparse.Namespace) -> int:
                 break
             continue
         if result.already_known:
-            message(f"{file}: known already as {result.commit_id}, state {result.state.value}.")
+            advice = _ADVICE.get(result.state.value, "").format(result.commit_id)
+            message(f"{file}: known already as {result.commit_id}, state {result.state.value}.{advice}")
         accepted.append(_Accepted(str(file), result, result.state.value))
         if not options.json:
             # One by one: who reads the ids may stop reading, the rest is enqueued all the same.
@@ -107,6 +108,13 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print_receipt(json.dumps(results, indent=2))
     return code
+
+
+_ADVICE = {
+    "dead": " `trackteroid commits show {0}` says why, `trackteroid commits retry {0}` tries it again.",
+    "cancelled": " It will never be committed; record again what is still to be published.",
+    "held": " `trackteroid release {0}` sets it going.",
+}
 
 
 @dataclass

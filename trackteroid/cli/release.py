@@ -49,8 +49,9 @@ def _run(options: argparse.Namespace) -> int:
             message(f"{commit}: published without what is missing: {gap}")
         if done.state.value not in ("queued", "waiting"):
             message(f"{commit}: was released before, state {done.state.value}.")
-        if done.accepted_in == "spool" and code == ExitCode.OK:
-            code = ExitCode.SPOOLED
+        if done.accepted_in == "spool":
+            message(f"{commit}: the order to release it waits in the spool: {' '.join(done.reason.split())}")
+            code = ExitCode.SPOOLED if code == ExitCode.OK else code
         results.append(
             {
                 "target": commit,

@@ -91,7 +91,10 @@ def settle_versions(
         data = {name: value for name, value in payload["entity_data"].items() if name != "version"}
         left[each.place] = {**payload, "entity_data": data}
     if taken and policy == "fail":
-        raise RecordingRefusedError(f"A wanted number is taken, nothing was sent: {'; '.join(taken)}.")
+        raise RecordingRefusedError(
+            f"A wanted number is taken, nothing was sent: {'; '.join(taken)}. (Workers with TRACKTEROID_VERSION_POLICY=next give "
+            "the next free number instead.)"
+        )
     kept = [
         payload
         for payload in left

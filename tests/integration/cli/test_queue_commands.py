@@ -353,6 +353,8 @@ def test_holding_releasing_and_cancelling_from_submission_to_render(
     assert (again.returncode, json.loads(again.stdout)[0]["state"]) == (0, "queued")
     cancelled = trackteroid("commits", "cancel", str(third), env=env)
     assert (cancelled.returncode, cancelled.stdout.split()) == (0, ids[2:])
+    again = trackteroid("enqueue", str(third), env=env)
+    assert (again.returncode, "record again" in again.stderr) == (ExitCode.FAILED, True)
     refused = trackteroid("release", ids[2], env=env)
     assert_one_clear_line(refused, ExitCode.FAILED)
     assert trackteroid("release", "nobody-knows", env=env).returncode == ExitCode.NOT_FOUND
@@ -364,7 +366,9 @@ def test_without_redis_a_release_waits_in_the_spool_and_says_so(env: Mapping[str
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:1/0"}
     path = recording(tmp_path)
     assert trackteroid("enqueue", str(path), "--hold", env=away).returncode == ExitCode.SPOOLED
-    assert trackteroid("release", str(path), env=away).returncode == ExitCode.SPOOLED
+    released = trackteroid("release", str(path), env=away)
+    assert released.returncode == ExitCode.SPOOLED
+    assert "order to release it waits in the spool: The Redis at redis://127.0.0.1:1/0" in released.stderr
     assert len(list((tmp_path / "spool").glob("*.spooled"))) == 2
     assert trackteroid("release", "some-id", env=away).returncode == ExitCode.UNAVAILABLE
 
