@@ -74,15 +74,56 @@ class CacheBackendSuite:
 
     def test_nothing_is_kept_under_an_open_tag_and_its_entries_are_misses(self, backend: CacheBackend) -> None:
         keep(backend, look())
-        backend.open(["Task"], 60)
+        backend.open(["Task"], 60, "writer")
         outcome = lead(backend, look())
         assert outcome.stamps["Task"].startswith(OPEN)
         assert not backend.store(look(), Entry(b"2", outcome.stamps, outcome.asked_at), 60)
         assert isinstance(backend.look(look("another")), Lead)
 
     def test_a_tag_left_open_becomes_storable_after_its_time(self, backend: CacheBackend) -> None:
-        backend.open(["Task"], 0.001)
+        backend.open(["Task"], 0.001, "writer")
         clock_of(backend, 0.01)
+        assert keep(backend, look())
+
+    def test_a_tag_stays_open_until_the_last_who_changes_it_has_raised_it(self, backend: CacheBackend) -> None:
+        backend.open(["Task"], 60, "one")
+        backend.open(["Task", "Show"], 60, "other")
+        backend.raise_(["Task"], "one")
+        assert not keep(backend, look())
+        assert not backend.holds(backend.stamps(["Task"]))
+        backend.raise_(["Task", "Show"], "other")
+        assert keep(backend, look())
+
+    def test_who_changes_nothing_itself_raises_a_tag_and_leaves_it_open(self, backend: CacheBackend) -> None:
+        backend.open(["Task"], 60, "writer")
+        before = backend.stamps(["Task"])
+        backend.raise_(["Task", "Show"])
+        assert backend.stamps(["Task"]) != before
+        assert not keep(backend, look())
+        assert backend.holds(backend.stamps(["Show"]))
+        backend.raise_(["Task"], "writer")
+        assert keep(backend, look())
+
+    def test_one_who_died_while_changing_a_tag_keeps_it_open_no_longer_than_it_said(
+        self, backend: CacheBackend, clock: FakeClock
+    ) -> None:
+        backend.open(["Task"], 5, "dead")
+        clock.advance(3)
+        backend.open(["Task"], 60, "alive")
+        clock.advance(3)
+        backend.raise_(["Task"], "alive")
+        assert keep(backend, look())
+
+    def test_what_was_kept_before_a_mark_that_ended_by_itself_stays_a_miss(self, backend: CacheBackend) -> None:
+        keep(backend, look())
+        backend.open(["Task"], 0.001, "dead")
+        clock_of(backend, 0.01)
+        assert isinstance(backend.look(look()), Lead)
+
+    def test_the_same_writer_may_open_twice(self, backend: CacheBackend) -> None:
+        backend.open(["Task"], 60, "writer")
+        backend.open(["Task"], 60, "writer")
+        backend.raise_(["Task"], "writer")
         assert keep(backend, look())
 
     def test_storing_again_replaces(self, backend: CacheBackend) -> None:
@@ -107,7 +148,7 @@ class CacheBackendSuite:
         assert backend.holds({"Task": stamps["Task"]})
 
     def test_open_stamps_never_hold(self, backend: CacheBackend) -> None:
-        backend.open(["Task"], 60)
+        backend.open(["Task"], 60, "writer")
         assert not backend.holds(backend.stamps(["Task"]))
 
     # Staleness that is welcome
@@ -126,7 +167,7 @@ class CacheBackendSuite:
         backend.raise_(["server"])
         assert isinstance(backend.look(look(max_stale=10.0)), Lead)
         keep(backend, look())
-        backend.open(["server"], 60)
+        backend.open(["server"], 60, "writer")
         assert isinstance(backend.look(look(max_stale=10.0)), Lead)
 
     # One asks, the others wait

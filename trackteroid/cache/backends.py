@@ -151,11 +151,17 @@ class CacheBackend(Protocol):
     def stamps(self, tags: Iterable[str]) -> dict[str, str]:
         """Return the present stamps of `tags`; those that have none are left out."""
 
-    def open(self, tags: Iterable[str], seconds: float) -> None:
-        """Mark `tags` as being changed, for at most `seconds`: their entries are misses and none is kept."""
+    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
+        """Mark `tags` as being changed by `writer`, for at most `seconds`: their entries are misses and none is kept."""
 
-    def raise_(self, tags: Iterable[str]) -> None:
-        """Give `tags` new stamps: every entry that depends on one is a miss from now on."""
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
+        """Give `tags` new stamps: every entry that depends on one is a miss from now on.
+
+        Args:
+            tags: Which.
+            writer: Whose marks end by that. Those of others stay: their changes have not been told yet.
+            patiently: Whether to wait longer for Redis than a look-up may.
+        """
 
     def count(self, server: str, counts: Mapping[str, int]) -> None:
         """Add to the farm-wide statistics of a server."""
@@ -187,6 +193,8 @@ class MemoryBackend:
         self._entries: dict[str, tuple[Entry, float]] = {}
         self._flights: dict[str, _Flight] = {}
         self._stamps: dict[str, tuple[str, float]] = {}
+        # Tag -> who is changing it, and until when that is believed.
+        self._writers: dict[str, dict[str, float]] = {}
         self._counts: dict[str, dict[str, int]] = {}
 
     def look(self, look: Look) -> Outcome:
@@ -260,15 +268,15 @@ class MemoryBackend:
         with self._lock:
             return {tag: stamp for tag in tags if (stamp := self._stamp(tag)) is not None}
 
-    def open(self, tags: Iterable[str], seconds: float) -> None:
+    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         with self._lock:
             for tag in tags:
-                self._set(tag, OPEN + new_stamp(), seconds)
+                self._restamp(tag, {**self._changing(tag), writer: self._clock() + seconds})
 
-    def raise_(self, tags: Iterable[str]) -> None:
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
         with self._lock:
             for tag in tags:
-                self._set(tag, new_stamp())
+                self._restamp(tag, {name: until for name, until in self._changing(tag).items() if name != writer})
 
     def count(self, server: str, counts: Mapping[str, int]) -> None:
         with self._lock:
@@ -294,6 +302,18 @@ class MemoryBackend:
             if stamp is None or stamp.startswith(OPEN) or stamps.get(tag) != stamp:
                 return False
         return True
+
+    def _changing(self, tag: str) -> dict[str, float]:
+        now = self._clock()
+        return {writer: until for writer, until in self._writers.get(tag, {}).items() if until > now}
+
+    def _restamp(self, tag: str, writers: dict[str, float]) -> None:
+        if writers:
+            self._writers[tag] = writers
+            self._set(tag, OPEN + new_stamp(), max(writers.values()) - self._clock())
+        else:
+            self._writers.pop(tag, None)
+            self._set(tag, new_stamp())
 
     def _stamp(self, tag: str) -> str | None:
         stamp, expires = self._stamps.get(tag, (None, 0.0))

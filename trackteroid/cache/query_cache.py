@@ -198,13 +198,13 @@ class QueryCache:
             # It changes nothing that anybody asks for.
             yield
             return
-        backend = self.connection.backend
-        self._try(partial(backend.open, tags, _OPEN_SECONDS))
+        backend, writer = self.connection.backend, secrets.token_hex(8)
+        # Both are tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
+        self._try(partial(backend.open, tags, _OPEN_SECONDS, writer), insisting=True)
         try:
             yield
         finally:
-            # Tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
-            if self._try(partial(backend.raise_, tags), insisting=True) is UNAVAILABLE:
+            if self._try(partial(backend.raise_, tags, writer), insisting=True, patiently=True) is UNAVAILABLE:
                 # What could not be told is owed: the whole server is raised before any session of this process reads or
                 # stores anything of it, with its next write, or when one is closed.
                 self.connection.owe(self._server)
@@ -219,7 +219,7 @@ class QueryCache:
             False if the cache is away: then a raise of the whole server is owed, as after `writing`.
         """
         tags = [self._tag(name) for name in names]
-        if self._try(partial(self.connection.backend.raise_, tags), insisting=True) is UNAVAILABLE:
+        if self._try(partial(self.connection.backend.raise_, tags), insisting=True, patiently=True) is UNAVAILABLE:
             self.connection.owe(self._server)
             return False
         return True
@@ -228,7 +228,7 @@ class QueryCache:
         """Make up for an invalidation that could not be told, if there is one; quietly, as nobody can act on it."""
         self.connection.flush()
         if self.connection.owes(self._server):
-            self._try(lambda: True, insisting=True)
+            self._try(lambda: True, insisting=True, patiently=True)
         self.connection.report(self._server)
 
     def clear(self) -> None:
@@ -359,13 +359,21 @@ class QueryCache:
         text = json.dumps([expression, sorted(tags)])
         return f"{self._server}:{self.namespace}:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    def _try(self, operation: Callable[[], _Value], *, insisting: bool = False) -> _Value | Unavailable:
-        """Return what `operation` returns; `UNAVAILABLE` while the cache is away."""
+    def _try(
+        self, operation: Callable[[], _Value], *, insisting: bool = False, patiently: bool = False
+    ) -> _Value | Unavailable:
+        """Return what `operation` returns; `UNAVAILABLE` while the cache is away.
+
+        Args:
+            operation: Comes after what is owed.
+            insisting: Try even if the cache did not answer a moment ago.
+            patiently: Give what is owed more time than a look-up has.
+        """
 
         def settled() -> _Value:
             if self.connection.owes(self._server):
                 with self.connection.paying(self._server):
-                    self.connection.backend.raise_([self._tag("server")])
+                    self.connection.backend.raise_([self._tag("server")], patiently=patiently)
             return operation()
 
         result = self.connection.availability.attempt(settled, insisting=insisting, quiet=not self._expected)

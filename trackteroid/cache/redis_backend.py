@@ -69,9 +69,9 @@ def _client(url: str, timeout: float) -> redis.Redis:
 
 def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
     @functools.wraps(method)
-    def guarded(self: RedisBackend, *args: Any) -> _Result:
+    def guarded(self: RedisBackend, *args: Any, **options: Any) -> _Result:
         try:
-            return method(self, *args)
+            return method(self, *args, **options)
         except (redis.RedisError, OSError) as error:
             raise CacheUnavailableError(
                 f"The query cache at {_public(self.url)} does not answer: {str(error).rstrip('.')}."
@@ -110,7 +110,8 @@ class RedisBackend:
         self._store = client.register_script(common + _script("store"))
         self._holds = client.register_script(common + _script("holds"))
         self._renew = client.register_script(_script("renew"))
-        self._raise = client.register_script(_script("raise"))
+        self._open = client.register_script(common + _script("writers") + _script("open"))
+        self._raise = client.register_script(common + _script("writers") + _script("raise"))
 
     @_available
     def look(self, look: Look) -> Outcome:
@@ -196,18 +197,24 @@ class RedisBackend:
         return {name.decode(): int(number) for name, number in found.items()}
 
     @_available
-    def open(self, tags: Iterable[str], seconds: float) -> None:
-        self._raise(keys=[self._tags()], args=[OPEN + new_stamp(), max(1, int(seconds * 1000)), *tags])
+    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
+        arguments: list[str | int] = [self._now(), OPEN + new_stamp(), writer, max(1, int(seconds * 1000)), *tags]
+        self._open(keys=[self._tags(), self._writers()], args=arguments)
 
     @_available
-    def raise_(self, tags: Iterable[str]) -> None:
-        self._raise(keys=[self._tags()], args=[new_stamp(), _STAMP_SECONDS * 1000, *tags], client=self._patient)
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
+        arguments: list[str | int] = [self._now(), new_stamp(), writer or "", _STAMP_SECONDS * 1000, *tags]
+        client = self._patient if patiently else self._client
+        self._raise(keys=[self._tags(), self._writers()], args=arguments, client=client)
 
     def _keys(self, key: str) -> list[str]:
         return [f"{self._prefix}entry:{key}", f"{self._prefix}flight:{key}", self._tags()]
 
     def _tags(self) -> str:
         return f"{self._prefix}tag:"
+
+    def _writers(self) -> str:
+        return f"{self._prefix}writers:"
 
     def _now(self) -> str:
         return "" if self._clock is None else _microseconds(self._clock())

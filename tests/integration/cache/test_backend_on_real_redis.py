@@ -48,8 +48,9 @@ def test_whatever_is_written_ends_by_itself(client: redis_client.Redis) -> None:
     keep(backend, look())
     backend.look(look(key="another key"))
     backend.look(look("waiting", key="another key"))
-    backend.open(["Task"], 60)
-    backend.raise_(["Show"])
+    backend.open(["Task", "Show"], 60, "one")
+    backend.open(["Task"], 60, "other")
+    backend.raise_(["Task", "Show"], "one")
     backend.too_large(look(key="another key"))
     keys = client.keys("*")
     assert len(keys) >= 4  # type: ignore[arg-type]

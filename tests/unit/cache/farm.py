@@ -21,6 +21,7 @@ from trackteroid.cache.query_cache import Answer, QueryCache
 from trackteroid.cache.redis_backend import RedisBackend
 from trackteroid.cache.tags import Tags
 from trackteroid.errors import CacheUnavailableError
+from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError
 
 __all__ = ["QUESTIONS", "USERS", "Farm", "Member"]
 
@@ -58,7 +59,7 @@ class _Link(RedisBackend):
         found = super().__getattribute__(name)
         if name in _METHODS and super().__getattribute__("cut"):
 
-            def away(*_: Any) -> Any:
+            def away(*_: Any, **__: Any) -> Any:
                 raise CacheUnavailableError("Redis is away.")
 
             return away
@@ -119,7 +120,11 @@ class Farm:
             self.join(user)
 
     def truth(self, question: str, user: str) -> str:
-        return json.dumps(self.handle([{"action": "query", "expression": question}], user, USERS[user])[0]["data"])
+        try:
+            return json.dumps(self.handle([{"action": "query", "expression": question}], user, USERS[user])[0]["data"])
+        except InvalidCredentialsError:
+            # Somebody has shut the user out; that is what they must be told from then on.
+            return "shut out"
 
     def join(self, user: str) -> Member:
         link = _Link(self.client(), self.clock)
@@ -180,10 +185,8 @@ class Farm:
         """The server acts; False if it refuses."""
         try:
             self.handle(flight.batch, flight.member.user, USERS[flight.member.user])
-        except Exception as error:
-            if type(error).__module__.startswith("trackteroid.sandbox") or "IntegrityError" in type(error).__name__:
-                return False
-            raise
+        except ApiError:
+            return False
         self.now += 1
         flight.applied_at = self.now
         for (question, user), truths in self.truths.items():

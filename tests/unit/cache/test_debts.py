@@ -23,13 +23,13 @@ RENAMED = [{"action": "update", "entity_type": "Shot", "entity_key": ["s"], "ent
 class Backend(MemoryBackend):
     away = False
 
-    def open(self, tags: Iterable[str], seconds: float) -> None:
+    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         self._check()
-        super().open(tags, seconds)
+        super().open(tags, seconds, writer)
 
-    def raise_(self, tags: Iterable[str]) -> None:
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
         self._check()
-        super().raise_(tags)
+        super().raise_(tags, writer, patiently=patiently)
 
     def _check(self) -> None:
         if self.away:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from trackteroid.cache.backends import Alone, Entry, Lead, Look, MemoryBackend, Outcome
+from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Outcome
 from trackteroid.cache.connection import MOST_UNSTORED, CacheConnection
 from trackteroid.cache.payload import pack
 from trackteroid.cache.query_cache import Answer, QueryCache
@@ -76,13 +77,13 @@ class BrokenBackend(MemoryBackend):
         self._check()
         return super().look(look)
 
-    def open(self, tags: Iterable[str], seconds: float) -> None:
+    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         self._check()
-        super().open(tags, seconds)
+        super().open(tags, seconds, writer)
 
-    def raise_(self, tags: Iterable[str]) -> None:
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
         self._check()
-        super().raise_(tags)
+        super().raise_(tags, writer, patiently=patiently)
 
 
 def make_cache(
@@ -407,8 +408,7 @@ def test_the_farm_is_told_of_the_statistics_every_few_seconds() -> None:
 
 class FullBackend(MemoryBackend):
     def look(self, look: Look) -> Outcome:
-        found = super().look(look)
-        return Alone("OOM command not allowed") if isinstance(found, Lead) else found
+        return Alone("OOM command not allowed")
 
 
 def test_a_full_redis_takes_nothing_and_is_complained_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -468,7 +468,7 @@ def test_when_a_commit_makes_the_answer_unstorable_one_more_asks_for_all_who_wai
     for thread in threads:
         thread.start()
     while cache.statistics.waits < 7:
-        pass
+        time.sleep(0.001)
     everybody_waits.set()
     for thread in threads:
         thread.join(60)
