@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trackteroid.sandbox.errors import IntegrityError
 from trackteroid.sandbox.schema import EntityType
 from trackteroid.sandbox.storage import SEQUENCE, TYPE, Storage, quoted
 from trackteroid.sandbox.values import Stored
@@ -109,19 +111,35 @@ class Changes:
         return row
 
     def set(self, row: StoredRow, values: Mapping[str, Stored]) -> dict[str, tuple[Stored, Stored]]:
-        """Write columns of a row and return those that differ, as old and new value."""
+        """Write columns of a row and return those that differ, as old and new value.
+
+        Raises:
+            IntegrityError: A part of the primary key would be null, or the key is another row's.
+        """
         changed = {
             name: (row.values.get(name), value) for name, value in values.items() if row.values.get(name) != value
         }
         if changed:
-            columns = ", ".join(f"{quoted(name)} = ?" for name in changed)
-            self.storage.execute(
-                f"UPDATE {quoted(row.entity_type.table)} SET {columns} WHERE {quoted(SEQUENCE)} = ?",
-                (*(new for _, new in changed.values()), row.sequence),
-            )
+            self._update(row, {name: new for name, (_, new) in changed.items()})
             self.touched.setdefault(row.entity_type.table, {}).setdefault(row.sequence, set()).update(changed)
             self.log.append(Change("update", row.entity_type, row.key, changed))
         return changed
+
+    def _update(self, row: StoredRow, values: Mapping[str, Stored]) -> None:
+        keys = row.entity_type.primary_key
+        for name in keys:
+            if values.get(name, "") is None:
+                # Other columns may be null until the batch ends.
+                raise IntegrityError(f"{row.entity_type.name}.{name} must not be null.")
+        columns = ", ".join(f"{quoted(name)} = ?" for name in values)
+        try:
+            self.storage.execute(
+                f"UPDATE {quoted(row.entity_type.table)} SET {columns} WHERE {quoted(SEQUENCE)} = ?",
+                (*values.values(), row.sequence),
+            )
+        except sqlite3.IntegrityError:
+            shown = ", ".join(f'{name} "{values.get(name, row.values[name])}"' for name in keys)
+            raise IntegrityError(f"Duplicate entry: there is already a {row.entity_type.table} with {shown}.") from None
 
     def remove(self, row: StoredRow) -> None:
         self.storage.execute(

@@ -273,6 +273,19 @@ def test_immutable_attributes_may_only_be_repeated(update: Ask) -> None:
         update("Shot", SHOT, bid=5)
 
 
+def test_a_part_of_the_primary_key_can_neither_be_emptied_nor_doubled_through_a_reference(
+    query: Ask, update: Ask
+) -> None:
+    first, second = query("select schema_id, status_id from SchemaStatus order by schema_id limit 2")
+    assert first["schema_id"] == second["schema_id"]
+    key = [first["status_id"], first["schema_id"]]
+    with pytest.raises(IntegrityError, match=r"SchemaStatus\.status_id must not be null"):
+        update("SchemaStatus", key, task_status=None)
+    with pytest.raises(IntegrityError, match=r"already a SchemaStatus with status_id"):
+        update("SchemaStatus", key, task_status=ref("Status", second["status_id"]))
+    assert query(f'SchemaStatus where status_id is "{key[0]}" and schema_id is "{key[1]}"')
+
+
 def test_members_that_are_no_longer_listed_are_let_go(call: Ask, query: Ask) -> None:
     component = ROWS.identifier("FileComponent", "bc0040_comp/2/main")
     call(

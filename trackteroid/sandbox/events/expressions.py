@@ -16,6 +16,8 @@ __all__ = ["All", "AnyOf", "Condition", "Expression", "ExpressionError", "Negati
 
 # Deeper nesting than anybody writes would only exhaust Python's stack.
 _DEEPEST_NESTING = 50
+# Everything of the hub happens in one thread: parsing 20,000 conditions kept everybody waiting for seconds.
+_LONGEST = 10_000
 _COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -61,10 +63,12 @@ def parse(text: str) -> Expression:
     """Parse an expression.
 
     Raises:
-        ExpressionError: It is none; an empty text is none either.
+        ExpressionError: It is none, or longer than anybody writes; an empty text is none either.
     """
     if text.count("(") > _DEEPEST_NESTING:
         raise ExpressionError(f"Failed to parse: {_shown(text)}. More than {_DEEPEST_NESTING} brackets.")
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"Failed to parse: {_shown(text)}. More than {_LONGEST} characters.")
     try:
         return _parse(text) if len(text) <= _LONGEST_KEPT else _parse_anew(text)
     except UnexpectedInput as error:

@@ -119,11 +119,16 @@ def test_nesting_has_an_end() -> None:
         parse("not (" * 100_000 + "a=b" + ")" * 100_000)
 
 
-def test_a_long_expression_is_no_deep_one() -> None:
-    text = " or ".join(f"id={number}" for number in range(5_000))
+def test_length_has_an_end() -> None:
+    with pytest.raises(ExpressionError, match="More than 10000 characters"):
+        parse(" or ".join(f"a={number}" for number in range(20_000)))
 
-    assert matches(parse(text), {"id": "4999"})
-    assert not matches(parse(text), {"id": "5000"})
+
+def test_a_long_expression_is_no_deep_one() -> None:
+    text = " or ".join(f"id={number}" for number in range(1_000))
+
+    assert matches(parse(text), {"id": "999"})
+    assert not matches(parse(text), {"id": "1000"})
 
 
 @given(st.text())
