@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+import ftrack_api.exception
+import requests
+
 import trackteroid
 from trackteroid.entities.names import ENTITY_NAMES
 from trackteroid.query.loggers import logger
@@ -79,7 +82,12 @@ def main(arguments: Sequence[str] | None = None, output: TextIO = sys.stdout) ->
     parser.add_argument("--output", type=Path, default=_DEFAULT, help="the file to write; default: %(default)s")
     path: Path = parser.parse_args(arguments).output
     try:
-        write_stubs(SESSION.schema_index, SESSION.server_url, path)
+        index, server_url = SESSION.schema_index, SESSION.server_url
+    except (TypeError, requests.exceptions.RequestException, ftrack_api.exception.Error) as error:
+        # A TypeError is what the client raises where the environment names no server, user or key.
+        parser.exit(69, f"The object types of your server cannot be looked at: {error}\n")
+    try:
+        write_stubs(index, server_url, path)
     except OSError as error:
         parser.exit(73, f"{path} cannot be written: {error.strerror}\n")
     print(path, file=output)

@@ -168,7 +168,8 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
             try:
                 return _single(self._view, self._keyed()[item])
             except KeyError:
-                raise UnknownNameError(f"{self!r} has no entity of the id {item!r}.") from None
+                hint = f"; the attribute is .{item}" if item in self._view.attributes else ""
+                raise UnknownNameError(f"{self!r} has no entity of the id {item!r}{hint}.") from None
         if isinstance(item, EntityType):
             return self._of_type(item)
         raise TypeError(f"A collection is indexed by number, slice, id or entity class, not by {item!r}.")

@@ -82,7 +82,12 @@ class EntityType(type):
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         return Relationship(cls, (name,))
 
-    def __call__(cls, subject: Any) -> Any:
+    def __call__(cls, subject: Any = None, **unexpected: Any) -> Any:
+        if subject is None or unexpected:
+            raise TypeError(
+                f"{cls.__name__}(collection) looks at a collection as {cls.__name__}; new entities are made by a collection's "
+                f"create()."
+            )
         coerce = getattr(type(subject), "__coerce_to__", None)
         if coerce is not None:
             return coerce(subject, cls)

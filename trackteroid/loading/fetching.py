@@ -98,15 +98,30 @@ class Fetching(ReusingResults):
             return None
         return self._loader.merge_page(rows), metadata
 
+    def query(self, expression: str, page_size: int = _PAGE_SIZE) -> Any:
+        """As the client's.
+
+        Raises:
+            TypeError: `expression` is no text.
+        """
+        if not isinstance(expression, str):
+            raise TypeError(
+                f"session.query takes a text in ftrack's query language, not {expression!r}; classes are asked for by "
+                f"trackteroid's Query(Shot, session=session)."
+            )
+        return super().query(expression, page_size)
+
     def populate(self, entities: Any, projections: str) -> None:
         """Fetch attributes of entities, as the client's; the ids of many are sent in chunks, each once.
 
         Args:
-            entities: One entity, or a list, tuple or query result of them, of one type. New ones are left out.
+            entities: One entity, or a collection, list, tuple or query result of them, of one type. New ones are left out.
             projections: The attributes, as between `select` and `from` of a query.
         """
         from trackteroid.loading.populating import questions
 
+        # A collection, as far as this layer knows of them.
+        entities = getattr(entities, "client_entities", entities)
         if not isinstance(entities, (list, tuple, ftrack_api.query.QueryResult)):
             entities = [entities]
         for question in questions(self, entities, projections):

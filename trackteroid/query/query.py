@@ -111,7 +111,10 @@ class Query(Generic[E]):
 
     def __getattr__(self, name: str) -> Callable[..., Query[E]]:
         if not name.startswith(("by_", "not_by_")):
-            raise AttributeError(f"A query has no attribute {name!r}; its criteria start with by_ or not_by_.")
+            raise AttributeError(
+                f"A query has no attribute {name!r}: it has criteria (by_..., not_by_..., inject), and get_all, get_first and "
+                f"get_one ask the server."
+            )
         rule_of(self._entity_class, name)
 
         def add(*arguments: Any, **keywords: Any) -> Query[E]:

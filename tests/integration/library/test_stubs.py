@@ -74,3 +74,17 @@ def test_the_command_writes_where_it_is_told(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "out.pyi")
     assert sandbox.url in (tmp_path / "out.pyi").read_text()
+
+
+def test_without_a_server_the_command_says_why(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trackteroid.stubs", "--output", str(tmp_path / "out.pyi")],
+        env={"PATH": "", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.startswith("The object types of your server cannot be looked at: ")
+    assert "FTRACK_SERVER" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out.pyi").exists()

@@ -170,3 +170,32 @@ def test_a_parent_relation_that_is_none_does_not_make_orphans(session: LocalSess
             with pytest.raises(UsageError, match=f"parent_relation='{relation}' is no attribute that could refer"):
                 method(name="q", type="Geometry", parent_relation=relation)
     assert len(session.recorded_operations) == 0
+
+
+def test_the_name_of_an_attribute_is_no_id(shots: Any) -> None:
+    with pytest.raises(KeyError, match=r"has no entity of the id 'name'; the attribute is \.name"):
+        shots["name"]
+
+
+@pytest.mark.parametrize("call", [lambda: Shot(), lambda: Shot(name="bc0090"), lambda: Shot(None)])  # type: ignore[call-arg]
+def test_classes_make_no_entities(call: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Shot\(collection\) looks at .*create\(\)"):
+        call()
+
+
+def test_the_clients_query_takes_a_text(session: LocalSession) -> None:
+    for expression in (Shot, Query(Shot), None):
+        with pytest.raises(TypeError, match=r"session.query takes a text.*Query\(Shot, session=session\)"):
+            session.query(expression)
+
+
+def test_the_clients_populate_takes_collections_too(session: LocalSession, shots: Any) -> None:
+    assert not shots[0].description[0]
+    session.requests.clear()
+    session.populate(shots, "description, status.name")
+    assert len(session.requests) == 1
+    session.requests.clear()
+    assert all(isinstance(text, str) for text in shots.description) and shots.status.name
+    assert session.requests == []
+    session.populate(shots.filter(lambda shot: False), "status.name")
+    assert session.requests == []

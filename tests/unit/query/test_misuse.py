@@ -123,3 +123,9 @@ def test_only_what_can_be_linked_has_inputs_and_outputs(session: LocalSession, m
     with pytest.raises(UsageError, match="projections must be a list"):
         getattr(Query(Task, session=session), method)(3)
     assert session.requests == []
+
+
+@pytest.mark.parametrize("name", ["all", "first", "one", "where"])
+def test_methods_of_the_clients_queries_lead_to_ours(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}'.*by_.*get_one"):
+        getattr(Query(Shot), name)
