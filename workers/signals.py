@@ -14,8 +14,8 @@ from trackteroid.commits.health import PASSING, check_redis
 from trackteroid.errors import LedgerError
 from trackteroid.settings import Settings
 from workers.cache_listener import CacheListener
+from workers.housekeeping_timer import COMPLAIN_SECONDS, HousekeepingTimer
 from workers.schedule import FLUSH_SECONDS, PURGE_SECONDS
-from workers.sweep_timer import COMPLAIN_SECONDS, SweepTimer
 
 __all__ = ["check_at_start", "connect_signals", "own_timers", "wait_for_room"]
 
@@ -64,7 +64,7 @@ def check_at_start(redis_url: str) -> bool:
     return reached
 
 
-def own_timers(settings: Settings) -> list[SweepTimer]:
+def own_timers(settings: Settings) -> list[HousekeepingTimer]:
     """Return what a worker's main process does from time to time: all that beat does, so that nothing stands still without it.
 
     Args:
@@ -74,12 +74,12 @@ def own_timers(settings: Settings) -> list[SweepTimer]:
     from workers.runtime import runtime
 
     # Telling somebody is no task: a receiver that hangs would take a slot from commits.
-    timers = [SweepTimer(lambda: runtime().tell(), min(TELL_SECONDS, settings.digest_seconds), name="telling")]
+    timers = [HousekeepingTimer(lambda: runtime().tell(), min(TELL_SECONDS, settings.digest_seconds), name="telling")]
     if settings.worker_sweep:
-        timers.append(SweepTimer(lambda: runtime().sweep(), settings.sweep_seconds))
-        timers.append(SweepTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
+        timers.append(HousekeepingTimer(lambda: runtime().sweep(), settings.sweep_seconds))
+        timers.append(HousekeepingTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
         if settings.spool_folder is not None:
-            timers.append(SweepTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
+            timers.append(HousekeepingTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
     return timers
 
 
@@ -119,7 +119,7 @@ class _Lifetime:
         self._settings = settings
         self._server_url = server_url
         self._checked = False
-        self._timers: list[SweepTimer | CacheListener] = []
+        self._timers: list[HousekeepingTimer | CacheListener] = []
 
     def check_worker(self, **_: Any) -> None:
         missing = [name for name in CREDENTIALS if not os.environ.get(name)]

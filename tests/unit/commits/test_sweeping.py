@@ -9,7 +9,7 @@ from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.sweeping import Sweeper
 from trackteroid.errors import LedgerUnavailableError
-from workers.sweep_timer import SweepTimer
+from workers.housekeeping_timer import HousekeepingTimer
 
 
 class Sender:
@@ -67,7 +67,7 @@ def test_the_timer_goes_on_after_failures_until_it_is_stopped() -> None:
             raise ZeroDivisionError
         enough.set()
 
-    timer = SweepTimer(sweep, 0.001, jitter=lambda: 0.5)
+    timer = HousekeepingTimer(sweep, 0.001, jitter=lambda: 0.5)
     timer.start()
     assert enough.wait(5.0)
     timer.stop()

@@ -1,4 +1,4 @@
-"""Sweeping (and telling somebody) from a worker's main process, so that nothing stands still when beat does."""
+"""What a worker's main process does now and then (sweeping, telling somebody), so that nothing stands still when beat does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from trackteroid.errors import LedgerError
 
-__all__ = ["COMPLAIN_SECONDS", "SweepTimer"]
+__all__ = ["COMPLAIN_SECONDS", "HousekeepingTimer"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 COMPLAIN_SECONDS = 60.0
 
 
-class SweepTimer:
+class HousekeepingTimer:
     """Calls a function about every `seconds` from a thread, until stopped.
 
-    The interval is jittered by a quarter either way, so that the workers of a farm that started together do not sweep together.
+    The interval is jittered by a quarter either way, so that the workers of a farm that started together do not do it together.
 
     Args:
-        sweep: What to call; `LedgerError` is logged, anything else too, and neither ends the timer.
+        work: What to call; `LedgerError` is logged, anything else too, and neither ends the timer.
         seconds: Mean time between two calls.
         name: What it does, for logs.
         jitter: Source of [0, 1).
@@ -32,13 +32,13 @@ class SweepTimer:
 
     def __init__(
         self,
-        sweep: Callable[[], object],
+        work: Callable[[], object],
         seconds: float,
         *,
         name: str = "sweep",
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._sweep = sweep
+        self._work = work
         self._seconds = seconds
         self._name = name
         self._jitter = jitter
@@ -52,18 +52,18 @@ class SweepTimer:
         return self._name
 
     def start(self) -> None:
-        """Start sweeping."""
+        """Start calling it."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End it; waits for a running sweep, whose Redis calls are bounded."""
+        """End it; waits for a running call, up to five seconds."""
         self._end.set()
         self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._end.wait(self._seconds * (0.75 + 0.5 * self._jitter())):
             try:
-                self._sweep()
+                self._work()
             except LedgerError as error:
                 if time.monotonic() - self._complained > COMPLAIN_SECONDS:
                     self._complained = time.monotonic()
