@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from trackteroid.cache.opening import clear
@@ -15,6 +16,8 @@ from trackteroid.commits.enqueueing import flush_spool, open_ledger
 from trackteroid.commits.outbox import Outbox
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.server import WarmServer
+from trackteroid.commits.state import CommitState
+from trackteroid.commits.stuck import REMEDY, find_stuck, stuck_text
 from trackteroid.commits.sweeping import Sweeper, SweepReport
 from trackteroid.commits.telling import Teller
 from trackteroid.commits.wakeups import WakeupSender
@@ -117,6 +120,17 @@ class Runtime:
             )
         self._ledger.note_overdue(self._settings.overdue_seconds)
         return self._teller.tell()
+
+    def report(self) -> str:
+        """Log what is dead, and what has not ended for long; return what was said."""
+        dead = self._ledger.counts()[CommitState.DEAD]
+        stuck = stuck_text(find_stuck(self._ledger, now=time.time()))
+        told = [f"{dead} dead, see `trackteroid commits list --state dead`"] if dead else []
+        told += [f"{stuck}; see `{REMEDY}`"] if stuck else []
+        text = ". ".join(told)
+        if text:
+            logger.warning("Commits that need somebody: %s.", text, extra={"action": "report", "dead": dead})
+        return text
 
     def purge(self) -> int:
         """Remove rows whose retention time is over; return how many."""

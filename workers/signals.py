@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 CREDENTIALS = ("FTRACK_API_USER", "FTRACK_API_KEY")
 #: Time between two looks for what somebody is to be told.
 TELL_SECONDS = 5.0
+#: Time between two reports of what is dead or has not ended for long.
+REPORT_SECONDS = 3600.0
 
 
 def connect_signals(settings: Settings, server_url: str) -> None:
@@ -78,6 +80,7 @@ def own_timers(settings: Settings) -> list[HousekeepingTimer]:
     if settings.worker_sweep:
         timers.append(HousekeepingTimer(lambda: runtime().sweep(), settings.sweep_seconds))
         timers.append(HousekeepingTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
+        timers.append(SweepTimer(lambda: runtime().report(), REPORT_SECONDS, name="report"))
         if settings.spool_folder is not None:
             timers.append(HousekeepingTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
     return timers

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
@@ -144,6 +145,7 @@ def _ftrack() -> Iterator[Finding]:
 def _commits(settings: Settings) -> Iterator[Finding]:
     from trackteroid.commits.enqueueing import open_ledger
     from trackteroid.commits.state import CommitState
+    from trackteroid.commits.stuck import REMEDY, find_stuck, stuck_text
 
     server = os.environ.get("FTRACK_SERVER")
     if not server:
@@ -151,6 +153,7 @@ def _commits(settings: Settings) -> Iterator[Finding]:
     ledger = open_ledger(settings, server)
     try:
         counts, breaker = ledger.counts(), ledger.breaker()
+        stuck = stuck_text(find_stuck(ledger, now=time.time()))
     except LedgerUnavailableError:
         # Said above, with what to do.
         return
@@ -166,6 +169,8 @@ def _commits(settings: Settings) -> Iterator[Finding]:
     if counts[CommitState.DEAD]:
         remedy = "trackteroid commits list --state dead; put right what they say; trackteroid commits retry."
         yield Finding("commits", "warning", f"{counts[CommitState.DEAD]} dead", remedy)
+    if stuck:
+        yield Finding("commits", "warning", stuck, REMEDY)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -28,6 +30,7 @@ from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.operations.recording import write_recording
 from trackteroid.settings import Settings
+from workers.runtime import Runtime
 
 SERVER = "https://studio.example"
 FAILURE = CommitError(kind="permanent", error_class="ValidationError", message="The name is taken.")
@@ -255,6 +258,27 @@ def test_the_spool_is_shown_and_flushed(
     assert (done.returncode, done.stdout) == (0, "3 delivered, 0 known already, 0 left\n")
     assert ledger.counts()[CommitState.QUEUED] == 3
     assert "sent     3" in trackteroid("spool", "status", env=env).stdout
+
+
+def test_doctor_and_the_workers_tell_of_what_has_not_ended_for_long(
+    redis: EmbeddedRedis, ledger: RedisLedger, env: Mapping[str, str]
+) -> None:
+    old = RedisLedger(ledger.client, SERVER, clock=lambda: time.time() - 3 * 86400)
+    put(old, "from-monday", user="anna")
+    put(ledger, "from-today")
+    found = json.loads(trackteroid("doctor", "--json", env=env).stdout)
+    (warning,) = [each for each in found if each["subject"] == "commits" and each["status"] == "warning"]
+    assert "1 accepted more than a day ago and not at an end: from-monday queued" in warning["text"]
+    listed = subprocess.run(
+        [sys.executable, "-m", *shlex.split(warning["remedy"]), "--json"],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert [commit["id"] for commit in json.loads(listed.stdout)] == ["from-monday"]
+    reported = Runtime(Settings(redis_url=redis.url), SERVER).report()
+    assert "from-monday" in reported and "from-today" not in reported
 
 
 def test_doctor_tells_of_the_spool(redis: EmbeddedRedis, env: Mapping[str, str], tmp_path: Path) -> None:
