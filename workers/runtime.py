@@ -13,7 +13,6 @@ from trackteroid.commits.cache_debts import CacheDebts
 from trackteroid.commits.channels import channels_of
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
 from trackteroid.commits.enqueueing import flush_spool, open_ledger
-from trackteroid.commits.outbox import Outbox
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.server import WarmServer
 from trackteroid.commits.state import CommitState
@@ -114,7 +113,7 @@ class Runtime:
             settings = self._settings
             self._teller = Teller(
                 self._ledger,
-                Outbox(self._ledger, address=settings.redis_url),
+                self._ledger.outbox,
                 channels_of(settings),
                 digest_seconds=settings.digest_seconds,
             )

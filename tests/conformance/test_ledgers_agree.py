@@ -132,6 +132,7 @@ class History:
         assert memory == redis, "\n".join(self.log)
         assert self.ledgers[0].breaker() == self.ledgers[1].breaker(), "\n".join(self.log)
         assert self.ledgers[0].sweep() == self.ledgers[1].sweep(), "\n".join(self.log)
+        assert told(self.ledgers[0]) == told(self.ledgers[1]), "\n".join(self.log)
 
     def finish(self) -> None:
         """Whatever happened: once nothing fails any more, only what waits for the dead or the unknown is left."""
@@ -167,6 +168,12 @@ class History:
             chain.append(name)
             name = commit.waiting.commit_id
         return False
+
+
+def told(ledger: Ledger) -> list[tuple[str, str, float, str]]:
+    """What waits in the outbox. The order within a moment is the ledger's affair."""
+    notices = ledger.outbox.notices("hook")
+    return sorted((each.event, each.commit_id, round(each.at, 3), repr(each.error)) for each in notices)
 
 
 def complete(ledger: Ledger, claim: Claim) -> bool:

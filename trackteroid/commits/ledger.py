@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.order import Order
+from trackteroid.commits.outbox import Outbox
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import BadInputError
@@ -396,6 +397,18 @@ class Ledger(Protocol):
 
     def breaker(self) -> Breaker:
         """Return why commits are not tried although they are due."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """What somebody is to be told of this ledger's commits: deaths, what is overdue, the breaker. A new one each time."""
+
+    def note_overdue(self, seconds: float, *, limit: int = 100) -> int:
+        """Put what is held for `seconds` or longer into the outbox, each commit once; return how many were.
+
+        Args:
+            seconds: Of age.
+            limit: How many at most, and those of the same moment as the last one.
+        """
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove up to `limit` rows whose retention time is over; return how many."""

@@ -6,6 +6,7 @@ import math
 
 from trackteroid.commits.commit import CommitError
 from trackteroid.commits.ledger import Breaker, LedgerPolicy
+from trackteroid.commits.memory_outbox import MemoryNotices
 
 __all__ = ["MemoryBreaker"]
 
@@ -15,10 +16,12 @@ class MemoryBreaker:
 
     Args:
         policy: The ledger's numbers.
+        notices: Hear of it when it opens and closes.
     """
 
-    def __init__(self, policy: LedgerPolicy) -> None:
+    def __init__(self, policy: LedgerPolicy, notices: MemoryNotices) -> None:
         self._policy = policy
+        self._notices = notices
         self._state = Breaker()
         self._total = 0.0
         self._pause = float("-inf")
@@ -56,7 +59,10 @@ class MemoryBreaker:
             error=error,
             probe_at=now + self._policy.probe_seconds,
         )
-        return since is None
+        if since is not None:
+            return False
+        self._notices.tell("breaker_open", "", now, error)
+        return True
 
     def close(self, now: float) -> bool:
         """Close it; whether it was open."""
@@ -64,6 +70,7 @@ class MemoryBreaker:
         if not self.is_open:
             return False
         self._total = self.open_seconds(now)
+        self._notices.tell("breaker_closed", "", now, self._state.error)
         self._state = Breaker()
         return True
 

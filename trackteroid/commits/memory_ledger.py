@@ -28,6 +28,7 @@ from trackteroid.commits.ledger import (
 )
 from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
+from trackteroid.commits.memory_outbox import MemoryNotices, MemoryOutbox
 from trackteroid.commits.memory_queue import MemoryQueue
 from trackteroid.commits.memory_waiting import ACTIVE, MemoryWaiting, without_lease
 from trackteroid.commits.order import Order, may_stand_for_another
@@ -63,7 +64,8 @@ class MemoryLedger:
         self._tombstones: dict[str, _Tombstone] = {}
         self._stand_ins: dict[str, tuple[str, float]] = {}
         self._queue = MemoryQueue()
-        self._breaker = MemoryBreaker(self._policy)
+        self._notices = MemoryNotices()
+        self._breaker = MemoryBreaker(self._policy, self._notices)
         self._open_seconds: dict[str, float] = {}
         self._order = MemoryOrder(self._rows, self._ended)
         self._waiting = MemoryWaiting(self._rows, self._queue, self._order)
@@ -413,6 +415,15 @@ class MemoryLedger:
                 numbers[row.state] += 1
             return numbers
 
+    @property
+    def outbox(self) -> MemoryOutbox:
+        return MemoryOutbox(self._notices, self._rows, self._lock, self._clock)
+
+    def note_overdue(self, seconds: float, *, limit: int = 100) -> int:
+        with self._lock:
+            now = self._clock()
+            return self._notices.note_overdue(self._rows.values(), now - seconds, now, limit=limit)
+
     def purge(self, *, limit: int = 1000) -> int:
         with self._lock:
             now = self._clock()
@@ -483,6 +494,7 @@ class MemoryLedger:
     def _bury(self, row: Commit, now: float, error: CommitError) -> None:
         free = without_lease(row)
         self._waiting.store(free, now, state=CommitState.DEAD, due_at=None, error=error, undecided_claims=0)
+        self._notices.tell("dead", row.id, now, error)
         self._waiting.wake(row.id, now)
 
     def _reap(self, now: float, limit: int) -> int:

@@ -1,32 +1,26 @@
-"""What somebody is to be told, kept in the ledger's Redis until a channel has passed it on.
+"""What somebody is to be told, kept with the ledger until a channel has passed it on.
 
-The ledger's scripts write it in the very step in which a commit dies or the breaker moves (`lua/common/1_telling.lua`), so
-that no crash loses it; a channel takes a line away after it was delivered, so that it is delivered at least once. Each channel
-has lines of its own: a receiver that is down does not repeat what the other one has heard.
+The ledger writes it in the very step in which a commit dies or the breaker moves, so that no crash loses it; a channel takes a
+line away after it was delivered, so that it is delivered at least once. Each channel has lines of its own: a receiver that is
+down does not repeat what the other one has heard. Every ledger has one; they pass the ledger's suite (`tests/conformance`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import uuid4
+from typing import Protocol
 
 from trackteroid.commits.commit import CommitError
-from trackteroid.commits.redis_client import ledger_errors
-from trackteroid.commits.redis_ledger import RedisLedger
 
-__all__ = ["CHANNELS", "Notice", "Outbox"]
+__all__ = ["CHANNELS", "MOST_NOTICES", "Notice", "Outbox"]
 
 #: The names in `lua/common/1_telling.lua`.
 CHANNELS = ("hook", "webhook")
 
-# Looked at in one step; the scripts keep twice as many at most.
-_MOST = 5000
-
-# Frees a lock that is still ours.
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+#: Looked at in one step; twice as many are kept at most, the newest.
+MOST_NOTICES = 5000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,86 +41,40 @@ class Notice:
     error: CommitError | None
     line: bytes
 
+    @classmethod
+    def from_line(cls, line: bytes) -> Notice:
+        """Return the notice that is stored as `line`."""
+        data = json.loads(line)
+        error = data.get("error")
+        return cls(
+            event=data["event"],
+            commit_id=data["id"],
+            at=float(data["at"]),
+            error=None if error is None else CommitError.from_json(json.dumps(error)),
+            line=line,
+        )
 
-class Outbox:
-    """Scope: one server's ledger, all workers. Raises `LedgerUnavailableError` where Redis cannot be reached.
 
-    Args:
-        ledger: Whose.
-        address: The Redis URL, for messages.
-    """
+class Outbox(Protocol):
+    """Scope: one server's ledger, all workers. Raises `LedgerUnavailableError` where the ledger cannot be reached."""
 
-    def __init__(self, ledger: RedisLedger, *, address: str) -> None:
-        self._client: Any = ledger.client
-        self._prefix = f"{ledger.prefix}tell:"
-        self._row = f"{ledger.prefix}c:"
-        self._address = address
-        self._token = uuid4().hex
-
-    def notices(self, channel: str, *, limit: int = _MOST) -> Sequence[Notice]:
+    def notices(self, channel: str, *, limit: int = MOST_NOTICES) -> Sequence[Notice]:
         """Return what waits for a channel, oldest first."""
-        with ledger_errors(self._address):
-            lines = self._client.zrange(f"{self._prefix}{channel}", 0, limit - 1)
-        found = []
-        for line in lines:
-            data = json.loads(line)
-            error = data.get("error")
-            found.append(
-                Notice(
-                    event=data["event"],
-                    commit_id=data["id"],
-                    at=float(data["at"]),
-                    error=None if error is None else CommitError.from_json(json.dumps(error)),
-                    line=line,
-                )
-            )
-        return found
 
     def dismiss(self, channel: str, notices: Iterable[Notice]) -> None:
         """Take away what was delivered."""
-        lines = [notice.line for notice in notices]
-        with ledger_errors(self._address):
-            for start in range(0, len(lines), 500):
-                self._client.zrem(f"{self._prefix}{channel}", *lines[start : start + 500])
 
     def states(self, commit_ids: Sequence[str]) -> dict[str, str]:
         """Return the state of each of these commits that the ledger still knows; one round trip."""
-        with ledger_errors(self._address):
-            pipeline = self._client.pipeline(transaction=False)
-            for commit_id in commit_ids:
-                pipeline.hget(f"{self._row}{commit_id}", "state")
-            states = pipeline.execute()
-        return {key: state.decode() for key, state in zip(commit_ids, states, strict=True) if state is not None}
 
     def lock(self, channel: str, *, seconds: float) -> bool:
-        """Take a channel for this process, for `seconds` at most; whether nobody else has it."""
-        with ledger_errors(self._address):
-            return bool(self._client.set(self._lock(channel), self._token, nx=True, px=int(seconds * 1000)))
+        """Take a channel for this outbox's holder, for `seconds` at most; whether nobody else has it."""
 
     def unlock(self, channel: str) -> None:
         """Give it back if it is still ours."""
-        with ledger_errors(self._address):
-            self._client.eval(_UNLOCK, 1, self._lock(channel), self._token)
 
     def remembered(self, channel: str) -> dict[str, float]:
         """Return the numbers that the channel's teller has remembered."""
-        with ledger_errors(self._address):
-            stored = self._client.hgetall(f"{self._prefix}{channel}:state")
-        return {name.decode("utf-8", "replace"): float(number) for name, number in stored.items()}
 
-    def remember(self, channel: str, numbers: dict[str, float | None], *, seconds: float) -> None:
+    def remember(self, channel: str, numbers: Mapping[str, float | None], *, seconds: float) -> None:
         """Change some of these numbers (None: forget it); all are forgotten if none is changed for `seconds`."""
-        key = f"{self._prefix}{channel}:state"
-        kept = {name: repr(number) for name, number in numbers.items() if number is not None}
-        gone = [name for name, number in numbers.items() if number is None]
-        with ledger_errors(self._address):
-            pipeline = self._client.pipeline(transaction=True)
-            if kept:
-                pipeline.hset(key, mapping=kept)
-            if gone:
-                pipeline.hdel(key, *gone)
-            pipeline.pexpire(key, int(seconds * 1000))
-            pipeline.execute()
-
-    def _lock(self, channel: str) -> str:
-        return f"{self._prefix}{channel}:lock"

@@ -35,6 +35,7 @@ from trackteroid.commits.ledger import (
 )
 from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import ledger_errors
+from trackteroid.commits.redis_outbox import RedisOutbox
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
@@ -346,8 +347,11 @@ class RedisLedger:
             paused_until=_moment(pause),
         )
 
+    @property
+    def outbox(self) -> RedisOutbox:
+        return RedisOutbox(self._client, self._prefix, address=self._address)
+
     def note_overdue(self, seconds: float, *, limit: int = 100) -> int:
-        """Put up to `limit` commits that are held for longer than `seconds` into the outbox, each once; return how many."""
         return int(self._run("overdue", seconds, limit))
 
     def purge(self, *, limit: int = 1000) -> int:

@@ -27,7 +27,7 @@ SHOTS = ("bc0010", "bc0020", "bc0030", "bc0040", "bc0050")
 
 @pytest.mark.parametrize(
     ("size", "workers"),
-    [pytest.param(30, 2, id="short"), pytest.param(300, 4, marks=pytest.mark.soak, id="soak")],
+    [pytest.param(15, 2, id="short"), pytest.param(300, 4, marks=pytest.mark.soak, id="soak")],
 )
 @pytest.mark.timeout(1700)
 def test_a_wedge_is_published_whole_once_and_under_its_numbers(farm: Farm, size: int, workers: int) -> None:

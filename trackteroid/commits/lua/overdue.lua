@@ -6,11 +6,11 @@ local found = redis.call('ZRANGEBYSCORE', held, '(' .. past, stamp(now - tonumbe
 local last = found[#found]
 if not last then return 0 end
 local ids = {}
-for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
-if #ids == limit then
-  -- Of the same moment as the last one there may be more.
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', held, last, last)) do ids[#ids + 1] = id end
+for i = 1, #found, 2 do
+  if found[i + 1] ~= last then ids[#ids + 1] = found[i] end
 end
+-- Of the same moment as the last one there may be more than the limit lets through.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', held, last, last)) do ids[#ids + 1] = id end
 for _, id in ipairs(ids) do tell('overdue', id) end
 redis.call('SET', P .. 'overdue', last)
 return #ids
