@@ -6,6 +6,7 @@ sessions wait for one answer, and they use one pool of connections.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
@@ -19,10 +20,12 @@ from typing import Any
 
 from trackteroid.cache.availability import UNAVAILABLE, Availability
 from trackteroid.cache.backends import CacheBackend
+from trackteroid.cache.namespaces import tag
 from trackteroid.cache.single_flight import Leads, WaitingRoom
 from trackteroid.cache.statistics import CacheStatistics
+from trackteroid.errors import CacheUnavailableError
 
-__all__ = ["CacheConnection", "connection_to"]
+__all__ = ["CacheConnection", "connection_to", "pay_debts"]
 
 # The process's share of the farm-wide statistics is added this often.
 REPORT_SECONDS = 5.0
@@ -99,8 +102,14 @@ class CacheConnection:
             if not self._owed:
                 _indebted.discard(self)
 
+    def pay(self) -> None:
+        """Raise every server of which something is owed, if the cache answers."""
+        for server in list(self._owed):
+            with contextlib.suppress(CacheUnavailableError), self.paying(server):
+                self.backend.raise_([tag(server, "server")])
+
     def store(self, work: Callable[[], None]) -> None:
-        """Do what it takes to store an answer: in the background, or now if too much is waiting there already."""
+        """Do what it takes to store an answer or figures: in the background, or now if too much is waiting there already."""
         stored = self._stored
         while stored and stored[0].done():
             # Two threads may see the same one.
@@ -129,7 +138,8 @@ class CacheConnection:
                 unreported[name] = unreported.get(name, 0) + number
             due = self._monotonic() - self._reported_at >= REPORT_SECONDS
         if due:
-            self.report(server)
+            # Where there is a thread for it: a look-up is one round trip.
+            self.store(partial(self.report, server))
 
     def report(self, server: str) -> None:
         """Add what has not been reported yet to the farm-wide statistics, if the cache answers."""
@@ -174,6 +184,13 @@ def connection_to(url: str, *, timeout: float, longest_wait: float) -> CacheConn
                 connect(url, timeout), longest_wait=longest_wait, in_background=True
             )
         return connection
+
+
+@atexit.register
+def pay_debts() -> None:
+    """Try once more, as nobody knows of what a process owes after its end."""
+    for connection in list(_indebted):
+        connection.pay()
 
 
 def _begin_all() -> None:

@@ -24,6 +24,7 @@ from trackteroid.cache.connection import CacheConnection
 from trackteroid.cache.namespaces import namespace_tag, tag
 from trackteroid.cache.payload import pack, unpack
 from trackteroid.cache.statistics import CacheStatistics
+from trackteroid.cache.storage import decides_access
 
 __all__ = ["Answer", "QueryCache", "Receipt", "TagIndex"]
 
@@ -99,7 +100,8 @@ class QueryCache:
         self.namespace = namespace
         self.connection = connection
         self._server = server
-        # What an answer depends on even where staleness is welcome: who may see what, and that nobody said "forget it".
+        # What every answer depends on even where staleness is welcome: who may see what, and that nobody said "forget it".
+        # So it does on where the rows hang that it shows.
         self._hard = (tag(server, "server"), namespace_tag(server, namespace))
         self.tags = tags
         self._ttl = ttl
@@ -151,8 +153,8 @@ class QueryCache:
             return self._alone(ask)
         look = Look(
             key=self._key(expression, tags),
-            tags=tuple(self._tag(name) for name in sorted(tags)),
-            hard=self._hard,
+            tags=tuple(self._tag(name) for name in sorted(tags) if not decides_access(name)),
+            hard=(*self._hard, *(self._tag(name) for name in sorted(tags) if decides_access(name))),
             token=secrets.token_hex(8),
             lease=self.connection.lease,
             max_stale=min(max_stale, max(0.0, self._monotonic() - self._wrote_at)),
@@ -179,7 +181,7 @@ class QueryCache:
         stamps = dict(receipt.stamps)
         now = self._monotonic()
         if now - receipt.asked_at < min(max_stale, now - self._wrote_at):
-            stamps = {name: stamps[name] for name in self._hard}
+            stamps = {name: stamp for name, stamp in stamps.items() if self._is_hard(name)}
         confirmed = bool(self._try(lambda: self.connection.backend.holds(stamps)))
         if confirmed:
             self._count(confirmed=1)
@@ -350,6 +352,9 @@ class QueryCache:
     def _count(self, **counts: int) -> None:
         self.statistics.add(**counts)
         self.connection.count(self._server, counts)
+
+    def _is_hard(self, name: str) -> bool:
+        return name in self._hard or decides_access(name.removeprefix(self._tag("")))
 
     def _tag(self, name: str) -> str:
         return tag(self._server, name)

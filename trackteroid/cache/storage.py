@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 
-__all__ = ["Collection", "Key", "Storage", "Table", "anything", "column", "every_tag", "place", "rows", "storage"]
+__all__ = [
+    "Collection",
+    "Key",
+    "Storage",
+    "Table",
+    "anything",
+    "column",
+    "decides_access",
+    "every_tag",
+    "place",
+    "rows",
+    "storage",
+]
 
 
 def column(table: str, name: str) -> str:
@@ -26,6 +38,11 @@ def rows(table: str) -> str:
 def place(table: str) -> str:
     """The tag of what a table's rows hang below, which decides who may see them."""
     return f"{table}@"
+
+
+def decides_access(tag: str) -> bool:
+    """Whether a raise of this tag may mean that a user no longer sees what an answer holds."""
+    return tag.endswith("@") or tag == "*"
 
 
 def anything(table: str) -> str:

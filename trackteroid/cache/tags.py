@@ -15,7 +15,7 @@ from typing import Any
 
 from trackteroid.cache.following import ExpiringError, Reader, UnlistedError, expiring, names
 from trackteroid.cache.query_text import parse_question
-from trackteroid.cache.storage import Collection, Table, anything, column, rows, storage
+from trackteroid.cache.storage import Collection, Table, anything, column, decides_access, rows, storage
 from trackteroid.relationships import schema_index
 
 __all__ = ["EVERYTHING", "SERVER", "Tags"]
@@ -82,7 +82,8 @@ _ACTIONS: Mapping[str, tuple[str, ...] | None] = {
 _EVENT_ACTIONS: Mapping[str, str] = {"add": "create", "move": "update", "remove": "delete", "update": "update"}
 
 # Attributes that may show a picture which somebody sees only thereby.
-_PICTURES = ("component", "component_id", "thumbnail", "thumbnail_id")
+_PICTURES = frozenset({"component", "component_id", "thumbnail", "thumbnail_id"})
+_NONE: frozenset[str] = frozenset()
 
 # A question with more tags than this depends on whole tables instead: every look-up compares each of them.
 _MOST_TAGS = 100
@@ -124,8 +125,14 @@ class Tags:
         operations = list(batch)
         created = {identity for item in operations if item.get("action") == "create" for identity in _identities(item)}
         raised: set[str] = set()
+        last: frozenset[str] | None = None
         for item in operations:
-            raised |= self._written(item, created)
+            found = self._written(item, created)
+            if found is last:
+                # Most are like the one before.
+                continue
+            last = found
+            raised |= found
             if SERVER in raised:
                 return frozenset({SERVER})
         return frozenset(raised | {EVERYTHING}) if raised else frozenset()
@@ -159,7 +166,8 @@ class Tags:
             return None
         if len(reader.tags) <= _MOST_TAGS:
             return frozenset(reader.tags)
-        return frozenset(anything(tag.rstrip("+@*").partition(".")[0]) for tag in reader.tags)
+        whole = {anything(tag.rstrip("+@*").partition(".")[0]) for tag in reader.tags}
+        return frozenset(whole | {tag for tag in reader.tags if decides_access(tag)})
 
     def _system_attributes(self, schema: Mapping[str, Any]) -> tuple[str, ...]:
         known = self._aliases.get(str(schema["id"]), {})
@@ -179,7 +187,9 @@ class Tags:
             return frozenset({SERVER})
         is_new = action == "update" and any(identity in created for identity in _identities(item))
         # Of a batch of thousands most items have the same shape; only what is looked at is part of it.
-        loose = frozenset(name for name in _PICTURES if data.get(name) and _identity(data[name]) not in created)
+        loose = _NONE
+        if not _PICTURES.isdisjoint(data):
+            loose = frozenset(name for name in _PICTURES if data.get(name) and _identity(data[name]) not in created)
         shape = (
             action,
             entity_type,

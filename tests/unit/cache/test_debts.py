@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.local_session import stock_schemas
 from trackteroid.cache.backends import MemoryBackend
-from trackteroid.cache.connection import CacheConnection
+from trackteroid.cache.connection import CacheConnection, pay_debts
 from trackteroid.cache.query_cache import Answer, QueryCache
 from trackteroid.cache.tags import Tags
 from trackteroid.errors import CacheUnavailableError, LedgerUnavailableError
@@ -79,6 +79,49 @@ def test_what_one_session_owes_another_of_the_process_pays() -> None:
     reader.ask()
     assert reader.asked == 2
     assert not connection.owes("s")
+
+
+def test_what_was_marked_is_not_answered_from_the_cache_though_its_writer_cannot_tell_any_more() -> None:
+    """Nor if somebody else who changes the same comes to an end meanwhile."""
+    backend = Backend()
+    reader, others = Reader(backend), made(CacheConnection(backend, longest_wait=0.01))
+    writer = made(CacheConnection(backend, longest_wait=0.01))
+    reader.ask()
+    with others.writing(RENAMED), writer.writing(RENAMED):
+        others.raise_tags(["Context.name"])
+        commit(others)
+        reader.ask()
+        backend.away = True
+    backend.away = False
+    reader.ask()
+    reader.ask()
+    assert reader.asked == 4
+
+
+def test_a_process_that_ends_pays_if_the_cache_is_back() -> None:
+    backend = Backend()
+    reader, connection = Reader(backend), CacheConnection(backend, longest_wait=0.01)
+    reader.ask()
+    backend.away = True
+    commit(made(connection))
+    pay_debts()
+    assert connection.owes("s")
+    backend.away = False
+    pay_debts()
+    assert not connection.owes("s")
+    reader.ask()
+    assert reader.asked == 2
+
+
+def test_an_event_of_a_commit_does_not_end_its_marks() -> None:
+    backend = Backend()
+    reader, writer = Reader(backend), made(CacheConnection(backend, longest_wait=0.01))
+    with writer.writing(RENAMED):
+        made(CacheConnection(backend, longest_wait=0.01)).raise_tags(["server", "Context.name"])
+        reader.ask()
+    reader.ask()
+    reader.ask()
+    assert reader.asked == 2
 
 
 def test_a_debt_is_told_before_the_commit_is_reported() -> None:

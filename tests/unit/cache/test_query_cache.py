@@ -325,6 +325,23 @@ def test_a_cleared_namespace_is_out_of_reach_however_much_staleness_is_welcome()
     assert server.asked == 2
 
 
+@pytest.mark.parametrize("moved", ["Task@", "*"])
+def test_what_may_have_been_hidden_is_not_shown_however_much_staleness_is_welcome(moved: str) -> None:
+    clock, server = Clock(), Server()
+    backend = MemoryBackend(clock)
+    reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    question = f"select id from {moved}"
+    with reader.reading():
+        ask(reader, question, server, max_stale=100.0)
+    receipt = reader.last_receipt
+    assert receipt is not None
+    assert reader.confirm(receipt, max_stale=100.0)
+    write(writer, {"action": "update", "entity_type": moved})
+    assert not reader.confirm(receipt, max_stale=100.0)
+    ask(reader, question, server, max_stale=100.0)
+    assert server.asked == 2
+
+
 def test_a_receipt_is_confirmed_while_the_answer_is_true_or_staleness_is_welcome() -> None:
     clock, server = Clock(), Server()
     backend = MemoryBackend(clock)

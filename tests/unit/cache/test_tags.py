@@ -250,7 +250,9 @@ def test_a_question_about_very_much_depends_on_whole_tables(monkeypatch: pytest.
     )
     assert tags is not None
     assert tags >= {"AssetVersion*", "Asset*", "Context*", "Status*", "Resource*"}
-    assert all(tag.endswith("*") and tag != EVERYTHING for tag in tags)
+    assert all(tag.endswith(("*", "@")) and tag != EVERYTHING for tag in tags)
+    # What is below what decides who may see it.
+    assert "Context@" in tags
     assert tags & TAGS.written([update("Status", name="x")])
     assert not tags & TAGS.written([update("Note", content="x")])
 
