@@ -71,6 +71,10 @@ _METHODS = frozenset(
 )
 
 
+# Less than what the cache promises by its own clock.
+_MARKED_SECONDS = 110.0
+
+
 @dataclass
 class Member:
     """A session: who it belongs to and what it keeps."""
@@ -83,12 +87,18 @@ class Member:
 
 @dataclass
 class Flight:
-    """A commit that is under way: since when the server has its effect, None while it hasn't."""
+    """A commit that is under way: since when the server has its effect, None while it hasn't.
+
+    Its marks are there until a time, 0: they are not. If they were there when the server acted, nothing that was kept before is
+    used any more, though nobody may be told of the commit for long.
+    """
 
     member: Member
     batch: list[dict[str, Any]]
     ending: Iterator[None]
     applied_at: int | None = None
+    marked_until: float = 0.0
+    was_marked: bool = False
 
 
 @dataclass
@@ -172,7 +182,7 @@ class Farm:
         """The marks are set; the request has not left."""
         ending = self._writing(member, batch)
         next(ending)
-        flight = Flight(member, batch, ending)
+        flight = Flight(member, batch, ending, marked_until=0.0 if member.link.cut else self.clock() + _MARKED_SECONDS)
         self.flights.append(flight)
         return flight
 
@@ -189,6 +199,7 @@ class Farm:
             return False
         self.now += 1
         flight.applied_at = self.now
+        flight.was_marked = self.clock() < flight.marked_until
         for (question, user), truths in self.truths.items():
             truths.append(self.truth(question, user))
         return True
@@ -198,7 +209,7 @@ class Farm:
         self.flights.remove(flight)
         for _ in flight.ending:
             pass
-        if flight.member.connection.owes("s"):
+        if flight.member.connection.owes("s") and not flight.was_marked:
             # From the state before this one on, unless an earlier debt is older.
             state = self.now if flight.applied_at is None else flight.applied_at - 1
             index = id(flight.member.connection)
@@ -211,6 +222,11 @@ class Farm:
         self.end(flight)
 
     # Trouble
+
+    def lose_marks(self) -> None:
+        """Redis has forgotten everything."""
+        for flight in self.flights:
+            flight.marked_until = 0.0
 
     def reconnect(self, member: Member) -> None:
         member.cache.settle()

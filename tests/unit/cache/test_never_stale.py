@@ -194,6 +194,7 @@ class Sharing(RuleBasedStateMachine):
     @rule()
     def redis_starts_empty(self) -> None:
         self.client().flushall()
+        self.farm.lose_marks()
 
     @rule(member=members)
     def reconnect(self, member: int) -> None:
