@@ -34,6 +34,7 @@ def rows() -> Iterator[Row | str]:
                 record(session, 1)
             yield importing()
             yield enqueue_cold(one)
+            yield release_cold(one)
             yield enqueue_warm(one)
             yield from recording_rows(Path(folder))
             yield from commit_rows()
@@ -57,6 +58,13 @@ def enqueue_cold(file: Path) -> Row:
     ours = process_seconds(["-m", "trackteroid", "enqueue", str(file)], os.environ)
     theirs = process_seconds(["-c", "import redis"], os.environ)
     return Row("trackteroid enqueue FILE, cold", 'python -c "import redis"', ours, theirs, 2.5)
+
+
+def release_cold(file: Path) -> Row:
+    """What the farm runs after a render, in a fresh process."""
+    ours = process_seconds(["-m", "trackteroid", "release", str(file)], os.environ)
+    theirs = process_seconds(["-c", "import redis"], os.environ)
+    return Row("trackteroid release FILE, cold", 'python -c "import redis"', ours, theirs, 2.5)
 
 
 def enqueue_warm(file: Path) -> Row:
