@@ -17,7 +17,8 @@ from tests.support.redis import fake_redis
 from trackteroid import configuration
 from trackteroid.commits.channels import SIGNATURE_HEADER, HookChannel, WebhookChannel, channels_of
 from trackteroid.commits.commit import CommitError, CommitFacts
-from trackteroid.commits.ledger import Doubt, LedgerPolicy
+from trackteroid.commits.ledger import Doubt, Ledger, LedgerPolicy
+from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.outbox import CHANNELS
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.telling import LISTED, Message, Teller
@@ -51,10 +52,13 @@ class Ear:
 
 
 class Studio:
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self.clock = FakeClock()
-        self.ledger = RedisLedger(
-            fake_redis(), SERVER, policy=LedgerPolicy(probe_seconds=0, streak=1000), clock=self.clock
+        policy = LedgerPolicy(probe_seconds=0, streak=1000)
+        self.ledger: Ledger = (
+            MemoryLedger(SERVER, policy=policy, clock=self.clock)
+            if kind == "memory"
+            else RedisLedger(fake_redis(), SERVER, policy=policy, clock=self.clock)
         )
         self.ear = Ear()
         self.teller = self.make_teller(self.ear)
@@ -81,9 +85,9 @@ class Studio:
         return self.ear.heard[before:]
 
 
-@pytest.fixture
-def studio() -> Studio:
-    return Studio()
+@pytest.fixture(params=["memory", "redis"])
+def studio(request: pytest.FixtureRequest) -> Studio:
+    return Studio(request.param)
 
 
 def test_a_dead_commit_is_told_of_once_with_context_reason_and_command(studio: Studio) -> None:
