@@ -8,13 +8,9 @@ let_go(id)
 local function complete(one, result, words, all)
   move(one, 'committed')
   redis.call('HSET', row(one), 'result', result, 'committed_at', stamp(now), 'undecided_claims', '0')
-  redis.call('HDEL', row(one), 'missing', 'waiting_since', 'suspected', 'together')
-  redis.call('HDEL', row(one), 'error', 'due_at', 'uncertain_until')
-  if words ~= redis.call('HGET', row(one), 'words') then
-    -- The version numbers are words too.
-    redis.call('HSET', row(one), 'words', words)
-    index(one, cjson.decode(words), all == '1')
-  end
+  redis.call('HDEL', row(one), 'missing', 'waiting_since', 'suspected', 'together', 'error', 'due_at', 'uncertain_until')
+  -- The version numbers are words too.
+  index_more(one, words, all == '1')
   local recorded = redis.call('HMGET', row(one), 'recorded_at', 'created_at')
   recorded = recorded[1] or recorded[2]
   for _, w in ipairs(keys_of(one).w) do

@@ -11,6 +11,22 @@ local function index(id, words, all)
   if not all then redis.call('ZADD', P .. 'i~', at, id) end
 end
 
+-- `text` may hold words under which the commit stands already. What it has stood under once it does to its end.
+local function index_more(id, text, all)
+  local before = redis.call('HGET', row(id), 'words')
+  if before == text then return end
+  local words, known, added = before and cjson.decode(before) or {}, {}, {}
+  for _, word in ipairs(words) do known[word] = true end
+  for _, word in ipairs(cjson.decode(text)) do
+    if not known[word] then
+      added[#added + 1] = word
+      words[#words + 1] = word
+    end
+  end
+  if added[1] then redis.call('HSET', row(id), 'words', cjson.encode(words)) end
+  index(id, added, all)
+end
+
 local function unindex(id)
   local text = redis.call('HGET', row(id), 'words')
   for _, word in ipairs(text and cjson.decode(text) or {}) do
