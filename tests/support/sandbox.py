@@ -72,6 +72,11 @@ class SandboxProcess:
         """Replace the active faults."""
         self._ask("POST", "/sandbox/faults", list(faults))
 
+    def faults_left(self) -> list[dict[str, Any]]:
+        """The faults that can still strike."""
+        left: list[dict[str, Any]] = self._ask("GET", "/sandbox/faults")
+        return left
+
     def clear_faults(self) -> None:
         self._ask("DELETE", "/sandbox/faults")
 

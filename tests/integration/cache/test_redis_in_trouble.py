@@ -64,11 +64,14 @@ def test_a_redis_that_hangs_costs_one_time_out_and_then_nothing_for_a_while(
     lost: list[float] = []
 
     def timed(operation: Any, **options: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return attempt(operation, **options)
-        finally:
-            lost.append(time.perf_counter() - began)
+        def tried() -> Any:
+            began = time.perf_counter()
+            try:
+                return operation()
+            finally:
+                lost.append(time.perf_counter() - began)
+
+        return attempt(tried, **options)
 
     # Reading its answers was hasty, too.
     caplog.clear()
@@ -82,9 +85,10 @@ def test_a_redis_that_hangs_costs_one_time_out_and_then_nothing_for_a_while(
             assert ask(session) == expected
     finally:
         redis.thaw()
-    # 50 ms for the first look-up; the rest is for a machine that has other things to do.
-    assert max(lost) >= 0.04
-    assert sum(lost) < 0.5
+    # 50 ms for the first look-up; the rest is for a machine that has other things to do, and may take longer than the pause.
+    assert lost[0] >= 0.04
+    assert lost[0] < 5
+    assert len(lost) <= 2
     assert len(warnings(caplog)) == 1
     assert "does not answer" in warnings(caplog)[0]
 
