@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 
 import pytest
@@ -50,6 +51,8 @@ def test_our_own_errors_are_of_the_kinds_that_stand_there() -> None:
     for name, kind in found.items():
         if hasattr(errors, name):
             error = getattr(errors, name)("text")
+        elif hasattr(builtins, name):
+            error = getattr(builtins, name)("text")
         else:
             # Celery's, which a test of the page need not import.
             error = type(name, (Exception,), {})("text")

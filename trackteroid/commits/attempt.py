@@ -42,6 +42,7 @@ from trackteroid.errors import (
     RecordingRefusedError,
     ServerCallError,
     SessionClosedError,
+    SignatureRefusedError,
     UnknownCommitError,
 )
 from trackteroid.operations.recording import Recording
@@ -125,7 +126,8 @@ class Attempt:
                 found = self._try(lease)
             if isinstance(found, CommitResult) and self._stands_for:
                 found = replace(found, stands_for=self._stands_for)
-            told = isinstance(self._error, ServerCallError)
+            # What the server says may be the surroundings' fault; so may a signature, where a key was changed on one side only.
+            told = isinstance(self._error, ServerCallError | SignatureRefusedError)
             outcome = self._verdicts.record(found, told=told, companions=self._results_of_companions(found))
             self._step("finished")
             return outcome

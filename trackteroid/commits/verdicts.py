@@ -87,7 +87,7 @@ class Verdicts:
 
         Args:
             found: How the attempt ended.
-            told: Whether a verdict is what the server said, which may be the surroundings' fault.
+            told: Whether a verdict is what the server said, or may be the surroundings' fault for another reason.
             companions: Of commits that were committed as one batch, this one among them, what each gets of the result, by id.
 
         Raises:

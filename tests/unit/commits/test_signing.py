@@ -151,6 +151,27 @@ def test_a_signature_passes_through_the_spool_of_a_node_without_the_key(tmp_path
     assert stage.attempt().state is CommitState.COMMITTED
 
 
+def test_a_key_that_was_changed_on_one_side_only_kills_nothing() -> None:
+    stage = Stage(OTHER)
+    for number in range(30):
+        recording = recorded(create("AssetVersion", f"v{number}"), recording_id=f"rec-{number}")
+        enqueue(recording, ledger=stage.ledger, settings=Settings(signing_keys=(KEY,)), wake=False)
+    for _ in range(5):
+        stage.committer.drain(limit=100, seconds=1e9)
+        stage.clock.advance(60.0)
+    assert stage.ledger.counts()[CommitState.DEAD] == 0
+    assert "signature" in stage.ledger.breaker().reason
+    # The workers are started anew, with the key.
+    policy = CommitterPolicy(signing_keys=(KEY, OTHER))
+    committer = Committer(
+        CannedServer(), stage.ledger, owner="w2", policy=policy, random=lambda: 0.0, monotonic=stage.clock
+    )
+    for _ in range(5):
+        committer.drain(limit=100, seconds=1e9)
+        stage.clock.advance(60.0)
+    assert stage.ledger.counts()[CommitState.COMMITTED] == 30
+
+
 def test_the_signature_is_hmac_sha256_over_all_parts_with_their_lengths() -> None:
     parts = [b"trackteroid-signed-1\n", b"rec-1", SERVER_URL.encode(), b"payload"]
     message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
