@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import warnings
@@ -345,7 +344,9 @@ class Session(OperationStacks, Transfers, Fetching):
         """Reconnect and commit a recording, in one step, so that no other pending operation can slip in.
 
         The file is read and checked before anything else happens; it is left as it is. Committing it a second time
-        changes nothing if it creates entities: those that exist already are recognised by their ids.
+        changes nothing if it creates entities: those that exist already are recognised by their ids. One that only updates
+        sets its values again, also over what somebody has changed since (lists get and lose the same members as before):
+        only `enqueue` remembers what was committed.
 
         Args:
             path: A recording of any flavour.
@@ -378,7 +379,7 @@ class Session(OperationStacks, Transfers, Fetching):
     def _merge_records(self, records: Iterable[Mapping[str, Any]]) -> None:
         known = [record for record in records if record.get("__entity_type__") in self.types]
         # As what the server returns for creates: each is merged on its own.
-        answers = self._loader.read(json.dumps([{"action": "create", "data": record} for record in known]))
+        answers = self._loader.read_parsed([{"action": "create", "data": record} for record in known])
         self._loader.merge_results([answer["data"] for answer in answers])
 
 
