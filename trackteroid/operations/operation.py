@@ -100,7 +100,7 @@ def operation_from_json(fields: JSON, *, literal: bool = False) -> Operation:
     Raises:
         RecordingFormatError: The kind of operation is unknown, or a field is missing or of a wrong type.
     """
-    if not isinstance(fields, Mapping):
+    if fields.__class__ is not dict and not isinstance(fields, Mapping):
         raise RecordingFormatError(f"An operation is no object: {_excerpt(fields)}.")
     kind = fields.get("operation")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
@@ -187,13 +187,18 @@ def _text(fields: Mapping[str, JSON], name: str) -> str:
 
 def _mapping(fields: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:
     value = fields.get(name)
-    if not isinstance(value, Mapping):
+    if value.__class__ is not dict and not isinstance(value, Mapping):
         raise RecordingFormatError(f"The {name} of an operation must be an object, not {_excerpt(value)}.")
     return value
 
 
 def _key(fields: Mapping[str, JSON]) -> Mapping[str, str]:
     key = _mapping(fields, "entity_key")
+    if len(key) == 1:
+        # Nearly all have one text.
+        ((name, value),) = key.items()
+        if value.__class__ is str:
+            return {name: value}
     if not key or not all(isinstance(value, str | int) and not isinstance(value, bool) for value in key.values()):
         raise RecordingFormatError(f"The entity_key of an operation must hold key values, not {_excerpt(key)}.")
     return {name: str(value) for name, value in key.items()}

@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import os
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ _MAX_OPERATIONS = 200_000
 
 # JSON nests a handful of levels deep in real files; Python's parser recurses.
 _MAX_DEPTH = 64
+
+# A textual key that needs no escapes.
+_USUAL_KEY = re.compile(r"\('[A-Za-z0-9_]{1,200}', \['[-A-Za-z0-9_.]{1,200}'\]\)")
 
 # Namespace of the ids of files without a manifest: the same file has the same id everywhere.
 _NAMESPACE = uuid.UUID("5a1c3a4e-2f6f-5d0b-9c55-0d3f1c8a7e21")
@@ -182,6 +186,10 @@ def _from_container(records: Mapping[bytes, bytes], manifest: bytes | None, modi
     for key, value in records.items():
         if key != OPERATIONS_KEY:
             name = key.decode("utf-8", "backslashreplace")
+            if _USUAL_KEY.fullmatch(name):
+                # Word for word what `key_text` makes of it.
+                entities[name] = _parse(value, f"the record {name}")
+                continue
             parsed = parse_key_text(name)
             if parsed is None:
                 raise RecordingFormatError(f"The key {name[:80]!r} stands for no entity.")
@@ -219,6 +227,9 @@ def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
 
 
 def _parse(data: bytes, what: str) -> Any:
+    value = _plainly(data)
+    if value is not None:
+        return value
     try:
         value = _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
     except (ValueError, RecursionError) as error:
@@ -227,6 +238,21 @@ def _parse(data: bytes, what: str) -> Any:
     if data.count(b"{") + data.count(b"[") >= _MAX_DEPTH and _too_deep(value):
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
     return value
+
+
+def _plainly(data: bytes) -> Any:
+    """Return the object in a short text of ASCII that holds nothing else; None for `_parse` to look closer.
+
+    So are the records that we write, of which a file has thousands.
+    """
+    if not data.startswith(b"{") or not data.isascii() or data.count(b"{") + data.count(b"[") >= _MAX_DEPTH:
+        return None
+    text = data.decode("ascii")
+    try:
+        value, end = _SCAN(text, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return None
+    return value if end == len(text) else None
 
 
 def _no_number(name: str) -> Any:
@@ -240,22 +266,26 @@ def _finite(text: str) -> float:
     return value
 
 
+_CONTAINERS = frozenset({dict, list})
+
 # Kept, as making one takes longer than reading a record.
 _DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def _too_deep(value: Any) -> bool:
-    level = [value]
+    # Of parsed JSON, whose containers are just these two.
+    level: list[Any] = [value] if value.__class__ in _CONTAINERS else []
     for _ in range(_MAX_DEPTH):
+        if not level:
+            return False
         level = [
             child
             for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
+            for child in (item.values() if item.__class__ is dict else item)
+            if child.__class__ in _CONTAINERS
         ]
-        if not level:
-            return False
-    return True
+    return bool(level)
 
 
 # Kept as well.
