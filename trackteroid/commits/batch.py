@@ -28,6 +28,9 @@ __all__ = ["Payload", "build_batch"]
 #: One operation on the wire: `action`, `entity_type`, `entity_key` (list in key order) and, but for deletes, `entity_data`.
 Payload: TypeAlias = "dict[str, Any]"
 
+_Identity: TypeAlias = "tuple[str, tuple[str, ...]]"
+_Identified: TypeAlias = "tuple[_Identity, Payload]"
+
 
 def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Payload]:
     """Return the payloads to send for `operations`, in their order. Linear in their number.
@@ -39,7 +42,10 @@ def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Paylo
     Raises:
         RecordingRefusedError: An operation contradicts itself about which entity it is for.
     """
-    batch = [_BUILDERS[type(operation)](operation, _key(operation, schemas)) for operation in operations]
+    batch = []
+    for operation in operations:
+        key = _key(operation, schemas)
+        batch.append(((operation.entity_type, tuple(key)), _BUILDERS[type(operation)](operation, key)))
     batch = _without_created_and_deleted(batch)
     _keep_last_updates(batch)
     return _merged(_without_empty(batch))
@@ -72,16 +78,16 @@ def _create(operation: CreateOperation, key: list[str]) -> Payload:
 
 
 def _update(operation: UpdateOperation, key: list[str]) -> Payload:
-    named = {"__entity_type__": operation.entity_type, **operation.entity_key}
-    if named.get(operation.attribute_name, operation.new_value) != operation.new_value:
+    name, new = operation.attribute_name, operation.new_value
+    if (operation.entity_type if name == "__entity_type__" else operation.entity_key.get(name, new)) != new:
         raise RecordingRefusedError(
-            f"An update gives {operation.entity_type} {'/'.join(map(str, key))} another {operation.attribute_name}."
+            f"An update gives {operation.entity_type} {'/'.join(map(str, key))} another {name}."
         )
     return {
         "action": "update",
         "entity_type": operation.entity_type,
         "entity_key": key,
-        "entity_data": {"__entity_type__": operation.entity_type, operation.attribute_name: operation.new_value},
+        "entity_data": {"__entity_type__": operation.entity_type, name: new},
     }
 
 
@@ -100,54 +106,48 @@ _BUILDERS: dict[type, Callable[[Any, list[str]], Payload]] = {
 }
 
 
-def _identity(payload: Payload) -> tuple[str, tuple[str, ...]]:
-    return payload["entity_type"], tuple(payload["entity_key"])
+def _without_created_and_deleted(batch: list[_Identified]) -> list[_Identified]:
+    deleted = {identity for identity, payload in batch if payload["action"] == "delete"}
+    gone = {identity for identity, payload in batch if identity in deleted and payload["action"] == "create"}
+    return [each for each in batch if each[0] not in gone] if gone else batch
 
 
-def _without_created_and_deleted(batch: list[Payload]) -> list[Payload]:
-    created = {_identity(payload) for payload in batch if payload["action"] == "create"}
-    gone = {_identity(payload) for payload in batch if payload["action"] == "delete"} & created
-    return [payload for payload in batch if _identity(payload) not in gone] if gone else batch
-
-
-def _keep_last_updates(batch: list[Payload]) -> None:
-    later: set[tuple[tuple[str, tuple[str, ...]], str]] = set()
-    for payload in reversed(batch):
+def _keep_last_updates(batch: list[_Identified]) -> None:
+    later: set[tuple[_Identity, str]] = set()
+    for identity, payload in reversed(batch):
         if payload["action"] != "update":
             continue
         data = payload["entity_data"]
-        entity = _identity(payload)
         for name in [name for name in data if name != "__entity_type__"]:
-            identity = (entity, name)
-            if identity in later:
+            slot = (identity, name)
+            if slot in later:
                 del data[name]
             else:
-                later.add(identity)
+                later.add(slot)
 
 
-def _without_empty(batch: list[Payload]) -> list[Payload]:
+def _without_empty(batch: list[_Identified]) -> list[_Identified]:
     kept = []
-    for payload in batch:
-        data = payload.get("entity_data")
+    for each in batch:
+        data = each[1].get("entity_data")
         if data is not None:
-            data = payload["entity_data"] = {name: value for name, value in data.items() if value is not NOT_SET}
-            if not data.keys() - {"__entity_type__"}:
+            if NOT_SET in data.values():
+                data = each[1]["entity_data"] = {name: value for name, value in data.items() if value is not NOT_SET}
+            # The type is always there.
+            if len(data) == 1:
                 continue
-        kept.append(payload)
+        kept.append(each)
     return kept
 
 
-def _merged(batch: list[Payload]) -> list[Payload]:
+def _merged(batch: list[_Identified]) -> list[Payload]:
     merged: list[Payload] = []
-    for payload in batch:
-        previous = merged[-1] if merged else None
-        if (
-            previous is not None
-            and payload["action"] == "update"
-            and previous["action"] in ("create", "update")
-            and _identity(previous) == _identity(payload)
-        ):
-            previous["entity_data"].update(payload["entity_data"])
-        else:
-            merged.append(payload)
+    # Of the last payload, if updates can join it.
+    joinable: _Identity | None = None
+    for identity, payload in batch:
+        if identity == joinable and payload["action"] == "update":
+            merged[-1]["entity_data"].update(payload["entity_data"])
+            continue
+        merged.append(payload)
+        joinable = None if payload["action"] == "delete" else identity
     return merged
