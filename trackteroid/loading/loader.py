@@ -12,6 +12,7 @@ attributes of the class compared one by one; and again for what hangs on it. The
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -115,6 +116,15 @@ class Loader:
             return self._session.decode(text)
         finally:
             self._thread.expecting = False
+
+    def read_parsed(self, response: Any) -> Any:
+        """Decode the parsed JSON of a response as `read` does its text. It stays as it is."""
+        if self.usable():
+            try:
+                return row_format.decode_parsed(response, self._plan_of)
+            except Unusual as reason:
+                self._fall_back(reason)
+        return self._session.decode(json.dumps(response))
 
     def fits(self, value: Any) -> bool:
         """Whether `merge_page` takes a decoded value."""
