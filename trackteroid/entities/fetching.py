@@ -49,7 +49,7 @@ def fetch(context: Context, entity_type: EntityType, entities: Sequence[Any], pa
 
     Values that were set locally stay. Entities that the server does not know yet are left alone.
     """
-    lacking = [entity for entity in entities if not is_new(entity) and any(_lacks(entity, path) for path in paths)]
+    lacking = [entity for entity in entities if not is_new(entity) and _lacks_any(entity, paths)]
     if not lacking:
         return
     context.check_usable("fetch attributes")
@@ -61,6 +61,13 @@ def fetch(context: Context, entity_type: EntityType, entities: Sequence[Any], pa
         values = tuple(key[0] if len(key) == 1 else key for key in keys)
         condition = where_text([Criterion("by_id", values=values)], context.scope(queried))
         context.session.fetch_entities(f"select {projections} from {queried.__name__} where {condition}")
+
+
+def _lacks_any(entity: Any, paths: Sequence[Sequence[str]]) -> bool:
+    for path in paths:
+        if _lacks(entity, path):
+            return True
+    return False
 
 
 def _lacks(entity: Any, path: Sequence[str]) -> bool:

@@ -65,7 +65,10 @@ def _otherwise(entity: Any, name: str) -> Any:
 def is_new(entity: Any) -> bool:
     """Whether the entity was created here and the server does not know it yet."""
     storage = getattr(entity, _STORAGE, _NO_STORAGE)
-    return any(storage[name]["remote"] is NOT_SET for name in entity.primary_key_attributes if name in storage)
+    for name in entity.primary_key_attributes:
+        if name in storage and storage[name]["remote"] is NOT_SET:
+            return True
+    return False
 
 
 def read_all(entities: Iterable[Any], name: str) -> list[Any]:
@@ -102,7 +105,11 @@ def unique(entities: Iterable[Any]) -> dict[Any, Any]:
 
 def identity(entity: Any) -> tuple[str, ...]:
     """Return the texts of an entity's primary key."""
-    return tuple([str(stored(entity, name)) for name in entity.primary_key_attributes])
+    names = entity.primary_key_attributes
+    if len(names) == 1:
+        # Nearly all have one.
+        return (str(stored(entity, names[0])),)
+    return tuple([str(stored(entity, name)) for name in names])
 
 
 def items(value: Any) -> list[Any]:
