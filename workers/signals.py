@@ -80,7 +80,7 @@ def own_timers(settings: Settings) -> list[HousekeepingTimer]:
     if settings.worker_sweep:
         timers.append(HousekeepingTimer(lambda: runtime().sweep(), settings.sweep_seconds))
         timers.append(HousekeepingTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
-        timers.append(SweepTimer(lambda: runtime().report(), REPORT_SECONDS, name="report"))
+        timers.append(HousekeepingTimer(lambda: runtime().report(), REPORT_SECONDS, name="report"))
         if settings.spool_folder is not None:
             timers.append(HousekeepingTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
     return timers
