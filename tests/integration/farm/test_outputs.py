@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +24,42 @@ def worker(farm: Farm) -> Iterator[ManagedProcess]:
         yield process
 
 
-def test_a_publish_waits_for_its_frames_and_gets_their_sizes(farm: Farm, worker: ManagedProcess) -> None:
+@dataclass(frozen=True)
+class Held:
+    """A publish, and the commits that one submitter's process has recorded and held for it: starting one takes seconds."""
+
+    publish: dict[str, Any]
+    ids: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def held(farm: Farm) -> dict[str, Held]:
+    windows = farm.publish("bc0030", "windows")
+    there = str(farm.folder / "renders")
+    wanted = [
+        farm.publish("bc0010", "whole", version=7, frames="1001-1004"),
+        farm.publish("bc0020", "partial", frames="1-10"),
+        {**windows, "pattern": windows["pattern"].replace(there, "P:\\shows").replace("/", "\\")},
+        farm.publish("bc0040", "deleted"),
+        farm.publish("bc0050", "again", version=3),
+        farm.publish("bc0050", "again", version=3),
+    ]
+    ids = farm.submit(wanted)
+    named = [publish["asset"] for publish in wanted]
+    return {
+        name: Held(
+            windows if name == "windows" else wanted[named.index(name)],
+            tuple(each for each, asset in zip(ids, named, strict=True) if asset == name),
+        )
+        for name in named
+    }
+
+
+def test_a_publish_waits_for_its_frames_and_gets_their_sizes(
+    farm: Farm, worker: ManagedProcess, held: dict[str, Held]
+) -> None:
     """Held at submission; refused while frames are missing or empty, with their names; released, committed, whole."""
-    publish = farm.publish("bc0010", "whole", version=7, frames="1001-1004")
-    (commit_id,) = farm.submit([publish])
+    publish, (commit_id,) = held["whole"].publish, held["whole"].ids
     farm.render(publish, "1001-1002")
     farm.render(publish, "1003", size=0)
     refused = farm.release(commit_id)
@@ -50,9 +84,8 @@ def test_a_publish_waits_for_its_frames_and_gets_their_sizes(farm: Farm, worker:
         assert component["version"]["version"] == 7
 
 
-def test_a_partial_publish_records_its_gaps(farm: Farm, worker: ManagedProcess) -> None:
-    publish = farm.publish("bc0020", "partial", frames="1-10")
-    (commit_id,) = farm.submit([publish])
+def test_a_partial_publish_records_its_gaps(farm: Farm, worker: ManagedProcess, held: dict[str, Held]) -> None:
+    publish, (commit_id,) = held["partial"].publish, held["partial"].ids
     farm.render(publish, "1-4,8-10")
     assert farm.release(commit_id).returncode == ExitCode.OUTPUTS_MISSING
     done = farm.release("--partial", commit_id)
@@ -70,12 +103,12 @@ def test_a_partial_publish_records_its_gaps(farm: Farm, worker: ManagedProcess) 
         assert component["metadata"]["missing_frames"] == "5-7"
 
 
-def test_a_path_of_the_submitters_platform_is_found_on_the_farm(farm: Farm, worker: ManagedProcess) -> None:
-    publish = farm.publish("bc0030", "windows")
-    farm.render(publish)
+def test_a_path_of_the_submitters_platform_is_found_on_the_farm(
+    farm: Farm, worker: ManagedProcess, held: dict[str, Held]
+) -> None:
+    (commit_id,) = held["windows"].ids
+    farm.render(held["windows"].publish)
     there = str(farm.folder / "renders")
-    written = {**publish, "pattern": publish["pattern"].replace(there, "P:\\shows").replace("/", "\\")}
-    (commit_id,) = farm.submit([written])
     refused = farm.release(commit_id)
     assert refused.returncode == ExitCode.USAGE
     assert "TRACKTEROID_PATH_ROOTS does not say where it is" in refused.stderr
@@ -84,10 +117,9 @@ def test_a_path_of_the_submitters_platform_is_found_on_the_farm(farm: Farm, work
     farm.committed(commit_id)
 
 
-def test_a_cancelled_publish_is_never_committed(farm: Farm, worker: ManagedProcess) -> None:
+def test_a_cancelled_publish_is_never_committed(farm: Farm, worker: ManagedProcess, held: dict[str, Held]) -> None:
     """The farm's job is deleted: its publish ends with it, and a late release cannot wake it."""
-    publish = farm.publish("bc0040", "deleted")
-    (commit_id,) = farm.submit([publish])
+    publish, (commit_id,) = held["deleted"].publish, held["deleted"].ids
     assert farm.run("commits", "cancel", commit_id).returncode == 0
     farm.render(publish)
     late = farm.release(commit_id)
@@ -97,12 +129,10 @@ def test_a_cancelled_publish_is_never_committed(farm: Farm, worker: ManagedProce
 
 
 def test_a_render_that_is_done_again_for_the_same_version_says_that_the_number_is_taken(
-    farm: Farm, worker: ManagedProcess
+    farm: Farm, worker: ManagedProcess, held: dict[str, Held]
 ) -> None:
-    publish = farm.publish("bc0050", "again", version=3)
-    farm.render(publish)
-    # Recorded by one process, to save a start: the second stays held until the first is on the server.
-    first, second = farm.submit([publish, publish])
+    first, second = held["again"].ids
+    farm.render(held["again"].publish)
     assert farm.release(first).returncode == 0
     farm.committed(first)
     assert farm.release(second).returncode == 0
