@@ -40,6 +40,8 @@ KNOWN = ("FTRACK_SERVER", "TRACKTEROID_REDIS_URL", "TRACKTEROID_SPOOL")
 def worker(farm: Farm) -> Iterator[ManagedProcess]:
     with worker_process(farm.redis.url, farm.sandbox.env, env=farm.env) as process:
         yield process
+        # A warm shutdown takes two seconds, and this worker's Redis ends with it.
+        process.kill_group()
 
 
 @pytest.fixture(autouse=True)
@@ -320,12 +322,13 @@ def test_a_node_that_vanishes_after_spooling_has_its_publish_delivered_once(farm
     assert done.returncode == 0, done.stderr
     commit_id = done.stdout.strip()
     recording.unlink()
-    with worker_process(farm.redis.url, farm.sandbox.env, env=farm.env):
+    with worker_process(farm.redis.url, farm.sandbox.env, env=farm.env) as process:
         # What beat sends twice a minute.
         queue = housekeeping_queue(farm.ledger.server_url)
         Celery(broker=farm.redis.url, set_as_current=False).send_task(FLUSH_TASK, queue=queue, ignore_result=True)
         wait_until(lambda: _known(farm, commit_id), seconds=60, what="the delivery by a worker")
         farm.committed(commit_id)
+        process.kill_group()
     with farm.official() as session:
         (version,) = session.query('AssetVersion where comment is "from a node that vanished"').all()
         assert [component["size"] for component in version["components"]] == [5]
