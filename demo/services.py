@@ -61,6 +61,8 @@ class Services:
             **TIMING,
             "TRACKTEROID_REDIS_URL": self._redis.url,
             "FTRACK_API_SCHEMA_CACHE_PATH": str(self.folder),
+            # One machine plays the whole farm here: a process may wait longer for its turn than the cache does by default.
+            "TRACKTEROID_CACHE_TIMEOUT": "2",
             "PYTHONUNBUFFERED": "1",
         }
         env_file = self.folder / "sandbox.env"

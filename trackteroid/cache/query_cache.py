@@ -190,17 +190,21 @@ class QueryCache:
     # Writing
 
     @contextlib.contextmanager
-    def writing(self, batch: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    def writing(self, batch: Sequence[Mapping[str, Any]], writer: str | None = None) -> Iterator[None]:
         """Surround sending `batch`: its tags are marked open before, and raised after whatever the outcome.
 
         Also after an error: the server may have applied what it did not answer.
+
+        Args:
+            batch: Operations of ftrack's protocol.
+            writer: Who writes, where others may go on with it: marks of one that died end with the next one's raise.
         """
         tags = [self._tag(name) for name in sorted(self.tags.written(batch))]
         if not tags:
             # It changes nothing that anybody asks for.
             yield
             return
-        backend, writer = self.connection.backend, secrets.token_hex(8)
+        backend, writer = self.connection.backend, writer or secrets.token_hex(8)
         # Both are tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
         self._try(partial(backend.open, tags, _OPEN_SECONDS, writer), insisting=True)
         try:

@@ -187,6 +187,12 @@ class Attempt:
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
+        if not isinstance(server, Caching):
+            return self._commit_to(server, schemas, parts, lease)
+        with server.writing_as(min(commit.id for commit in self._commits)):
+            return self._commit_to(server, schemas, parts, lease)
+
+    def _commit_to(self, server: Server, schemas: Schemas, parts: list[Part], lease: Lease) -> CommitResult | Verdict:
         parts = self._parts = self._settled(parts, server)
         for part, commit in zip(parts, self._commits, strict=True):
             with self._blamed_on(commit):

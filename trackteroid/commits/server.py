@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["Caching", "Server", "WarmServer"]
@@ -36,6 +37,9 @@ class Caching(Protocol):
 
     def invalidate(self, batch: Sequence[Any]) -> None:
         """Make copies unreachable that a batch may have changed which somebody sent before."""
+
+    def writing_as(self, writer: str) -> AbstractContextManager[None]:
+        """What is written in the block is of one writer: it ends what an attempt before it announced and did not end."""
 
 
 class WarmServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ _logger = logging.getLogger("trackteroid.session")
 
 # Most requests are these, the first ones of a session while it does not even know the schema.
 _READING = frozenset({"query", "query_schemas", "query_server_information", "search"})
+
+# Each thread has its own.
+_writer: contextvars.ContextVar[str | None] = contextvars.ContextVar("trackteroid_writer", default=None)
 
 
 class ReusingResults(SchemaLoading):
@@ -78,6 +82,19 @@ class ReusingResults(SchemaLoading):
             pass
 
     @contextlib.contextmanager
+    def writing_as(self, writer: str) -> Iterator[None]:
+        """Tell the cache of what this thread writes in the block as of one writer, who may have begun in another process.
+
+        Args:
+            writer: For example the id of a commit, of which an attempt may have been killed before the cache was told.
+        """
+        token = _writer.set(writer)
+        try:
+            yield
+        finally:
+            _writer.reset(token)
+
+    @contextlib.contextmanager
     def _telling_cache(self, batch: Any) -> Iterator[None]:
         writes = [item for item in batch if isinstance(item, Mapping) and item.get("action") not in _READING]
         if not writes:
@@ -90,7 +107,7 @@ class ReusingResults(SchemaLoading):
             _logger.warning("The query cache is not told of a commit: %s", error)
             yield
             return
-        with cache.writing(writes):
+        with cache.writing(writes, _writer.get()):
             yield
 
     @property

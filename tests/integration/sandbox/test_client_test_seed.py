@@ -135,10 +135,12 @@ def test_custom_attributes_of_other_types_are_missing(session: Any, entity_type:
 def test_a_time_out_of_a_tenth_of_a_millisecond_strikes(session: Any, what: str) -> None:
     session.request_timeout = 0.0001
     with pytest.raises(requests.exceptions.Timeout):
-        if what == "api":
-            session.query("User").first()
-        else:
-            requests.get(f"{session.server_url}/component/get?id=x", timeout=0.0001)
+        # On a busy machine an answer can be there before the asker gets to look for it; not every time.
+        for _ in range(50):
+            if what == "api":
+                session.query("User").first()
+            else:
+                requests.get(f"{session.server_url}/component/get?id=x", timeout=0.0001)
 
 
 def test_answers_take_a_moment(server: SandboxServer, session: Any) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.support.processes import wait_until
 from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Outcome
 from trackteroid.cache.connection import MOST_UNSTORED, CacheConnection
 from trackteroid.cache.payload import pack
@@ -117,6 +117,22 @@ def test_a_second_asker_gets_the_rows_without_asking_the_server() -> None:
     first = ask(make_cache(backend), "select id from Task", server)
     assert first == ask(make_cache(backend), "select id from Task", server)
     assert server.asked == 1
+
+
+def test_marks_of_a_killed_attempt_end_with_the_next_attempt() -> None:
+    backend, server = MemoryBackend(), Server()
+    cache, batch = make_cache(backend), [{"action": "create", "entity_type": "Task"}]
+    # Killed before it could say that it is done: it never leaves the block.
+    killed = cache.writing(batch, "commit")
+    killed.__enter__()
+    ask(cache, "select id from Task", server)
+    ask(cache, "select id from Task", server)
+    assert server.asked == 2
+    with cache.writing(batch, "commit"):
+        pass
+    ask(cache, "select id from Task", server)
+    ask(cache, "select id from Task", server)
+    assert server.asked == 3
 
 
 def test_other_limits_are_other_questions() -> None:
@@ -484,8 +500,7 @@ def test_when_a_commit_makes_the_answer_unstorable_one_more_asks_for_all_who_wai
     ]
     for thread in threads:
         thread.start()
-    while cache.statistics.waits < 7:
-        time.sleep(0.001)
+    wait_until(lambda: cache.statistics.waits >= 7, what="seven waiting askers")
     everybody_waits.set()
     for thread in threads:
         thread.join(60)

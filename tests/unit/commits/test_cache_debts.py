@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,9 +32,20 @@ class CachingServer(CannedServer):
         self.debts = debts
         self.told: list[list[Any]] = []
         self.away = False
+        self.writers: list[str | None] = []
+        self._writer: str | None = None
+
+    @contextlib.contextmanager
+    def writing_as(self, writer: str) -> Iterator[None]:
+        self._writer = writer
+        try:
+            yield
+        finally:
+            self._writer = None
 
     def invalidate(self, batch: Any) -> None:
         self.told.append(list(batch))
+        self.writers.append(self._writer)
         if self.away and self.debts is not None:
             self.debts.owe()
 
@@ -120,6 +133,9 @@ def test_what_an_earlier_attempt_may_have_done_is_told_before_it_is_reported(led
     assert outcome.state is CommitState.COMMITTED
     assert len(server.writes) == 1
     assert [item["entity_type"] for batch in server.told for item in batch] == ["AssetVersion"]
+    # What the killed one announced to the cache ends with what is told by the next, in the name of the same commit.
+    (writer,) = set(server.writers)
+    assert writer is not None
 
 
 def wait(ledger: RedisLedger) -> None:
