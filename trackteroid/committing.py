@@ -96,6 +96,8 @@ def _passing(pending: Sequence[tuple[Any, Any]]) -> frozenset[Any]:
     deleted = {
         identity for operation, identity in pending if isinstance(operation, ftrack_api.operation.DeleteEntityOperation)
     }
+    if not deleted:
+        return frozenset()
     return frozenset(
         identity
         for operation, identity in pending
@@ -249,11 +251,16 @@ class Commits:
         """Take an entity's local values away: those of its primary key, or all others."""
         stored = cells(entity)
         of_key = entity.primary_key_attributes
-        names = of_key if keys else list(stored)
         entity_class = type(entity)
         plain = self._plain.get(entity_class)
         if plain is None:
             plain = self._plain[entity_class] = oddity(entity_class) is None
+        if plain and not keys:
+            for name, cell in stored.items():
+                if cell["local"] is not NOT_SET and name not in of_key:
+                    cell["local"] = NOT_SET
+            return
+        names = of_key if keys else list(stored)
         for name in names:
             if name not in stored or stored[name]["local"] is NOT_SET or (name in of_key and not keys):
                 continue
