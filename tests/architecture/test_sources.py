@@ -16,6 +16,7 @@ def tracked(*patterns: str) -> list[Path]:
         ["git", "ls-files", "-z", *patterns], cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False
     )
     if listed.returncode:
+        # An unpacked source archive: nothing says there which files are ours. CI and developers have a checkout.
         pytest.skip("not a git checkout")
     return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
 

@@ -34,6 +34,7 @@ class LedgerSuite:
     ledger: Ledger
 
     def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
+        # The suite by itself is not collected; the class of each implementation that inherits it says how one is made.
         raise NotImplementedError
 
     def prepare(self, request: pytest.FixtureRequest) -> None:

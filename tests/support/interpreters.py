@@ -20,4 +20,5 @@ def interpreter(major: int, minor: int) -> str:
             and subprocess.run([candidate, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
         ):
             return candidate
+    # `make test` needs one Python only; what needs another one is tested wherever that is installed.
     pytest.skip(f"no {name} on this machine")

@@ -23,7 +23,11 @@ def is_protocol(name: str) -> bool:
 
 
 class Container:
-    """Some entities of one class, possibly none."""
+    """Some entities of one class, possibly none.
+
+    What raises `NotImplementedError` here is abstract: `EntityCollection` and `EmptyCollection` both define it. It is not an
+    `abc.ABC`, whose `isinstance` is a Python call, and collections are told from other values once per entity.
+    """
 
     __slots__ = ("__weakref__",)
 

@@ -154,6 +154,7 @@ def test_the_name_appears_only_after_the_bytes_are_on_the_disk(tmp_path: Path, m
         steps.append("rename")
         replace(source, target)
 
+    # What a descriptor stands for is known by name on Linux only; the order of the steps is the same elsewhere.
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("needs /proc to tell files from folders")
     spool = Spool(tmp_path)

@@ -41,6 +41,7 @@ def test_what_another_writer_is_writing_now_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_without_a_given_folder_nothing_is_written_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python 3.10 has no `serialize`; there the bytes are made in a temporary folder, which other tests look at.
     if not hasattr(sqlite3.Connection, "serialize"):
         pytest.skip("this Python's SQLite cannot give a database in memory as bytes")
     with monkeypatch.context() as patch:
