@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ftrack_api
+import ftrack_api.entity.base
 import ftrack_api.exception
 import ftrack_api.operation
 
@@ -245,9 +246,16 @@ class Session(OperationStacks, Transfers, Fetching):
 
         Raises:
             EntityCollectionOperationError: It was loaded before the session reconnected.
+            BadInputError: It is no entity of the client.
         """
-        if isinstance(entity.session, RetiredConnection):
-            entity.session.refuse()
+        connection = getattr(entity, "session", None) if isinstance(entity, ftrack_api.entity.base.Entity) else None
+        if connection is None:
+            raise BadInputError(
+                f"{entity!r} is not an entity of the client, which is all that a session deletes; "
+                f"a collection has a delete() of its own."
+            )
+        if isinstance(connection, RetiredConnection):
+            connection.refuse()
         super().delete(entity)
 
     def ensure(self, entity_type: str, data: Mapping[str, Any], identifying_keys: Iterable[str] | None = None) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.local_session import LocalSession
 from trackteroid.entities import Asset, AssetVersion, Project, Shot, Task, TypedContext
-from trackteroid.errors import EntityCollectionOperationError, UnknownNameError, UsageError
+from trackteroid.errors import BadInputError, EntityCollectionOperationError, UnknownNameError, UsageError
 from trackteroid.query import Query
 
 
@@ -199,3 +199,11 @@ def test_the_clients_populate_takes_collections_too(session: LocalSession, shots
     assert session.requests == []
     session.populate(shots.filter(lambda shot: False), "status.name")
     assert session.requests == []
+
+
+def test_deleting_a_collection_by_the_session(session: LocalSession, shots: Any) -> None:
+    with pytest.raises(
+        BadInputError, match=r"is not an entity of the client.*a collection has a delete\(\) of its own"
+    ):
+        session.delete(shots)
+    assert not session.recorded_operations
