@@ -170,7 +170,7 @@ class Settings:
         "TRACKTEROID_MAX_CLAIMS",
         5,
         _count,
-        "Claims without a verdict before a commit is put aside as poison.",
+        "Claims without a verdict that a commit may have; one with more is put aside as poison.",
     )
     unknown_attempts: int = _variable(
         "TRACKTEROID_UNKNOWN_ATTEMPTS",

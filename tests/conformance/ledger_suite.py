@@ -206,17 +206,27 @@ class LedgerSuite:
         self.clock.advance(LEASE * 2)
         assert self.ledger.sweep().reaped == 0
 
-    def test_too_many_claims_without_a_verdict_are_poison(self) -> None:
+    def test_as_many_claims_without_a_verdict_as_are_allowed_are_no_poison_yet(self) -> None:
         self.enqueue()
         for _ in range(POLICY.max_claims):
             self.claim()
             self.clock.advance(LEASE)
+        self.ledger.complete(self.claim(), result={})
+        assert self.ledger.get("a").state is CommitState.COMMITTED
+        # Five, unless somebody says otherwise (design section 5).
+        assert LedgerPolicy().max_claims == 5
+
+    def test_more_claims_without_a_verdict_are_poison(self) -> None:
+        self.enqueue()
+        for _ in range(POLICY.max_claims + 1):
+            self.claim()
+            self.clock.advance(LEASE)
         assert self.ledger.claim("w", lease_seconds=LEASE) is None
         commit = self.ledger.get("a")
-        assert (commit.state, commit.attempts) == (CommitState.DEAD, POLICY.max_claims)
+        assert (commit.state, commit.attempts) == (CommitState.DEAD, POLICY.max_claims + 1)
         assert commit.error is not None
         assert commit.error.kind == "poison"
-        assert "3 workers took this commit" in commit.error.message
+        assert "4 workers took this commit" in commit.error.message
         assert self.ledger.payload("a") is not None
 
     def test_a_verdict_starts_the_count_towards_poison_anew(self) -> None:

@@ -29,7 +29,7 @@ class TellingSuite(LedgerSuite):
 
     def test_poison_is_told_of_like_any_death(self) -> None:
         self.enqueue("a")
-        for _ in range(POLICY.max_claims):
+        for _ in range(POLICY.max_claims + 1):
             self.claim()
             self.clock.advance(LEASE)
         self.ledger.sweep()

@@ -52,7 +52,7 @@ class LedgerPolicy:
     """Numbers that decide transitions. Durations in seconds.
 
     Attributes:
-        max_claims: Claims without a verdict after which a commit is put aside as poison.
+        max_claims: Claims without a verdict that a commit may have; one with more is put aside as poison.
         retention_seconds: How long the row of a committed recording is kept.
         tombstone_seconds: How long it is remembered that a recording was committed.
         concurrency: Commits that are tried at a time, over all workers; 0: as many as there are workers.

@@ -505,7 +505,7 @@ class MemoryLedger:
         ]
         expired.sort(key=lambda row: (row.lease_expires_at or 0.0, row.id))
         for row in expired[:limit]:
-            if row.undecided_claims >= self._policy.max_claims:
+            if row.undecided_claims > self._policy.max_claims:
                 self._bury(row, now, poison_error(row.undecided_claims))
             else:
                 self._waiting.schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})

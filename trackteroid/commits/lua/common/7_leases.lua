@@ -20,7 +20,7 @@ local function reap(limit, max_claims)
     local facts = redis.call('HMGET', row(id), 'state', 'undecided_claims', 'owner')
     if facts[1] ~= 'committing' then
       redis.call('ZREM', P .. 'leases', id)
-    elseif tonumber(facts[2]) >= max_claims then
+    elseif tonumber(facts[2]) > max_claims then
       bury(id, cjson.encode({
         kind = 'poison',
         class = 'Poison',
