@@ -11,6 +11,7 @@ from tests.conformance.fairness_suite import FairnessSuite
 from tests.conformance.index_suite import IndexSuite
 from tests.conformance.ledger_suite import LEASE, POLICY, SERVER, TRANSIENT
 from tests.conformance.order_suite import OrderSuite
+from tests.conformance.outage_suite import OutageSuite
 from tests.conformance.telling_suite import TellingSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
@@ -25,12 +26,12 @@ from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.errors import LedgerUnavailableError
 
 
-class TestMemoryLedger(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, TellingSuite):
+class TestMemoryLedger(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, OutageSuite, TellingSuite):
     def make_ledger(self, clock: FakeClock, server_url: str = SERVER, policy: LedgerPolicy = POLICY) -> Ledger:
         return MemoryLedger(server_url, policy=policy, clock=clock)
 
 
-class TestRedisLedgerOnFakeredis(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, TellingSuite):
+class TestRedisLedgerOnFakeredis(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, OutageSuite, TellingSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = fake_redis()
 
@@ -44,7 +45,7 @@ def real_server() -> Iterator[EmbeddedRedis]:
         yield server
 
 
-class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, TellingSuite):
+class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, OutageSuite, TellingSuite):
     def prepare(self, request: pytest.FixtureRequest) -> None:
         self.client = connect(request.getfixturevalue("real_server").url)
         self.client.flushall()

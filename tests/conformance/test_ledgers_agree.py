@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, SERVER, UNKNOWN
+from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, SERVER, TRANSIENT, UNKNOWN
 from tests.conformance.order_suite import MISSING
 from tests.support.clock import FakeClock
 from tests.support.redis import fake_redis
@@ -81,7 +81,7 @@ class History:
             return
         pair = self.claims.pop(self.chance.randrange(len(self.claims)))
         kind = self.chance.choice(
-            ("complete", "complete", "retry", "environment", "bury", "wait", "hand_back", "forget")
+            ("complete", "complete", "retry", "transient", "environment", "bury", "wait", "hand_back", "forget")
         )
         sent = self.chance.random() < 0.5
         self.log.append(f"{kind} {pair[0].commit.id} {sent}")
@@ -96,6 +96,8 @@ class History:
                     answers.append(complete(ledger, claim))
                 elif kind == "retry":
                     ledger.retry(claim, delay=10.0, error=UNKNOWN, doubt=Doubt.RUNNING, signature=signature)
+                elif kind == "transient":
+                    ledger.retry(claim, delay=1000.0, error=TRANSIENT, doubt=Doubt.NONE)
                 elif kind == "environment":
                     answers.append(ledger.retry(claim, delay=10.0, error=ENVIRONMENT, doubt=Doubt.SETTLED, pause=5.0))
                 elif kind == "bury":

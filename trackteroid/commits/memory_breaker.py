@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from trackteroid.commits.commit import CommitError
 from trackteroid.commits.ledger import Breaker, LedgerPolicy
@@ -17,11 +18,15 @@ class MemoryBreaker:
     Args:
         policy: The ledger's numbers.
         notices: Hear of it when it opens and closes.
+        answered: Called with the time whenever the server has said something about a commit.
     """
 
-    def __init__(self, policy: LedgerPolicy, notices: MemoryNotices) -> None:
+    def __init__(
+        self, policy: LedgerPolicy, notices: MemoryNotices, answered: Callable[[float], None] = lambda now: None
+    ) -> None:
         self._policy = policy
         self._notices = notices
+        self._answered = answered
         self._state = Breaker()
         self._total = 0.0
         self._pause = float("-inf")
@@ -65,7 +70,8 @@ class MemoryBreaker:
         return True
 
     def close(self, now: float) -> bool:
-        """Close it; whether it was open."""
+        """Close it, as the server has said something about a commit; whether it was open."""
+        self._answered(now)
         self._signature, self._hit = "", {}
         if not self.is_open:
             return False

@@ -28,6 +28,7 @@ from trackteroid.commits.ledger import (
 )
 from trackteroid.commits.memory_breaker import MemoryBreaker
 from trackteroid.commits.memory_order import MemoryOrder
+from trackteroid.commits.memory_outage import MemoryOutage
 from trackteroid.commits.memory_outbox import MemoryNotices, MemoryOutbox
 from trackteroid.commits.memory_queue import MemoryQueue
 from trackteroid.commits.memory_waiting import ACTIVE, MemoryWaiting, without_lease
@@ -65,7 +66,8 @@ class MemoryLedger:
         self._stand_ins: dict[str, tuple[str, float]] = {}
         self._queue = MemoryQueue()
         self._notices = MemoryNotices()
-        self._breaker = MemoryBreaker(self._policy, self._notices)
+        self._outage = MemoryOutage(self._queue)
+        self._breaker = MemoryBreaker(self._policy, self._notices, self._come_back)
         self._open_seconds: dict[str, float] = {}
         self._order = MemoryOrder(self._rows, self._ended)
         self._waiting = MemoryWaiting(self._rows, self._queue, self._order)
@@ -239,6 +241,8 @@ class MemoryLedger:
                 changes["unknown_failures"] = row.unknown_failures + 1
             self._breaker.pause(pause, now)
             self._waiting.schedule(row, now, CommitState.RETRYING, now + delay, changes)
+            if error.kind == "transient":
+                self._outage.missed(row.id, now)
             return opened
 
     def wait(self, claim: Claim, *, delay: float, error: CommitError, doubt: Doubt) -> None:
@@ -478,6 +482,10 @@ class MemoryLedger:
                 self._waiting.line_up(replace(self._rows[other], trying_since=None), now)
                 self._waiting.wake(other, now)
         return spared, opened
+
+    def _come_back(self, now: float) -> None:
+        for commit_id in self._outage.answered(now):
+            self._waiting.schedule(self._rows[commit_id], now, CommitState.RETRYING, now, {})
 
     # Order
 

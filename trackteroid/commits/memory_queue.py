@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 __all__ = ["MemoryQueue"]
 
@@ -12,6 +13,8 @@ class _Place:
     priority: int
     flow: str
     due_at: float
+    #: When it failed because the server was away or busy; None: it did not, or became due since.
+    missed_at: float | None = None
 
 
 class MemoryQueue:
@@ -38,6 +41,17 @@ class MemoryQueue:
         place = self._ready.pop(commit_id, None)
         if place is not None and not self._in_flow(place.priority, place.flow):
             del self._turns[place.priority, place.flow]
+
+    def mark_missed(self, commit_id: str, now: float) -> None:
+        """Note when a commit failed because the server was away or busy; of one that is due that is of no use."""
+        place = self._later.get(commit_id)
+        if place is not None:
+            self._later[commit_id] = replace(place, missed_at=now)
+
+    def missed(self, before: float, *, limit: int) -> Sequence[str]:
+        """Return the first of those due later that failed so before a moment."""
+        marked = ((place.missed_at, name) for name, place in self._later.items() if place.missed_at is not None)
+        return [name for moment, name in sorted(marked) if moment < before][:limit]
 
     def due(self, now: float) -> int:
         """Return how many are due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -59,7 +60,14 @@ class AwayServer(CannedServer):
 class Farm:
     """The ledger in Redis, its wake-up list there too, and one worker; all on one clock."""
 
-    def __init__(self, redis: EmbeddedRedis, error: Callable[[], ServerCallError], *, hours: float = 6.0) -> None:
+    def __init__(
+        self,
+        redis: EmbeddedRedis,
+        error: Callable[[], ServerCallError],
+        *,
+        hours: float = 6.0,
+        jitter: Callable[[], float] = lambda: 1.0,
+    ) -> None:
         self.clock = FakeClock()
         self.began = self.clock.now
         self.back = self.began + hours * HOUR
@@ -73,7 +81,7 @@ class Farm:
             owner="w",
             policy=CommitterPolicy(retry=RetryPolicy()),
             monotonic=self.clock,
-            random=lambda: 1.0,
+            random=jitter,
         )
         self.longest_list = 0
         self.sweeper = Sweeper(self.ledger, WakeupSender(redis.url, SERVER_URL), self._waiting, slots=SLOTS)
@@ -81,8 +89,8 @@ class Farm:
     def _waiting(self) -> int:
         return int(self.redis.llen(wakeup_queue(SERVER_URL)))
 
-    def enqueue(self, count: int) -> None:
-        for number in range(count):
+    def enqueue(self, count: int, first: int = 0) -> None:
+        for number in range(first, first + count):
             recording = recorded(create("AssetVersion", f"v{number}"), recording_id=f"rec-{number}")
             enqueue(recording, ledger=self.ledger, settings=Settings(), wake=False)
 
@@ -141,6 +149,21 @@ def test_many_commits_wait_in_the_ledger_and_are_committed_once_when_ftrack_is_b
     # Never more wake-ups than the sweep's bound, and none left; no message that waits for its time.
     assert farm.longest_list <= WAKEUPS_PER_SLOT * SLOTS
     assert farm.keys_but_the_ledgers() == []
+
+
+def test_the_first_commit_that_gets_through_brings_the_others_back(redis: EmbeddedRedis) -> None:
+    farm = Farm(redis, away, jitter=random.Random(7).random)
+    farm.enqueue(COUNT)
+    farm.run(6 * HOUR - 10, step=10.0)
+    assert farm.ledger.counts()[CommitState.RETRYING] == COUNT
+    # Their back-offs are half an hour on average.
+    waits = sorted((commit.due_at or 0.0) - farm.back for commit in farm.ledger.list(limit=COUNT))
+    assert waits[COUNT // 2] > 0.25 * HOUR
+    farm.run(20, step=10.0)
+    farm.enqueue(1, first=COUNT)
+    farm.run(30, step=10.0)
+    assert farm.ledger.counts()[CommitState.COMMITTED] == COUNT + 1
+    assert len(farm.server.effects) == len(set(farm.server.effects)) == COUNT + 1
 
 
 def test_while_ftrack_is_away_new_ones_are_accepted_and_a_value_is_written_in_the_order_of_recording(

@@ -22,4 +22,5 @@ if pause > 0 then
   end
 end
 schedule(id, 'retrying', now + tonumber(ARGV[4]))
+if kind == 'transient' then missed(id) end
 return opened and 2 or 1

@@ -22,6 +22,7 @@
 --   accepted, place  counters
 --   breaker       hash: open (since when), kind (environment or streak), reason, probe_at, total (seconds it was open before), and of
 --                 the same error in a row: signature, ids
+--   away, outage  who failed while the server was away (5_outage.lua)
 --   pause         string, until when the server asked everybody to wait
 local P = KEYS[1]
 

@@ -24,6 +24,7 @@ end
 
 local function unqueue(id)
   redis.call('ZREM', P .. 'due', id)
+  redis.call('ZREM', P .. 'away', id)
   if not redis.call('ZSCORE', P .. 'ready', id) then return end
   local place = redis.call('HMGET', row(id), 'priority', 'flow')
   out_of_queue(id, place[1] or '0', place[2] or '')
@@ -34,6 +35,7 @@ local function take()
   local due = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'WITHSCORES', 'LIMIT', 0, 100)
   for i = 1, #due, 2 do
     redis.call('ZREM', P .. 'due', due[i])
+    redis.call('ZREM', P .. 'away', due[i])
     make_ready(due[i], due[i + 1])
   end
   while true do

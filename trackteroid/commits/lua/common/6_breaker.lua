@@ -15,7 +15,9 @@ local function open_breaker(kind, reason, probe_seconds)
   return true
 end
 
+-- The server has said something about a commit.
 local function close_breaker()
+  answered()
   redis.call('HDEL', B, 'signature', 'ids')
   if redis.call('HEXISTS', B, 'open') == 0 then return false end
   redis.call('HSET', B, 'total', stamp(open_seconds()))
