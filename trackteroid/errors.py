@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "BadInputError",
+    "CacheTimeoutError",
     "CacheUnavailableError",
     "CommitTimeoutError",
     "ConfigurationError",
@@ -20,6 +21,7 @@ __all__ = [
     "LedgerError",
     "LedgerUnavailableError",
     "ObjectTypesError",
+    "OtherServerError",
     "OutputsError",
     "OutputsMissingError",
     "PolicyError",
@@ -138,6 +140,10 @@ class RecordingChangedError(RecordingError, ValueError):
     """A recording with this id but another content is already known."""
 
 
+class OtherServerError(RecordingRefusedError):
+    """The recording was made for another ftrack server."""
+
+
 class OutputsError(RecordingError, OSError):
     """The files that the recording expects cannot be looked at."""
 
@@ -194,6 +200,10 @@ class LeaseLostError(LedgerError):
 
 class CacheUnavailableError(TrackteroidError, ConnectionError):
     """The query cache cannot be reached."""
+
+
+class CacheTimeoutError(CacheUnavailableError):
+    """The query cache did not answer in time."""
 
 
 # ftrack

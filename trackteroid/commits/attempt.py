@@ -38,6 +38,7 @@ from trackteroid.errors import (
     LedgerDataError,
     LedgerError,
     LedgerUnavailableError,
+    OtherServerError,
     RecordingError,
     RecordingRefusedError,
     ServerCallError,
@@ -126,8 +127,9 @@ class Attempt:
                 found = self._try(lease)
             if isinstance(found, CommitResult) and self._stands_for:
                 found = replace(found, stands_for=self._stands_for)
-            # What the server says may be the surroundings' fault; so may a signature, where a key was changed on one side only.
-            told = isinstance(self._error, ServerCallError | SignatureRefusedError)
+            # What the server says may be the surroundings' fault. So may a signature, where a key was changed on one side only,
+            # and another server, where the workers were not told that theirs has two names.
+            told = isinstance(self._error, ServerCallError | SignatureRefusedError | OtherServerError)
             outcome = self._verdicts.record(found, told=told, companions=self._results_of_companions(found))
             self._step("finished")
             return outcome
@@ -318,8 +320,9 @@ class Attempt:
             except BadInputError as error:
                 raise RecordingRefusedError(f"The ftrack server that it names is none: {error}") from error
             if recorded != self._ledger.server_url:
-                raise RecordingRefusedError(
-                    f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}."
+                raise OtherServerError(
+                    f"It was recorded for {recorded} and enqueued for {self._ledger.server_url}. If both are one server, list "
+                    "them in the workers' TRACKTEROID_SERVER_ALIASES and restart the workers."
                 )
         return recording
 

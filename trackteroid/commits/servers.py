@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from trackteroid.errors import BadInputError, RecordingRefusedError, SettingsError
+from trackteroid.errors import BadInputError, OtherServerError, SettingsError
 
 __all__ = ["normalise_server_url", "refuse_other_server"]
 
@@ -45,13 +45,13 @@ def refuse_other_server(recorded: str | None, target: str, aliases: Iterable[str
         aliases: As of `normalise_server_url`.
 
     Raises:
-        RecordingRefusedError: They differ.
+        OtherServerError: They differ.
     """
     if recorded is None:
         return
     theirs, ours = normalise_server_url(recorded, aliases), normalise_server_url(target, aliases)
     if theirs != ours:
-        raise RecordingRefusedError(
+        raise OtherServerError(
             f"It was recorded for {theirs}, and this is {ours}. If that is meant, name the server: server_url=... in "
             "Python, --server at the command line; if both are one server, list them in TRACKTEROID_SERVER_ALIASES."
         )
