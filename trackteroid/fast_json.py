@@ -1,8 +1,11 @@
-"""JSON, read by orjson where the extra `fast` is installed; the same values either way."""
+"""JSON, by orjson where the extra `fast` is installed; the same values, and where it says so the same text, either way."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -10,12 +13,21 @@ try:
 except ImportError:  # the extra is not installed
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["dumps", "loads"]
+__all__ = ["canonical", "dumps", "loads"]
 
 # orjson returns integers beyond 64 bits as the nearest float. They have this many digits at least (2**63 has); whatever
 # holds such a run, if only in a string, is read by the standard library.
 _LONG_NUMBER = b"0" * 19
 _ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+
+# What both libraries write alike. Of other types each knows some that the other refuses.
+_SAME = frozenset({str, int, bool, type(None)})
+
+# Kept, as making one takes longer than writing a small value.
+_ENCODERS = {sort: json.JSONEncoder(sort_keys=sort, separators=(",", ":"), allow_nan=False) for sort in (True, False)}
+
+# What only the standard library escapes.
+_UNESCAPED = re.compile("[^\x00-\x7e]")
 
 
 def loads(text: bytes | str) -> Any:
@@ -36,14 +48,71 @@ def loads(text: bytes | str) -> Any:
 def dumps(value: Any) -> bytes:
     """Return a value as compact JSON text, UTF-8.
 
-    Always by the standard library: orjson writes null for numbers that JSON has no form for (NaN, infinities), which
-    would send another value than was meant.
+    Raises:
+        TypeError: It holds something that JSON has no form for.
+        ValueError: It holds a number that JSON has no form for.
+    """
+    if orjson is not None:
+        try:
+            text: bytes = orjson.dumps(value)
+        except TypeError:
+            # Integers beyond 64 bits, keys that are no text, lone surrogates, or what nobody can write.
+            pass
+        else:
+            # orjson writes null for numbers that JSON has no form for (NaN, infinities), which would be another value.
+            if _is_same(value, math.isfinite):
+                return text
+    return _ENCODERS[False].encode(value).encode()
+
+
+def canonical(value: Any, *, sort: bool = True) -> bytes:
+    """Return a value as compact JSON text in ASCII, byte for byte the same with and without orjson.
+
+    Args:
+        value: What to write.
+        sort: Whether the names in objects are sorted; else they stand in their own order.
 
     Raises:
         TypeError: It holds something that JSON has no form for.
         ValueError: It holds a number that JSON has no form for.
     """
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    if orjson is not None:
+        try:
+            text: bytes = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else None)
+        except TypeError:
+            pass
+        else:
+            if _is_same(value, _has_no_exponent):
+                if text.isascii() and b"\x7f" not in text:
+                    return text
+                return _UNESCAPED.sub(_escaped, text.decode()).encode()
+    return _ENCODERS[sort].encode(value).encode()
+
+
+def _is_same(value: Any, floats: Callable[[float], bool]) -> bool:
+    """Whether both libraries write a value alike; `floats` decides on those. It has no cycles."""
+    containers: list[Any] = [[value]]
+    # Grows while it is gone through.
+    add = containers.append
+    for container in containers:
+        for part in container.values() if container.__class__ is dict else container:
+            kind = part.__class__
+            if kind in _SAME:
+                continue
+            if kind is dict or kind is list:
+                add(part)
+            elif kind is not float or not floats(part):
+                return False
+    return True
+
+
+def _has_no_exponent(number: float) -> bool:
+    # The shortest text that means the number is the same in both, but for the way in which they write exponents.
+    return math.isfinite(number) and "e" not in repr(number)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found.group())[1:-1]
 
 
 def _has_long_number(text: bytes | str) -> bool:

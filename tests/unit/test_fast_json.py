@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 import json
+import uuid
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from trackteroid import fast_json
 
+texts = st.text() | st.text(st.characters(exclude_categories=()), max_size=5)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -56,3 +61,60 @@ def test_what_json_has_no_form_for_is_a_type_error() -> None:
 def test_numbers_that_json_has_no_form_for_are_refused_not_changed(number: float) -> None:
     with pytest.raises(ValueError):
         fast_json.dumps([number])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=4),
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_canonical_text_is_the_same_with_and_without_orjson(value: object, sort: bool, without: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if without:
+            patch.setattr(fast_json, "orjson", None)
+        text = fast_json.canonical(value, sort=sort)
+    assert text == json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+@pytest.mark.parametrize(
+    "number", [0.0, -0.0, 0.1, 1e15, 123456789012345.6, 1e16, 1.5e300, 0.0001, 0.00001, 5e-324, -1e-7, 24.0, 23.976]
+)
+def test_the_canonical_text_has_floats_as_the_standard_library_writes_them(number: float) -> None:
+    assert fast_json.canonical([number]) == json.dumps([number]).encode()
+
+
+class _Word(str):
+    pass
+
+
+@pytest.mark.parametrize("without", [False, True])
+@pytest.mark.parametrize("write", [fast_json.dumps, fast_json.canonical])
+@pytest.mark.parametrize(
+    "value", [object(), uuid.UUID(int=1), enum.Enum("Colour", "RED").RED, datetime.date(2024, 1, 1), {1, 2}, b"x"]
+)
+def test_no_type_has_a_form_with_orjson_only(
+    value: object, write: Callable[[object], bytes], without: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if without:
+        monkeypatch.setattr(fast_json, "orjson", None)
+    with pytest.raises(TypeError):
+        write({"a": [value]})
+
+
+@pytest.mark.parametrize("write", [fast_json.dumps, fast_json.canonical])
+@pytest.mark.parametrize("value", [{1: "a"}, {"a": (1, 2)}, _Word("a"), [[[]]], {"a": {}}, "a", 2**64, "\ud800", None])
+def test_what_the_standard_library_writes_is_written_with_orjson_too(
+    value: object, write: Callable[[object], bytes]
+) -> None:
+    assert write(value) == json.dumps(value, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("write", [fast_json.dumps, fast_json.canonical])
+def test_a_value_that_holds_itself_is_refused(write: Callable[[object], bytes]) -> None:
+    value: list[object] = []
+    value.append(value)
+    with pytest.raises(ValueError):
+        write(value)
