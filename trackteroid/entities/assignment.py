@@ -23,6 +23,8 @@ from trackteroid.relationships import Attribute, AttributeKind
 
 __all__ = ["assign", "assign_custom", "client_value"]
 
+CUSTOM_ATTRIBUTES = "custom_attributes"
+
 _DATES = (datetime.datetime, datetime.date, arrow.Arrow, str)
 
 #: What a scalar attribute of each schema type takes. A bool is no int, although Python thinks so.
@@ -49,6 +51,9 @@ def assign(view: View, entities: Sequence[Any], attribute: Attribute, value: Any
     checked = [client_value(context, view.entity_type.__name__, attribute, one) for one in values]
     if attribute.immutable:
         _check_immutable(entities, attribute.name)
+    if attribute.name == CUSTOM_ATTRIBUTES:
+        _assign_customs(view, entities, checked)
+        return
     if attribute.kind is AttributeKind.MAPPED:
         fetch(context, view.entity_type, entities, [[attribute.name, "value"]])
         for entity, dictionary in zip(entities, checked, strict=True):
@@ -96,44 +101,62 @@ def assign_custom(view: View, entities: Sequence[Any], key: str, value: Any) -> 
         AttributeError: The entities have no such custom attribute.
         EntityCollectionOperationError: The server computes this attribute.
     """
-    context = view.context
-    context.check_usable(f"assign custom attribute {key!r}")
-    info = custom_attributes(context.session).get(key)
+    view.context.check_usable(f"assign custom attribute {key!r}")
+    info = custom_attributes(view.context.session).get(key)
     if info is not None and info.array and len(entities) == 1 and isinstance(value, (list, tuple)):
         # The several words of one enumerator; a list around them, as reading gives it, is no part of the value.
         nested = len(value) == 1 and isinstance(value[0], (list, tuple))
         values = [list(value[0] if nested else value)]
     else:
         values = _in_step(f"custom_{key}", len(entities), value)
-    if info is not None:
-        for one in values:
-            _check_custom(f"{view.entity_type.__name__}.custom_{key}", info, one)
-    fetch(context, view.entity_type, entities, [["custom_attributes", "value"]])
-    proxies = [entity["custom_attributes"] for entity in entities]
+        if info is None or not info.array:
+            values = [_unwrapped(one) for one in values]
+    _assign_customs(view, entities, [{key: one} for one in values])
+
+
+def _assign_customs(view: View, entities: Sequence[Any], dictionaries: Sequence[Mapping[str, Any]]) -> None:
+    """Record new values of custom attributes, one dictionary for each entity."""
+    context = view.context
+    type_name = view.entity_type.__name__
+    infos = custom_attributes(context.session)
+    for dictionary in dictionaries:
+        for key, one in dictionary.items():
+            if key in infos:
+                _check_custom(f"{type_name}.custom_{key}", infos[key], one)
+    fetch(context, view.entity_type, entities, [[CUSTOM_ATTRIBUTES, "value"]])
     # The server has a row for every custom attribute of an entity it knows; the client makes rows only for new entities.
-    for entity, proxy in zip(entities, proxies, strict=True):
-        if not is_new(entity) and key not in proxy.keys():
-            raise AttributeError(f"{view.entity_type.__name__} has no custom attribute {key!r}.")
-    for proxy, one in zip(proxies, values, strict=True):
+    for entity, dictionary in zip(entities, dictionaries, strict=True):
+        unknown = () if is_new(entity) else dictionary.keys() - entity[CUSTOM_ATTRIBUTES].keys()
+        for key in unknown:
+            raise AttributeError(f"{type_name} has no custom attribute {key!r}.")
+    for entity, dictionary in zip(entities, dictionaries, strict=True):
+        # What the client might refuse comes first, when nothing is recorded yet.
+        ordered = dict(sorted(dictionary.items(), key=lambda item: item[0] in infos))
         try:
-            proxy[key] = one
+            _merge_mapping(entity, CUSTOM_ATTRIBUTES, ordered)
         except (KeyError, ValueError) as error:
-            raise AttributeError(f"{view.entity_type.__name__} has no custom attribute {key!r}.") from error
+            raise AttributeError(f"{type_name} has no such custom attributes: {error.args[0]}") from error
 
 
 def _per_entity(attribute: Attribute, count: int, value: Any) -> list[Any]:
     """Return one value for each of `count` entities."""
     if attribute.kind is AttributeKind.SCALAR:
-        return _in_step(attribute.name, count, value)
+        return [_unwrapped(one) for one in _in_step(attribute.name, count, value)]
     if attribute.kind is AttributeKind.REFERENCE and isinstance(value, Container):
         if count == 1:
             return [value]
         _check_length(attribute.name, count, len(value.client_entities))
         return list(value.client_entities)
+    if attribute.kind is AttributeKind.ARRAY:
+        return [value] if count == 1 else _in_step(attribute.name, count, value)
     if count == 1:
-        single = attribute.kind is not AttributeKind.ARRAY and isinstance(value, (list, tuple)) and len(value) == 1
-        return [value[0] if single else value]
-    return _in_step(attribute.name, count, value)
+        return [_unwrapped(value)]
+    return [_unwrapped(one) for one in _in_step(attribute.name, count, value)]
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the value in a list of one: reading an attribute of a single entity gives such lists."""
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
 def _in_step(name: str, count: int, value: Any) -> list[Any]:

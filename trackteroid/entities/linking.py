@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import ftrack_api.operation
 
 from trackteroid.entities.container import Container
 from trackteroid.entities.context import View
 from trackteroid.entities.fetching import CHUNK
+from trackteroid.entities.pending import pending
 from trackteroid.entities.values import identity, is_new, read
 from trackteroid.errors import EntityCollectionOperationError
 from trackteroid.query.expressions import match
@@ -28,27 +27,34 @@ def link(view: View, entities: Sequence[Any], others: Any, *, incoming: bool) ->
     if not others.client_entities:
         logger(f"entities.{view.entity_type.__name__}").warning("Nothing to link: %r is empty.", others)
         return
-    known = {pair for pair, _ in _existing(view, link_type, entities, incoming)} | set(_pending(view, link_type))
+    session = view.context.session
+    known = {pair for pair, _ in _existing(view, link_type, entities, incoming)}
+    known |= {pair for pair, _ in pending(session).links(link_type)}
     for entity in entities:
         for other in others.client_entities:
             source, target = (other, entity) if incoming else (entity, other)
             pair = (identity(source)[0], identity(target)[0])
             if pair not in known:
                 known.add(pair)
-                view.context.session.create(link_type, {"from": source, "to": target})
+                session.create(link_type, {"from": source, "to": target})
 
 
 def unlink(view: View, entities: Sequence[Any], others: Any, *, incoming: bool) -> None:
-    """Delete the links between the entities and the others; without any there is nothing to do.
+    """Delete the links between the entities and the others, those that are pending too; without any there is nothing to do.
 
     Raises:
         EntityCollectionOperationError: As for `link`.
     """
     link_type = _checked(view, others, incoming)
+    session = view.context.session
     wanted = {identity(other)[0] for other in others.client_entities}
     for (source, target), found in _existing(view, link_type, entities, incoming):
         if (source if incoming else target) in wanted:
-            view.context.session.delete(found)
+            session.delete(found)
+    mine = {identity(entity)[0] for entity in entities}
+    for (source, target), key in list(pending(session).links(link_type)):
+        if (source if incoming else target) in wanted and (target if incoming else source) in mine:
+            session.delete(session.get(link_type, key))
 
 
 def _checked(view: View, others: Any, incoming: bool) -> str:
@@ -71,28 +77,18 @@ def _checked(view: View, others: Any, incoming: bool) -> str:
 
 
 def _existing(view: View, link_type: str, entities: Sequence[Any], incoming: bool) -> list[tuple[tuple[str, str], Any]]:
-    """Return ((from id, to id), link) of the links that the server has now."""
+    """Return ((from id, to id), link) of the links that the server has now and is not going to be asked to delete."""
     end = "to_id" if incoming else "from_id"
+    session = view.context.session
     found = []
     for start in range(0, len(entities), CHUNK):
         ids = [identity(entity)[0] for entity in entities[start : start + CHUNK] if not is_new(entity)]
         if ids:
             condition = match(end, ids).render()
-            found += view.context.session.fetch_entities(
-                f"select id, from_id, to_id from {link_type} where {condition}"
-            )
-    return [((str(read(link, "from_id")), str(read(link, "to_id"))), link) for link in found]
-
-
-def _pending(view: View, link_type: str) -> Iterator[tuple[str, str]]:
-    """Yield (from id, to id) of links that were created and not committed yet."""
-    ends: dict[tuple[str, ...], dict[str, str]] = {}
-    for operation in view.context.session.recorded_operations:
-        if not isinstance(operation, ftrack_api.operation.UpdateEntityOperation) or operation.entity_type != link_type:
-            continue
-        if operation.attribute_name in ("from", "to") and hasattr(operation.new_value, "primary_key_attributes"):
-            key = tuple(operation.entity_key.values())
-            ends.setdefault(key, {})[operation.attribute_name] = identity(operation.new_value)[0]
-    for pair in ends.values():
-        if len(pair) == len(("from", "to")):
-            yield pair["from"], pair["to"]
+            found += session.fetch_entities(f"select id, from_id, to_id from {link_type} where {condition}")
+    gone = pending(session).deleted
+    return [
+        ((str(read(link, "from_id")), str(read(link, "to_id"))), link)
+        for link in found
+        if (link_type, identity(link)) not in gone
+    ]

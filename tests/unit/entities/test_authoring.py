@@ -7,6 +7,7 @@ from typing import Any
 
 import arrow
 import ftrack_api.exception
+import ftrack_api.operation
 import pytest
 
 from tests.support.local_session import LocalSession
@@ -371,6 +372,24 @@ class TestAssign:
         again = Query(Shot, session=session).by_name("bc0040").get_one(projections=["custom_attributes"])
         assert again.custom_fstart == [1010]
 
+    def test_custom_attributes_in_a_dictionary_are_checked_before_any_is_recorded(
+        self, fresh_session: LocalSession
+    ) -> None:
+        """D33b"""
+        session = fresh_session
+        known = Query(Shot, session=session).by_name("bc0040").get_one(projections=["children.name"])
+        new = known.children[Task].create(name="new", type="Modeling")
+        before = operations(session)
+        for shot, key in ((known, "fstart"), (new, "fps")):
+            with pytest.raises(AttributeError, match="nonsense"):
+                shot.custom_attributes = {key: 7, "nonsense": 1}
+            with pytest.raises(TypeError, match=f"custom_{key} takes int or float, not str"):
+                shot.custom_attributes = {key: "seven"}
+            assert operations(session) == before
+            shot.custom_attributes = {key: 7}
+            assert shot.attribute(f"custom_{key}") == [7]
+            before = operations(session)
+
     def test_class_shortcuts_write_the_last_attribute(self, session: LocalSession) -> None:
         version = Query(AssetVersion, session=session).get_first()
         task = Query(Task, session=session).get_first()
@@ -408,6 +427,13 @@ class TestAssign:
         assert {value for _, name, value in operations(session) if name == "Task.status"} == {"Status"}
         with pytest.raises(EntityCollectionOperationError, match="attribute_name"):
             shots.apply(lambda shot: "x")
+
+    def test_apply_takes_what_reading_a_single_entity_gives(self, session: LocalSession) -> None:
+        shots = Query(Shot, session=session).get_all(projections=["custom_attributes"])
+        assert shots.apply(lambda shot: shot.name, "description") == shots.name
+        assert shots.apply(lambda shot: shot.custom_fstart, "custom_fend") == shots.custom_fstart
+        with pytest.raises(TypeError, match="takes str, not list"):
+            shots.description = [["one", "two"], *([["x"]] * (len(shots) - 1))]
 
     def test_other_sessions_are_refused(self, session: LocalSession, fresh_session: LocalSession) -> None:
         version = Query(AssetVersion, session=session).get_first()
@@ -448,6 +474,61 @@ class TestLinks:
         linked = Query(AssetVersion, session=session).by_id(*versions[0].keys()).get_outputs()
         assert list(linked.keys()) == [versions.id[2]]
 
+    def test_pending_links_and_unlinks_count(self, fresh_session: LocalSession) -> None:
+        session = fresh_session
+        first, second, third = Query(AssetVersion, session=session).get_all(limit=3)
+
+        def outputs() -> list[str]:
+            session.commit()
+            linked = Query(AssetVersion, session=session).by_id(*first.id).get_outputs()
+            return sorted(linked.keys())
+
+        first.link_outputs(second).link_outputs(third).unlink_outputs(third)
+        assert outputs() == second.id
+        # Unlinked twice: one delete, as the server refuses the second.
+        first.unlink_outputs(second).unlink_outputs(second)
+        assert operations(session) == [("delete", "AssetVersionLink")]
+        # The one that is going to be deleted is none that is there.
+        first.link_outputs(second)
+        assert outputs() == second.id
+        first.unlink_outputs(second)
+        session.rollback()
+        first.unlink_outputs(second)
+        assert outputs() == []
+
+    def test_linking_one_by_one_costs_in_proportion_to_the_links(self, session: LocalSession) -> None:
+        looked_at = 0
+
+        class Counting(ftrack_api.operation.Operations):  # type: ignore[misc]
+            def __iter__(self) -> Any:
+                return iter(Watched(super().__iter__()))
+
+        class Watched:
+            def __init__(self, inner: Any) -> None:
+                self.inner = inner
+
+            def __iter__(self) -> Any:
+                return self
+
+            def __setstate__(self, position: int) -> None:
+                self.inner.__setstate__(position)
+
+            def __next__(self) -> Any:
+                nonlocal looked_at
+                looked_at += 1
+                return next(self.inner)
+
+        session.push_operations(Counting())
+        shots = Query(Shot, session=session).get_all()
+        try:
+            for shot in shots:
+                for other in shots:
+                    shot.link_outputs(other)
+            # One look for each operation, and for each call two at its end: is the last one still there, and are there more?
+            assert looked_at <= len(session.recorded_operations) + 5 * len(shots) ** 2
+        finally:
+            session.pop_operations()
+
     def test_nothing_linked_is_an_empty_collection(self, session: LocalSession) -> None:
         found = Query(Shot, session=session).by_name("bc0010").get_inputs(Task)
         assert isinstance(found, EmptyCollection)
@@ -476,6 +557,16 @@ class TestDelete:
         assert [r.name for r in caplog.records if "deletion" in r.message] == ["trackteroid.entities.Shot"] * 2
         session.commit()
         assert not Query(Shot, session=session).by_name("bc0010").get_all()
+
+    def test_what_is_marked_is_not_marked_again(self, fresh_session: LocalSession) -> None:
+        session = fresh_session
+        shots = Query(Shot, session=session).by_name("bc0010", "bc0020").get_all()
+        shots[0].delete()
+        shots.delete()
+        assert operations(session) == [("delete", "Shot")] * 2
+        session.rollback()
+        shots[0].delete().commit()
+        assert len(Query(Shot, session=session).by_name("bc0010", "bc0020").get_all()) == 1
 
     def test_the_studio_may_forbid_it(self, session: LocalSession, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
