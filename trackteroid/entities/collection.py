@@ -7,6 +7,7 @@ no collections.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
@@ -120,6 +121,10 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
 
     def __deepcopy__(self, memo: object) -> EntityCollection[E]:
         return self
+
+    def __dir__(self) -> list[str]:
+        # The attributes too, for whoever completes names in a shell. Keywords of Python cannot follow a dot.
+        return [*super().__dir__(), *(name for name in self._view.attributes if not keyword.iskeyword(name))]
 
     # Items
 
@@ -259,6 +264,8 @@ class EntityCollection(ReachingMethods[E], FunctionalMethods[E], SetMethods[E], 
         attribute = view.attributes.get(name)
         if attribute is not None and not attribute.restricted:
             assignment.assign(view, self._entities, attribute, value)
+        elif not isinstance(name, str):
+            raise TypeError(f"An attribute is named by a text, not by {name!r}.")
         elif name.startswith(attributes.CUSTOM_PREFIX):
             assignment.assign_custom(view, self._entities, name[len(attributes.CUSTOM_PREFIX) :], value)
         else:

@@ -178,7 +178,7 @@ class EmptyCollection(Container, Generic[E]):
         """Return an empty list."""
         return []
 
-    def to_dicts(self, *attributes: str) -> list[dict[str, Any]]:
+    def to_dicts(self, *attributes: Any) -> list[dict[str, Any]]:
         """Return an empty list."""
         return []
 
@@ -245,7 +245,7 @@ class EmptyCollection(Container, Generic[E]):
             if not isinstance(other, Container):
                 raise TypeError(f"{action} takes collections, not {other!r}.")
             if self._context is not None:
-                self._context.check_same(other.container_context, action)
+                self._context.check_same(other.container_context, f"take the {action.replace('_', ' ')}")
         return [other for other in others if other.client_entities]
 
     def __or__(self, other: Any) -> Any:

@@ -12,6 +12,8 @@ from trackteroid.entities.container import Container, Members
 from trackteroid.entities.entity import Entity
 from trackteroid.entities.ordering import comparable, sort_key
 from trackteroid.errors import EntityCollectionOperationError
+from trackteroid.query.projections import Projection, resolve_path
+from trackteroid.relationships import Step, parse_path
 
 if TYPE_CHECKING:
     from trackteroid.entities.collection import EntityCollection
@@ -130,23 +132,44 @@ class FunctionalMethods(Members[E]):
         owner.set_attribute(attribute_name, values if len(values) > 1 else values[0])
         return owner.attribute(attribute_name)
 
-    def to_dicts(self, *attributes: str) -> list[dict[str, Any]]:
+    def to_dicts(self, *attributes: Projection) -> list[dict[str, Any]]:
         """Return one plain dictionary per entity.
 
         Args:
-            *attributes: Dotted paths, each a key of the result; default: the class's default projections. Behind a
-                reference the value is what the entity there has, behind an array a list of such values.
+            *attributes: Attribute paths and class chains as in projections, whose dotted paths are the keys of the result;
+                default: the class's default projections. Behind a reference the value is what the entity there has, behind an
+                array a list of such values. A type filter (`parent[Shot].name`) gives None for entities of other types.
+
+        Raises:
+            AttributeError: The type has no such attribute.
         """
-        names = attributes or tuple(self._view.entity_type.projections)
-        return [{name: _plain(item, name.split(".")) for name in names} for item in self]
+        view = self._view
+        scope = view.context.scope(view.entity_type)
+        names = attributes or tuple(view.entity_type.projections)
+        paths = {path: parse_path(path) for name in names for path in resolve_path(name, scope)}
+        return [{path: _plain(item, steps) for path, steps in paths.items()} for item in self]
 
 
-def _plain(item: Any, path: Sequence[str]) -> Any:
+def _plain(item: Any, steps: Sequence[Step]) -> Any:
     """Return an attribute path of a one-entity collection as plain values."""
-    value = item.attribute(path[0])
+    step, *rest = steps
+    value: Any = item.attribute(step.name)
     if not isinstance(value, Container):
+        if rest:
+            raise AttributeError(f"{item.entity_type.__name__}.{step} is a value, which has no {rest[0].name!r}.")
         return value[0] if len(value) == 1 else value
-    plural = isinstance(item, Members) and item._view.attributes[path[0]].is_plural
-    rest = path[1:] or [value.entity_type.projections[0]]
-    found = [_plain(element, rest) for element in value]
-    return found if plural else (found[0] if found else None)
+    there: Any = value
+    if step.type_filter is not None:
+        there = there[item.container_context.class_named(step.type_filter)]
+    rest = rest or [Step(there.entity_type.projections[0])]
+    found = [_plain(element, rest) for element in there]
+    return found if _is_plural(item, step.name) else (found[0] if found else None)
+
+
+def _is_plural(item: Any, name: str) -> bool:
+    """Whether what is behind a name may be several entities."""
+    attribute = item._view.attributes.get(name)
+    if attribute is not None:
+        return bool(attribute.is_plural)
+    relation = item.container_context.relation(item.entity_type, item.container_context.class_named(name))
+    return relation is not None and relation.is_array

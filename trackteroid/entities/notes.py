@@ -17,15 +17,18 @@ from trackteroid.query.criteria import Criterion, where_text
 __all__ = ["plan_beside", "plan_on"]
 
 _TYPE = "Note"
+_REPLIES = "replies"
 
 
 def plan_on(context: Context, owners: Sequence[Any], arguments: Mapping[str, Any]) -> Callable[[], Any]:
     """Check a note on the one owner and return the function that creates it and returns the client's entity.
 
+    A note on a note is a reply to it.
+
     Raises:
         UsageError: There is not exactly one owner, or an argument is of no use.
     """
-    return _plan(context, [(identity(owner)[0], owner.entity_type) for owner in owners], arguments)
+    return _plan(context, [_place(identity(owner)[0], owner.entity_type) for owner in owners], arguments)
 
 
 def plan_beside(view: View, notes: Sequence[Any], arguments: Mapping[str, Any]) -> Callable[[], Any]:
@@ -34,21 +37,35 @@ def plan_beside(view: View, notes: Sequence[Any], arguments: Mapping[str, Any]) 
     Raises:
         UsageError: They are on different entities, or an argument is of no use.
     """
-    fetch(view.context, view.entity_type, notes, [["parent_id"], ["parent_type"]])
-    parents = dict.fromkeys((str(read(note, "parent_id")), str(read(note, "parent_type"))) for note in notes)
-    return _plan(view.context, list(parents), arguments)
+    if view.origin is not None and view.origin.attribute == _REPLIES:
+        return plan_on(view.context, view.origin.owner.client_entities, arguments)
+    fetch(view.context, view.entity_type, notes, [["parent_id"], ["parent_type"], ["in_reply_to_id"]])
+    on = [(read(note, "parent_id"), read(note, "parent_type")) for note in notes]
+    places = [_place(*parent) for parent in on if parent[0]]
+    # What a reply is on, its thread knows.
+    places = places or [_place(answered, _TYPE) for note in notes if (answered := read(note, "in_reply_to_id"))]
+    return _plan(view.context, list({tuple(place.items()): place for place in places}.values()), arguments)
 
 
-def _plan(context: Context, parents: Sequence[tuple[str, str]], arguments: Mapping[str, Any]) -> Callable[[], Any]:
+def _place(owner_id: Any, owner_type: Any) -> dict[str, str]:
+    """Return the attributes by which a note is on an entity."""
+    if owner_type == _TYPE:
+        return {"in_reply_to_id": str(owner_id)}
+    return {"parent_id": str(owner_id), "parent_type": str(owner_type)}
+
+
+def _plan(context: Context, places: Sequence[Mapping[str, str]], arguments: Mapping[str, Any]) -> Callable[[], Any]:
     context.check_usable("create Note")
     given = dict(arguments)
     author = _author(context, given.pop("author", None))
     recipients = _recipients(context, given.pop("recipients", None), author)
     data = {name: _value(context, name, value) for name, value in given.items()}
     if "parent_id" not in data:
-        if len(parents) != 1:
-            raise UsageError(f"Ambiguous context: a new Note needs exactly one parent, here are {len(parents)}.")
-        ((data["parent_id"], data["parent_type"]),) = parents
+        if len(places) != 1:
+            raise UsageError(f"Ambiguous context: a new Note needs exactly one parent, here are {len(places)}.")
+        data.update(places[0])
+    elif "parent_type" not in data:
+        raise UsageError("Note.create: the argument 'parent_id' needs 'parent_type' beside it, such as 'Shot'.")
 
     def create() -> Any:
         note = context.session.create(_TYPE, {**data, "author": author})

@@ -80,11 +80,12 @@ class SetMethods(Members[E]):
         if not isinstance(other, Container):
             raise TypeError(f"{action} takes collections, not {other!r}.")
         context = self._view.context
-        context.check_same(other.container_context, action)
-        context.check_usable(action)
+        taking = f"take the {action.replace('_', ' ')}"
+        context.check_same(other.container_context, taking)
+        context.check_usable(taking)
         if other.client_entities and other.entity_type is not self._view.entity_type:
             raise EntityCollectionOperationError(
-                f"Cannot take the {action} of {self._view.entity_type.__name__} and {other.entity_type.__name__}."
+                f"Cannot {taking} of {self._view.entity_type.__name__} and {other.entity_type.__name__}."
             )
         return other._keyed() if isinstance(other, Members) else {}
 

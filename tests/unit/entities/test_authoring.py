@@ -255,6 +255,31 @@ class TestNotes:
         created = [operation for operation in operations(session) if operation[0] == "create"]
         assert [kind for _, kind, _ in created] == ["Note", "Recipient", "Recipient"]
 
+    def test_a_note_on_a_note_is_a_reply(self, fresh_session: LocalSession) -> None:
+        session = fresh_session
+        note = Query(Shot, session=session).by_name("bc0010").get_one().notes.create(content="question")
+        first = note.replies.create(content="answer")
+        assert first.in_reply_to_id == note.id
+        session.commit()
+        note.fetch_attributes("replies.content")
+        assert note.replies == first
+        second = note.replies.create(content="another answer")
+        third = Query(Note, session=session).by_id(*first.id).get_one().create(content="and another")
+        session.commit()
+        found = Query(Note, session=session).by_id(*note.id).get_one(projections=["replies.content"])
+        assert sorted(found.replies.content) == ["and another", "another answer", "answer"]
+        assert {*second.id, *third.id} < set(found.replies.keys())
+        # They are in its thread, not beside it.
+        shot = Query(Shot, session=session).by_name("bc0010").get_one(projections=["notes.content"])
+        assert shot.notes == note
+
+    def test_who_names_a_parent_names_its_type(self, session: LocalSession) -> None:
+        shot, other = Query(Shot, session=session).get_all(limit=2)
+        with pytest.raises(AssertionError, match="parent_type"):
+            shot.notes.create(content="x", parent_id=other.id[0])
+        note = shot.notes.create(content="x", parent_id=other.id[0], parent_type="Shot")
+        assert note.parent_id == other.id
+
     def test_wrong_arguments_leave_nothing_behind(self, session: LocalSession) -> None:
         shot = Query(Shot, session=session).by_name("bc0010").get_one()
         task = Query(Task, session=session).get_first()

@@ -16,6 +16,7 @@ from trackteroid.entities import (
     Context,
     Entity,
     FileComponent,
+    Folder,
     Note,
     Project,
     Sequence,
@@ -357,6 +358,25 @@ class TestFunctional:
         assert versions[0].to_dicts("asset.name", "components.name") == [
             {"asset.name": "bc0040_comp", "components.name": ["main"]}
         ]
+
+    def test_to_dicts_takes_what_projections_take(self, session: LocalSession) -> None:
+        task = (
+            Query(Task, session=session)
+            .by_name("compositing")
+            .get_first(projections=["parent.name", Status.name, Project.name, "timelogs"])
+        )
+        (found,) = task.to_dicts(Task.name, "Project.name", Status.name, "parent[Shot].name", "parent[Folder].name")
+        assert list(found) == ["name", "Project.name", "status.name", "parent[Shot].name", "parent[Folder].name"]
+        assert found["parent[Shot].name"] == task.parent.name[0]
+        assert found["parent[Folder].name"] is None
+        assert found["Project.name"] == task.Project.name[0]
+        assert task.to_dicts("timelogs", "Timelog.duration") == [{"timelogs": [], "Timelog.duration": []}]
+        with pytest.raises(AttributeError, match=r"Task\.name is a value, which has no 'first'"):
+            task.to_dicts("name.first")
+        with pytest.raises(AttributeError, match="nonsense"):
+            task.to_dicts("nonsense")
+        with pytest.raises(TypeError, match="class chain"):
+            task.to_dicts(["name"])
 
 
 class TestSets:

@@ -374,7 +374,7 @@ def test_d72_loggers_are_named_by_what_they_tell_of(
     def deleted() -> list[str]:
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            Query(Task, session=session).get_first().delete()
+            Query(Task, session=session).get_first().delete().rollback()
         return [record.name for record in caplog.records if "Marked for deletion" in record.getMessage()]
 
     assert deleted() == ["trackteroid.entities.Task"]

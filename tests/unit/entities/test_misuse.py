@@ -97,7 +97,9 @@ def test_nothing_of_one_session_does_not_mix_with_something_of_another(
         Query(Shot, session=fresh_session).get_all(),
         Query(Shot, session=fresh_session).by_name("no").get_all(),
     ):
-        with pytest.raises(EntityCollectionOperationError, match=f"Cannot {action}: .*different sessions"):
+        with pytest.raises(
+            EntityCollectionOperationError, match=f"Cannot take the {action.replace('_', ' ')}: .*different sessions"
+        ):
             getattr(nothing, action)(other)
     with pytest.raises(TypeError, match=f"{action} takes collections, not 'x'"):
         getattr(nothing, action)("x")
