@@ -20,8 +20,7 @@ from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsErro
 __all__ = ["connect", "eviction_policy", "ledger_errors", "refuse_eviction", "without_password"]
 
 #: Errors with which Redis says "not now" rather than "you are wrong". What is still starting is a connection error to redis-py.
-_NOT_NOW = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
-_NOT_NOW_TEXTS = ("BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+_NOT_NOW = ("BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
 def without_password(url: str) -> str:
@@ -100,7 +99,11 @@ def ledger_errors(url: str) -> Iterator[None]:
         ) from error
     except redis.exceptions.ResponseError as error:
         text = str(error)
-        if isinstance(error, _NOT_NOW) or text.startswith(_NOT_NOW_TEXTS):
+        if isinstance(error, redis.exceptions.OutOfMemoryError):
+            raise LedgerUnavailableError(
+                f"The Redis at {where} takes nothing now: it is full. Raise its maxmemory; `trackteroid doctor` says more."
+            ) from error
+        if isinstance(error, redis.exceptions.ReadOnlyError) or text.startswith(_NOT_NOW):
             raise LedgerUnavailableError(
                 f"The Redis at {where} takes nothing now ({text}). `trackteroid doctor` says what to do."
             ) from error

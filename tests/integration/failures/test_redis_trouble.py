@@ -195,6 +195,7 @@ def test_a_redis_that_flaps_under_publishes_and_a_worker_costs_nothing(
         ledger = open_ledger(Settings(redis_url=redis_server.url), sandbox.url)
         wait_until(lambda: ledger.counts()[CommitState.COMMITTED] == 30, seconds=60, what="all commits")
         assert worker.running
+        assert "Traceback" not in worker.output, worker.output
         worker.kill_group()
     assert sum(ledger.counts().values()) == 30
     ledger.client.close()

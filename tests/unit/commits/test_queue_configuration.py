@@ -4,19 +4,23 @@ import ast
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
+from celery.exceptions import CPendingDeprecationWarning
 
 import workers.schedule
+from tests.support.clock import FakeClock
 from tests.support.redis import fake_redis
 from trackteroid.commits.wakeups import COMMIT_TASK, SWEEP_TASK, WakeupSender, housekeeping_queue, wakeup_queue
 from trackteroid.settings import Settings
 from workers.config import configuration
-from workers.logs import WithoutEmptyTracebacks
+from workers.logs import REPEAT_SECONDS, WithoutBrokerTracebacks, WithoutEmptyTracebacks, WithoutPlans, quieten_handlers
 from workers.schedule import WAITING_LIMIT, BoundedScheduler, schedule
 from workers.signals import own_timers
 
@@ -116,3 +120,70 @@ def test_the_clients_tracebacks_of_nothing_are_left_out() -> None:
     record = logging.LogRecord("ftrack_api.session.Session", logging.ERROR, "", 0, "refused", None, (None, None, None))
     assert WithoutEmptyTracebacks().filter(record)
     assert "NoneType" not in logging.Formatter().format(record)
+
+
+def test_celerys_plans_are_left_out_and_other_warnings_are_not() -> None:
+    def kept(kind: type[Warning]) -> bool:
+        text = warnings.formatwarning("In Celery 5.1 we introduced ...", kind, "consumer.py", 427)
+        return WithoutPlans().filter(logging.LogRecord("py.warnings", logging.WARNING, "", 0, "%s", (text,), None))
+
+    assert [kept(kind) for kind in (CPendingDeprecationWarning, DeprecationWarning)] == [False, True]
+
+
+FULL = redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
+
+def record_of(error: Exception, name: str = "kombu.asynchronous.hub", *, cause: Exception | None = None) -> Any:
+    try:
+        try:
+            if cause is not None:
+                raise cause
+        finally:
+            raise error
+    except Exception:
+        return logging.LogRecord(name, logging.ERROR, "", 0, "Error in timer: %s", ("x",), sys.exc_info())
+
+
+def test_a_redis_in_trouble_is_one_line_that_says_what_to_do() -> None:
+    kept = WithoutBrokerTracebacks()
+    record = record_of(FULL)
+    assert kept.filter(record)
+    assert logging.Formatter().format(record) == (
+        "Error in timer: x (OutOfMemoryError: command not allowed when used memory > 'maxmemory'.) "
+        "`trackteroid doctor` says what to do."
+    )
+    # Celery stumbles over its own feet when the connection breaks; what broke it is what counts.
+    stumbled = record_of(AttributeError("no connection_errors"), cause=redis.exceptions.ConnectionError("refused"))
+    stumbled.name = "celery.bootsteps"
+    assert kept.filter(stumbled)
+    assert "ConnectionError: refused" in (text := logging.Formatter().format(stumbled)) and "Traceback" not in text
+
+
+def test_the_same_trouble_is_said_once_a_minute() -> None:
+    clock = FakeClock()
+    kept, other = WithoutBrokerTracebacks(clock), WithoutBrokerTracebacks(clock)
+    assert kept.filter(record_of(FULL))
+    clock.advance(REPEAT_SECONDS - 1)
+    again = record_of(FULL)
+    assert not kept.filter(again)
+    assert not other.filter(again)
+    assert kept.filter(record_of(redis.exceptions.ConnectionError("refused")))
+    clock.advance(1)
+    assert kept.filter(record_of(FULL))
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [(ValueError("a mistake"), "celery.worker"), (FULL, "workers.housekeeping_timer"), (FULL, "trackteroid.commits")],
+)
+def test_other_tracebacks_stay(error: Exception, name: str) -> None:
+    record = record_of(error, name)
+    assert WithoutBrokerTracebacks().filter(record)
+    assert "Traceback" in logging.Formatter().format(record)
+
+
+def test_every_handler_that_celery_makes_gets_that_filter() -> None:
+    logger = logging.getLogger("a root of a worker")
+    logger.addHandler(logging.NullHandler())
+    quieten_handlers(logger, sender=None)
+    assert any(isinstance(each, WithoutBrokerTracebacks) for each in logger.handlers[0].filters)
