@@ -55,14 +55,18 @@ class Node:
 
 @dataclass(frozen=True)
 class Value:
-    """A value to compare with; a pattern contains `%` for any run of characters."""
+    """A value to compare with; a pattern contains `%` for any run of characters; `is_none` is the absence of a value."""
 
     text: str
     is_pattern: bool = False
+    is_none: bool = False
 
     @classmethod
     def of(cls, value: object) -> Value:
         """Return the value of a Python object: its text; only a `str` can be a pattern."""
+        if value is None:
+            # Quoted it would be the text "None", which nothing has.
+            return cls("none", is_none=True)
         return cls(str(value), isinstance(value, str) and "%" in value)
 
 
@@ -80,12 +84,14 @@ class Match(Node):
     plural: bool = False
 
     def render(self) -> str:
-        exact = [quote(value.text) for value in self.values if not value.is_pattern]
+        exact = [quote(value.text) for value in self.values if not (value.is_pattern or value.is_none)]
         parts = []
         if len(exact) == 1:
             parts.append(f"{self.path} {'is_not' if self.negative else 'is'} {exact[0]}")
         elif exact:
             parts.append(f"{self.path} {'not_in' if self.negative else 'in'} ({','.join(exact)})")
+        if any(value.is_none for value in self.values):
+            parts.append(f"{self.path} {'is_not' if self.negative else 'is'} none")
         like = "not_like" if self.negative else "like"
         parts += [f"{self.path} {like} {quote(value.text)}" for value in self.values if value.is_pattern]
         return f"({(' and ' if self.negative else ' or ').join(parts)})"

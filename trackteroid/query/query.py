@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import ftrack_api.exception
 
@@ -97,8 +97,16 @@ class Query(Generic[E]):
         copied.criteria = list(self.criteria)
         return copied
 
+    def __deepcopy__(self, memo: object) -> Query[E]:
+        return self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{self!r} belongs to its session and cannot be pickled: send str(query), or make it again there."
+        )
+
     def __str__(self) -> str:
-        return self._text([])
+        return self._text(self.paths(None))
 
     def __repr__(self) -> str:
         return f"<Query on {self._entity_class.__name__} with {len(self.criteria)} criteria>"
@@ -256,10 +264,8 @@ class Query(Generic[E]):
     def _scope(self) -> Scope:
         return Scope(self._entity_class, self.schema, lambda: self.session.schema_index)
 
-    def _text(self, projections: Collection[Projection], *more: str) -> str:
-        scope = self._scope()
-        paths = dict.fromkeys([*projection_paths([self.projections, projections], scope), *more])
-        where = where_text(self.criteria, scope)
+    def _text(self, paths: Iterable[str]) -> str:
+        where = where_text(self.criteria, self._scope())
         text = f"select {', '.join(paths)} from {self._entity_class.__name__}"
         return f"{text} where {where}" if where else text
 
@@ -293,7 +299,8 @@ class Query(Generic[E]):
         _check_number("offset", offset)
         offset = offset or 0
         key = self._order_key(order_by)
-        text = self._text(projections, *([key] if key else []))
+        paths = self.paths(projections)
+        text = self._text(dict.fromkeys([*paths, key] if key else paths))
         ordering = f" order by {key} {order}" if key else f" order by {self.primary_key}" if limit or offset else ""
         paging = (f" limit {limit}" if limit else "") + (f" offset {offset}" if offset else "")
         resolved = f"{text}{paging}{ordering}"
@@ -316,7 +323,7 @@ class Query(Generic[E]):
             log.warning('Nothing was found by query: "%s"', text)
         keys = [(name, resolved)]
         if found:
-            keys += [(name, key_text) for key_text in self._id_texts(collection, projections)]
+            keys += [(name, key_text) for key_text in self._id_texts(collection, paths)]
         self.session.reused_results.put(keys, collection)
         return collection
 
@@ -342,16 +349,10 @@ class Query(Generic[E]):
         asked.projections = [*self.projections, *projections]
         return collect(View(self._entity_class, context), found, asked)
 
-    def _id_texts(
-        self, collection: EntityCollection[E] | EmptyCollection[E], projections: Collection[Projection]
-    ) -> Iterator[str]:
-        """Yield the texts of queries by id that this result answers too."""
-        scope = self._scope()
-        where = where_text([Criterion("by_id", values=tuple(collection.keys()))], scope)
-        explicit = [self.projections, projections] if projections or self.projections else []
-        for requested in dict.fromkeys(
-            (", ".join(projection_paths(explicit, scope)), ", ".join(projection_paths([], scope)))
-        ):
+    def _id_texts(self, collection: EntityCollection[E] | EmptyCollection[E], paths: Sequence[str]) -> Iterator[str]:
+        """Yield the texts of queries by id that a result with these attribute paths answers too."""
+        where = where_text([Criterion("by_id", values=tuple(collection.keys()))], self._scope())
+        for requested in dict.fromkeys((", ".join(paths), ", ".join(self._entity_class.projections))):
             yield f"select {requested} from {self._entity_class.__name__} where {where}"
 
 

@@ -6,6 +6,7 @@ which rule under which name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -134,11 +135,16 @@ class Identity(Rule):
 
     def _own(self, scope: Scope, values: Sequence[Any]) -> Node:
         composite = [value for value in values if isinstance(value, tuple)]
-        if not composite:
+        # Classes without an `id` say so without a server.
+        if not composite and scope.entity_type.projections[0] == "id":
             return match("id", values)
         names = scope.index.primary_key(scope.type_name)
+        if not composite and len(names) == 1:
+            return match(names[0], values)
         if any(len(value) != len(names) for value in composite) or len(composite) != len(values):
-            raise BadInputError(f"{scope.type_name} is identified by {len(names)} values: {', '.join(names)}")
+            raise BadInputError(
+                f"{scope.type_name} is identified by {', '.join(names)}: give a tuple of {len(names)} for each entity"
+            )
         return AnyOf(
             tuple(
                 Group(AllOf(tuple(Comparison(name, "is", str(part)) for name, part in zip(names, value, strict=True))))
@@ -222,8 +228,9 @@ class Sizes(Rule):
     keywords: tuple[str, ...] = ("minimum", "maximum")
 
     def check(self, target: str | None, values: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-        if not all(isinstance(bound, (int, float)) for bound in keywords.values()):
-            raise BadInputError("takes numbers of bytes")
+        for bound in keywords.values():
+            if not isinstance(bound, (int, float)) or isinstance(bound, bool) or bound < 0:
+                raise BadInputError(f"takes numbers of bytes, not {bound!r}")
         if not any(keywords.values()):
             raise BadInputError("needs a minimum or a maximum greater than zero")
 
@@ -237,6 +244,12 @@ class OnDay(Rule):
     """A date-time attribute lies on one of the days."""
 
     path: str
+
+    def check(self, target: str | None, values: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        super().check(target, values, keywords)
+        for value in values:
+            if not re.match(r"\d{4}-\d\d-\d\d", _moment(value)):
+                raise BadInputError(f"takes days such as '2026-01-31', not {value!r}")
 
     def build(self, scope: Scope, target: str | None, values: Sequence[Any], keywords: Mapping[str, Any]) -> Node:
         days = tuple(Comparison(self.path, "like", f"{_moment(value)[:10]}%") for value in values)

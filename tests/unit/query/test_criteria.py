@@ -441,3 +441,12 @@ class TestInject:
         query(Asset).inject("b is 2")
         assert [(record.name, record.levelname) for record in caplog.records] == [("trackteroid.query", "WARNING")]
         assert "b is 2" in caplog.text
+
+
+def test_none_is_the_absence_of_a_value_not_a_text(query: MakeQuery) -> None:
+    assert where(query(Shot).by_description(None)) == "(description is none)"
+    assert where(query(Shot).by_name("None")) == '(name is "None")'
+    assert where(query(AssetVersion).by_id(Task, None)) == "(task_id is none)"
+    assert where(query(Shot).by_name("a", None, "b%")) == '(name is "a" or name is none or name like "b%")'
+    assert where(query(Shot).not_by_name("a", None)) == '(name is_not "a" and name is_not none)'
+    assert where(query(AssetVersion).not_by_comment(None)) == "(comment is_not none)"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.local_session import LocalSession
-from trackteroid.entities import Asset, FileComponent, Shot, Task
+from trackteroid.entities import Asset, FileComponent, Job, Recipient, Shot, Task
 from trackteroid.entities.values import NOT_SET
 from trackteroid.errors import BadInputError, EntityCollectionOperationError, UnknownNameError, UsageError
 from trackteroid.query import SCHEMA, Criteria, Query
@@ -106,6 +108,31 @@ def test_values_that_would_find_nothing_are_refused(
 def test_sizes_are_numbers() -> None:
     with pytest.raises(Criteria.InvalidArgumentsError, match="numbers of bytes"):
         Query(FileComponent).by_size(minimum="10 MB")
+    for bound in (True, -1):
+        with pytest.raises(Criteria.InvalidArgumentsError, match=f"numbers of bytes, not {bound}"):
+            Query(FileComponent).by_size(bound)
+
+
+@pytest.mark.parametrize("value", [None, "yesterday", 7])
+def test_days_are_dates(value: Any) -> None:
+    with pytest.raises(Criteria.InvalidArgumentsError, match=f"takes days such as '2026-01-31', not {value!r}"):
+        Query(Job).by_creation_date(value)
+
+
+def test_types_without_an_id_are_asked_for_by_all_their_keys(session: LocalSession) -> None:
+    question = Query(Recipient, session=session).by_id("105141eb")
+    with pytest.raises(Criteria.InvalidArgumentsError, match="identified by note_id, resource_id: give a tuple of 2"):
+        question.get_all()
+
+
+def test_a_query_can_be_copied_but_not_pickled() -> None:
+    question = Query(Shot).by_name("a")
+    copied = copy.deepcopy(question)
+    copied.by_name("b")
+    assert str(question) == 'select id, name from Shot where (name is "a")'
+    assert copied.session is question.session
+    with pytest.raises(TypeError, match=r"cannot be pickled: send str\(query\)"):
+        pickle.dumps(question)
 
 
 def test_an_unknown_relation_schema_tells_those_that_there_are() -> None:

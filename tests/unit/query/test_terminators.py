@@ -12,7 +12,7 @@ import ftrack_api.exception
 import pytest
 
 from tests.support.local_session import LocalSession
-from trackteroid.entities import Asset, AssetVersion, Component, Priority, Project, Shot, Status, Task
+from trackteroid.entities import Asset, AssetVersion, Component, Group, Priority, Project, Shot, Status, Task, User
 from trackteroid.entities.base import EmptyCollection, EntityCollection
 from trackteroid.entities.values import NOT_SET
 from trackteroid.query import SCHEMA, Query
@@ -267,3 +267,15 @@ def test_the_default_schema_is_the_default(session: LocalSession) -> None:
     assert Query(Shot, session=session).schema is SCHEMA.default
     assert Query(Asset, session=session).primary_key == "id"
     assert Query(Component, session=session).entity_type is Component
+
+
+def test_a_projection_without_relation_is_worth_one_warning(
+    session: LocalSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Query(Group, session=session).get_all(projections=[User, "local"])
+    assert found
+    left_out = [record for record in caplog.records if record.name == "trackteroid.declarations"]
+    assert [record.getMessage() for record in left_out] == [
+        "Projection User is left out: no relation from Group to User is known; add one in RELATIONSHIPS_RESOLVER of your "
+        "configuration."
+    ]
