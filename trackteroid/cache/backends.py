@@ -119,12 +119,16 @@ Outcome = Found | Lead | Busy | Alone
 
 
 class CacheBackend(Protocol):
-    """Entries by key and stamps by tag. Every method is one round trip; raises CacheUnavailableError."""
+    """Entries by key and stamps by tag. Every method is one round trip.
 
-    def look(self, look: Look) -> Outcome:
+    Raises CacheUnavailableError; CacheTimeoutError where there may still be an answer some time. `patiently` says that it may
+    take longer than a look-up: nobody waits for it, or it is worth that.
+    """
+
+    def look(self, look: Look, *, patiently: bool = False) -> Outcome:
         """Return a valid answer, the lead, or what else there is to do."""
 
-    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
+    def store(self, look: Look, entry: Entry, ttl: float, *, patiently: bool = True) -> bool:
         """Keep an answer for `ttl` seconds if its stamps still hold and none is open, and end the lead.
 
         If it can't be kept, those who have waited since before it was asked for get it all the same.
@@ -133,11 +137,11 @@ class CacheBackend(Protocol):
             Whether it was kept.
         """
 
-    def too_large(self, look: Look) -> None:
+    def too_large(self, look: Look, *, patiently: bool = True) -> None:
         """End the lead: the answer is too large for anybody to wait for."""
 
     def renew(self, look: Look) -> bool:
-        """Go on leading for another lease; returns whether the asker still leads."""
+        """Go on leading for another lease, patiently; returns whether the asker still leads."""
 
     def give_up(self, look: Look) -> None:
         """End the lead without an answer: the next asker gets it."""
@@ -160,11 +164,11 @@ class CacheBackend(Protocol):
         Args:
             tags: Which.
             writer: Whose marks end by that. Those of others stay: their changes have not been told yet.
-            patiently: Whether to wait longer for Redis than a look-up may.
+            patiently: See above.
         """
 
     def count(self, server: str, counts: Mapping[str, int]) -> None:
-        """Add to the farm-wide statistics of a server."""
+        """Add to the farm-wide statistics of a server, patiently."""
 
     def counts(self, server: str) -> dict[str, int]:
         """Return the farm-wide statistics of a server."""
@@ -197,7 +201,7 @@ class MemoryBackend:
         self._writers: dict[str, dict[str, float]] = {}
         self._counts: dict[str, dict[str, int]] = {}
 
-    def look(self, look: Look) -> Outcome:
+    def look(self, look: Look, *, patiently: bool = False) -> Outcome:
         with self._lock:
             now = self._clock()
             entry, expires = self._entries.get(look.key, (None, 0.0))
@@ -225,7 +229,7 @@ class MemoryBackend:
             self._flights[look.key] = _Flight(now + look.lease, look.token, now, waited=look.waiting_since is not None)
             return Lead({tag: self._stamp(tag) or self._set(tag, new_stamp()) for tag in look.all_tags}, now)
 
-    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
+    def store(self, look: Look, entry: Entry, ttl: float, *, patiently: bool = True) -> bool:
         with self._lock:
             now = self._clock()
             kept = self._hold(entry.stamps, look.all_tags)
@@ -238,7 +242,7 @@ class MemoryBackend:
                     self._flights[look.key] = _Flight(now + HANDOVER_SECONDS, entry=entry)
             return kept
 
-    def too_large(self, look: Look) -> None:
+    def too_large(self, look: Look, *, patiently: bool = True) -> None:
         with self._lock:
             if self._mine(look) is not None:
                 self._flights[look.key] = _Flight(self._clock() + LARGE_SECONDS, large=True)

@@ -21,7 +21,7 @@ from typing import Any
 from trackteroid.cache.availability import UNAVAILABLE, Availability
 from trackteroid.cache.backends import CacheBackend
 from trackteroid.cache.namespaces import tag
-from trackteroid.cache.single_flight import Leads, WaitingRoom
+from trackteroid.cache.single_flight import Leads, SharedLooks, WaitingRoom
 from trackteroid.cache.statistics import CacheStatistics
 from trackteroid.errors import CacheUnavailableError
 
@@ -69,6 +69,7 @@ class CacheConnection:
     def begin(self) -> None:
         """Begin anew: in a forked child the parent's threads are gone, and its locks may be held by them."""
         self.availability = Availability(self._monotonic)
+        self.shared_looks: SharedLooks[Any] = SharedLooks()
         self.waiting_room: WaitingRoom[Any] = WaitingRoom(self._monotonic)
         self.leads = Leads(self.lease, self.longest_wait, self._monotonic)
         self.statistics = CacheStatistics()
@@ -108,21 +109,25 @@ class CacheConnection:
             with contextlib.suppress(CacheUnavailableError), self.paying(server):
                 self.backend.raise_([tag(server, "server")])
 
-    def store(self, work: Callable[[], None]) -> None:
-        """Do what it takes to store an answer or figures: in the background, or now if too much is waiting there already."""
+    def store(self, work: Callable[[bool], None]) -> None:
+        """Do what it takes to store an answer or figures: in the background, or now if too much is waiting there already.
+
+        Args:
+            work: Called with whether it may be patient: in the background nobody waits for it.
+        """
         stored = self._stored
         while stored and stored[0].done():
             # Two threads may see the same one.
             with contextlib.suppress(IndexError):
                 stored.popleft()
         if self._storing is None or len(stored) >= MOST_UNSTORED:
-            work()
+            work(False)
             return
         try:
-            stored.append(self._storing.submit(work))
+            stored.append(self._storing.submit(work, True))
         except RuntimeError:
             # Python is on its way out.
-            work()
+            work(False)
 
     def flush(self) -> None:
         """Wait until everything is stored that is to be."""
@@ -139,7 +144,7 @@ class CacheConnection:
             due = self._monotonic() - self._reported_at >= REPORT_SECONDS
         if due:
             # Where there is a thread for it: a look-up is one round trip.
-            self.store(partial(self.report, server))
+            self.store(lambda _: self.report(server))
 
     def report(self, server: str) -> None:
         """Add what has not been reported yet to the farm-wide statistics, if the cache answers."""
@@ -149,7 +154,8 @@ class CacheConnection:
         if not counts:
             return
 
-        if self.availability.attempt(partial(self.backend.count, server, counts), quiet=True) is UNAVAILABLE:
+        counting = partial(self.backend.count, server, counts)
+        if self.availability.attempt(counting, patiently=True, quiet=True) is UNAVAILABLE:
             with self._lock:
                 unreported = self._unreported.setdefault(server, {})
                 for name, number in counts.items():

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -265,24 +265,25 @@ class QueryCache:
     # Parts of an answer
 
     def _look(self, look: Look) -> Outcome | Unavailable:
-        return self._try(lambda: self.connection.backend.look(look))
+        """Look, or have another thread look that asks the same and welcomes as much staleness."""
+
+        def look_for_all(others: Callable[[], bool]) -> tuple[Outcome | Unavailable, bool]:
+            # A time-out costs each of them less than if all had looked. The token is the same: it may have got the lead.
+            outcome = self._try(partial(self.connection.backend.look, look), again=others)
+            return outcome, not isinstance(outcome, Lead)
+
+        outcome: Outcome | Unavailable = self.connection.shared_looks.look((look.key, look.max_stale), look_for_all)
+        return outcome
 
     def _wait(self, look: Look, busy: Busy) -> Outcome | Unavailable:
         """Wait until the answer is there, or the lead."""
 
         def look_for_all(since: float) -> tuple[Outcome | Unavailable | None, bool]:
             # Others wait for the same: what is found must do for each of them.
+            waiting = replace(look, max_stale=0.0, waiting_since=since)
+            # Who waits anyhow can wait for Redis, too, rather than ask ftrack with all the others.
             outcome = self._try(
-                lambda: self.connection.backend.look(
-                    Look(
-                        key=look.key,
-                        tags=look.tags,
-                        hard=look.hard,
-                        token=look.token,
-                        lease=look.lease,
-                        waiting_since=since,
-                    )
-                )
+                partial(self.connection.backend.look, waiting, patiently=True), patiently=True, again=lambda: True
             )
             return None if isinstance(outcome, Busy) else outcome, not isinstance(outcome, Lead)
 
@@ -312,17 +313,22 @@ class QueryCache:
         if text is None:
             self._give_up(look)
         else:
-            self.connection.store(lambda: self._store(look, lead, text, ttl or self._ttl))
+            self.connection.store(partial(self._store, look, lead, text, ttl or self._ttl))
         return answer.value
 
-    def _store(self, look: Look, lead: Lead, text: str, ttl: float) -> None:
+    def _store(self, look: Look, lead: Lead, text: str, ttl: float, patiently: bool) -> None:
         backend = self.connection.backend
         payload = pack(text, self._entry_limit)
         if payload is None:
-            self._try(partial(backend.too_large, look))
+            self._try(partial(backend.too_large, look, patiently=patiently), patiently=patiently)
         else:
             entry = Entry(payload, lead.stamps, lead.asked_at)
-            if self._try(lambda: backend.store(look, entry, ttl)):
+            # Who waits for the answer would have to ask ftrack again.
+            if self._try(
+                partial(backend.store, look, entry, ttl, patiently=patiently),
+                patiently=patiently,
+                again=lambda: patiently,
+            ):
                 self._count(stored=1, bytes_stored=len(payload))
         self.connection.waiting_room.nudge(look.key)
 
@@ -331,7 +337,8 @@ class QueryCache:
         self.connection.waiting_room.nudge(look.key)
 
     def _renewing(self, look: Look) -> Callable[[], bool]:
-        return lambda: bool(self._try(lambda: self.connection.backend.renew(look)))
+        # Where Redis is late the lead may still be ours, and there is time for another try before it ends.
+        return lambda: self._try(partial(self.connection.backend.renew, look), patiently=True) is not False
 
     def _alone(self, ask: Callable[[], Answer[_Value]]) -> _Value:
         self._note(None)
@@ -369,14 +376,20 @@ class QueryCache:
         return f"{self._server}:{self.namespace}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def _try(
-        self, operation: Callable[[], _Value], *, insisting: bool = False, patiently: bool = False
+        self,
+        operation: Callable[[], _Value],
+        *,
+        insisting: bool = False,
+        patiently: bool = False,
+        again: Callable[[], bool] = lambda: False,
     ) -> _Value | Unavailable:
         """Return what `operation` returns; `UNAVAILABLE` while the cache is away.
 
         Args:
             operation: Comes after what is owed.
             insisting: Try even if the cache did not answer a moment ago.
-            patiently: Give what is owed more time than a look-up has.
+            patiently: `operation` takes more time than a look-up has, and what is owed may, too.
+            again: After a time-out, whether to try once more.
         """
 
         def settled() -> _Value:
@@ -385,7 +398,9 @@ class QueryCache:
                     self.connection.backend.raise_([self._tag("server")], patiently=patiently)
             return operation()
 
-        result = self.connection.availability.attempt(settled, insisting=insisting, quiet=not self._expected)
+        result = self.connection.availability.attempt(
+            settled, insisting=insisting, patiently=patiently, again=again, quiet=not self._expected
+        )
         if isinstance(result, Unavailable):
             self._count(unavailable=1)
         return result

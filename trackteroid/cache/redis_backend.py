@@ -28,11 +28,12 @@ from trackteroid.cache.backends import (
     Outcome,
     new_stamp,
 )
-from trackteroid.errors import CacheUnavailableError, SettingsError
+from trackteroid.errors import CacheTimeoutError, CacheUnavailableError, SettingsError
 
 __all__ = ["RedisBackend", "connect"]
 
-# An invalidation is worth waiting for longer than an answer: without it, others read what was before.
+# An invalidation is worth waiting for longer than an answer: without it, others read what was before. So is what nobody waits
+# for (storing), and what somebody waits for anyhow (another's answer).
 _PATIENCE_SECONDS = 1.0
 
 # Stamps outlive every entry: losing one only costs a miss.
@@ -73,7 +74,8 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
         try:
             return method(self, *args, **options)
         except (redis.RedisError, OSError) as error:
-            raise CacheUnavailableError(
+            late = isinstance(error, redis.TimeoutError | TimeoutError)
+            raise (CacheTimeoutError if late else CacheUnavailableError)(
                 f"The query cache at {_public(self.url)} does not answer: {str(error).rstrip('.')}."
             ) from error
 
@@ -87,7 +89,7 @@ class RedisBackend:
         client: Of the Redis; its time-outs are how long a look may take.
         url: For messages.
         prefix: Of every key; it carries the version of the format.
-        patient: A client that waits longer, for invalidations.
+        patient: A client that waits longer.
         clock: Seconds, in tests; else the server's own clock decides.
     """
 
@@ -114,7 +116,7 @@ class RedisBackend:
         self._raise = client.register_script(common + _script("writers") + _script("raise"))
 
     @_available
-    def look(self, look: Look) -> Outcome:
+    def look(self, look: Look, *, patiently: bool = False) -> Outcome:
         tags = look.all_tags
         arguments: list[str | int] = [
             self._now(),
@@ -127,7 +129,7 @@ class RedisBackend:
             len(look.hard),
             *tags,
         ]
-        answer = cast("list[Any]", self._look(keys=self._keys(look.key), args=arguments))
+        answer = cast("list[Any]", self._look(self._keys(look.key), arguments, self._waiting(patiently)))
         kind, facts = answer[0], answer[1:]
         if kind == b"found":
             payload, stamps, age, valid = facts
@@ -139,14 +141,14 @@ class RedisBackend:
         return Alone(facts[0].decode("utf-8", "replace"))
 
     @_available
-    def store(self, look: Look, entry: Entry, ttl: float) -> bool:
-        return self._end(look, entry, ttl)
+    def store(self, look: Look, entry: Entry, ttl: float, *, patiently: bool = True) -> bool:
+        return self._end(look, entry, ttl, patiently)
 
     @_available
-    def too_large(self, look: Look) -> None:
-        self._end(look, Entry(b"", {}, 0.0), 0.0)
+    def too_large(self, look: Look, *, patiently: bool = True) -> None:
+        self._end(look, Entry(b"", {}, 0.0), 0.0, patiently)
 
-    def _end(self, look: Look, entry: Entry, ttl: float) -> bool:
+    def _end(self, look: Look, entry: Entry, ttl: float, patiently: bool) -> bool:
         tags = look.all_tags
         arguments: list[str | int | bytes] = [
             self._now(),
@@ -159,11 +161,12 @@ class RedisBackend:
             int(LARGE_SECONDS * 1000),
             *tags,
         ]
-        return bool(self._store(keys=self._keys(look.key), args=arguments))
+        return bool(self._store(self._keys(look.key), arguments, self._waiting(patiently)))
 
     @_available
     def renew(self, look: Look) -> bool:
-        return bool(self._renew(keys=self._keys(look.key)[1:2], args=[look.token, max(1, int(look.lease * 1000))]))
+        arguments: list[str | int] = [look.token, max(1, int(look.lease * 1000))]
+        return bool(self._renew(self._keys(look.key)[1:2], arguments, self._patient))
 
     @_available
     def give_up(self, look: Look) -> None:
@@ -186,7 +189,7 @@ class RedisBackend:
 
     @_available
     def count(self, server: str, counts: Mapping[str, int]) -> None:
-        with self._client.pipeline(transaction=False) as pipeline:
+        with self._patient.pipeline(transaction=False) as pipeline:
             for name, number in counts.items():
                 pipeline.hincrby(f"{self._prefix}counts:{server}", name, number)
             pipeline.execute()
@@ -204,8 +207,10 @@ class RedisBackend:
     @_available
     def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
         arguments: list[str | int] = [self._now(), new_stamp(), writer or "", _STAMP_SECONDS * 1000, *tags]
-        client = self._patient if patiently else self._client
-        self._raise(keys=[self._tags(), self._writers()], args=arguments, client=client)
+        self._raise([self._tags(), self._writers()], arguments, self._waiting(patiently))
+
+    def _waiting(self, patiently: bool) -> redis.Redis:
+        return self._patient if patiently else self._client
 
     def _keys(self, key: str) -> list[str]:
         return [f"{self._prefix}entry:{key}", f"{self._prefix}flight:{key}", self._tags()]

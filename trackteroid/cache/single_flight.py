@@ -1,8 +1,9 @@
-"""One asks, the others wait: threads that wait for the same thing, and leads that are kept alive.
+"""One asks, the others wait: threads that look or wait for the same thing, and leads that are kept alive.
 
-Nothing here knows what is asked. Of the threads of a process that wait for the same key one looks from time to time, for all
-that were waiting when it looked. Who leads renews its lead from a thread of its own, so that a lead can be short (a killed
-process holds up the others no longer than that) though an answer may take long.
+Nothing here knows what is asked. Of the threads of a process that ask for the same key one looks for all that were there when it
+looked; of those that wait then one looks from time to time, again for all. A look that began before a thread came is no answer to
+it: what has been done in between must show. Who leads renews its lead from a thread of its own, so that a lead can be short (a
+killed process holds up the others no longer than that) though an answer may take long.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-__all__ = ["Leads", "WaitingRoom"]
+__all__ = ["Leads", "SharedLooks", "WaitingRoom"]
 
 _Outcome = TypeVar("_Outcome")
 
@@ -41,6 +42,73 @@ class _Group(Generic[_Outcome]):
     waiters: list[_Waiter[_Outcome]] = field(default_factory=list)
     looking: bool = False
     nudged: bool = False
+
+
+@dataclass(eq=False)
+class _Asker(Generic[_Outcome]):
+    """`outcome` is a sequence of one as soon as there is one."""
+
+    outcome: tuple[_Outcome] | tuple[()] = ()
+
+
+@dataclass(eq=False)
+class _Line(Generic[_Outcome]):
+    """Those who ask for one key; who has come while one was looking is `next`."""
+
+    moved: threading.Condition
+    next: list[_Asker[_Outcome]] = field(default_factory=list)
+    looking: bool = False
+
+
+class SharedLooks(Generic[_Outcome]):
+    """Looks that threads of this process make for each other: while one looks, those who come line up for the next look.
+
+    Who is alone pays a lock for it. Many at once would each need a connection, and be in each other's way (and that of the one
+    who has to answer) for as long as a look may take.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: dict[Hashable, _Line[_Outcome]] = {}
+
+    def look(self, key: Hashable, look: Callable[[Callable[[], bool]], tuple[_Outcome, bool]]) -> _Outcome:
+        """Return the outcome of a look that began after this call.
+
+        Args:
+            key: Of what is looked for.
+            look: Called by one thread at a time, with a function that tells whether others want to know too. Returns the outcome
+                and whether it is everybody's; else it is the calling thread's, and the others look again.
+        """
+        me: _Asker[_Outcome] = _Asker()
+        with self._lock:
+            line = self._lines.get(key)
+            if line is None:
+                line = self._lines[key] = _Line(threading.Condition(self._lock))
+            line.next.append(me)
+            while line.looking and not me.outcome:
+                line.moved.wait()
+            if me.outcome:
+                return me.outcome[0]
+            line.looking = True
+            present, line.next = line.next, []
+        present.remove(me)
+        everybodys: tuple[_Outcome] | tuple[()] = ()
+        try:
+            outcome, common = look(lambda: bool(present or line.next))
+            if common:
+                everybodys = (outcome,)
+            return outcome
+        finally:
+            with self._lock:
+                line.looking = False
+                if everybodys:
+                    for asker in present:
+                        asker.outcome = everybodys
+                else:
+                    line.next = present + line.next
+                if not line.next:
+                    del self._lines[key]
+                line.moved.notify_all()
 
 
 class WaitingRoom(Generic[_Outcome]):

@@ -8,21 +8,14 @@ import pytest
 import redis as redis_client
 
 from tests.conformance.cache_suite import CacheBackendSuite, keep, look
-from tests.support.redis import embedded_redis
 from trackteroid.cache.backends import CacheBackend, Found
 from trackteroid.cache.redis_backend import RedisBackend
 from trackteroid.embedded_redis import EmbeddedRedis
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as redis:
-        yield redis
-
-
 @pytest.fixture
-def client(server: EmbeddedRedis) -> Iterator[redis_client.Redis]:
-    with redis_client.Redis.from_url(server.url) as client:
+def client(redis: EmbeddedRedis) -> Iterator[redis_client.Redis]:
+    with redis_client.Redis.from_url(redis.url) as client:
         client.flushdb()
         yield client
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.processes import ManagedProcess, wait_until
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from tests.support.workers import worker_process
 from trackteroid.commits.cache_debts import CacheDebts
@@ -22,22 +21,8 @@ from trackteroid.settings import Settings
 QUESTION = "select name, description from Shot order by name"
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
-
-
 @pytest.fixture
-def session(sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    for name, value in {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}.items():
-        monkeypatch.setenv(name, value)
+def session(cached_environment: None) -> Iterator[Session]:
     with Session() as made:
         made.query_cache.clear()
         yield made

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis as redis_client
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from tests.unit.cache.test_never_stale import Sharing, budget
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.session import Session
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 def stories(redis: EmbeddedRedis) -> type[Sharing]:

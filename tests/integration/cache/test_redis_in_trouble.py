@@ -11,34 +11,15 @@ import redis as redis_client
 
 from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
+from trackteroid.cache.availability import Availability
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.session import Session
 
 QUESTION = "select id, asset.name, version from AssetVersion"
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
-
-
 @pytest.fixture
-def default_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As users have it; the other tests run on a machine that may be busy."""
-    monkeypatch.delenv("TRACKTEROID_CACHE_TIMEOUT")
-
-
-@pytest.fixture
-def session(sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    for name, value in {**sandbox.env, "TRACKTEROID_QUERY_CACHE_URL": redis.url}.items():
-        monkeypatch.setenv(name, value)
+def session(cached_environment: None) -> Iterator[Session]:
     with Session() as session:
         # A test before may have found it hung; the process remembers.
         session.query_cache.connection.begin()
@@ -148,7 +129,7 @@ def test_a_redis_that_is_gone_and_comes_back_is_used_again(
             assert ask(session) == expected
             own.start()
             # The pause is over.
-            session.query_cache.connection.availability._paused_until = 0.0
+            session.query_cache.connection.availability = Availability()
             ask(session)
             assert ask(session) == expected
             assert session.query_cache.statistics.hits >= 1

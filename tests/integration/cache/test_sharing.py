@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.entities import AssetVersion
@@ -18,24 +17,8 @@ from trackteroid.session import Session
 QUESTION = "select id, asset.name, version from AssetVersion"
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
-
-
 @pytest.fixture
-def sessions(
-    sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Session, Session]]:
-    for name, value in {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}.items():
-        monkeypatch.setenv(name, value)
+def sessions(sandbox: SandboxProcess, cached_environment: None) -> Iterator[tuple[Session, Session]]:
     with Session() as first, Session() as second:
         first.query_cache.clear()
         sandbox.requests(clear=True)

@@ -14,24 +14,11 @@ import redis as redis_client
 
 from tests.support.askers import Askers, started_together
 from tests.support.processes import wait_until
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from trackteroid.cache.connection import LONGEST_LEASE
 from trackteroid.embedded_redis import EmbeddedRedis
 
 QUESTION = "select id, version, asset.name from AssetVersion"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 @pytest.fixture

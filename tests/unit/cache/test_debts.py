@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from tests.support.local_session import stock_schemas
-from trackteroid.cache.backends import MemoryBackend
+from tests.unit.cache.questions import SilentBackend
 from trackteroid.cache.connection import CacheConnection, pay_debts
 from trackteroid.cache.query_cache import Answer, QueryCache
 from trackteroid.cache.tags import Tags
-from trackteroid.errors import CacheUnavailableError, LedgerUnavailableError
+from trackteroid.errors import LedgerUnavailableError
 
 TAGS = Tags(stock_schemas())
 QUESTION = "select name from Shot"
 RENAMED = [{"action": "update", "entity_type": "Shot", "entity_key": ["s"], "entity_data": {"name": "x"}}]
 
 
-class Backend(MemoryBackend):
-    away = False
-
-    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
-        self._check()
-        super().open(tags, seconds, writer)
-
-    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
-        self._check()
-        super().raise_(tags, writer, patiently=patiently)
-
-    def _check(self) -> None:
-        if self.away:
-            raise CacheUnavailableError("Redis is away.")
-
-
 class Reader:
     """Another process."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: SilentBackend) -> None:
         self.cache = made(CacheConnection(backend, longest_wait=0.01))
         self.asked = 0
 
@@ -61,7 +44,7 @@ def commit(cache: QueryCache, batch: list[dict[str, Any]] = RENAMED) -> None:
 
 
 def test_what_one_session_owes_another_of_the_process_pays() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     reader, connection = Reader(backend), CacheConnection(backend, longest_wait=0.01)
     reader.ask()
     backend.away = True
@@ -83,7 +66,7 @@ def test_what_one_session_owes_another_of_the_process_pays() -> None:
 
 def test_what_was_marked_is_not_answered_from_the_cache_though_its_writer_cannot_tell_any_more() -> None:
     """Nor if somebody else who changes the same comes to an end meanwhile."""
-    backend = Backend()
+    backend = SilentBackend()
     reader, others = Reader(backend), made(CacheConnection(backend, longest_wait=0.01))
     writer = made(CacheConnection(backend, longest_wait=0.01))
     reader.ask()
@@ -99,7 +82,7 @@ def test_what_was_marked_is_not_answered_from_the_cache_though_its_writer_cannot
 
 
 def test_a_process_that_ends_pays_if_the_cache_is_back() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     reader, connection = Reader(backend), CacheConnection(backend, longest_wait=0.01)
     reader.ask()
     backend.away = True
@@ -114,7 +97,7 @@ def test_a_process_that_ends_pays_if_the_cache_is_back() -> None:
 
 
 def test_an_event_of_a_commit_does_not_end_its_marks() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     reader, writer = Reader(backend), made(CacheConnection(backend, longest_wait=0.01))
     with writer.writing(RENAMED):
         made(CacheConnection(backend, longest_wait=0.01)).raise_tags(["server", "Context.name"])
@@ -125,7 +108,7 @@ def test_an_event_of_a_commit_does_not_end_its_marks() -> None:
 
 
 def test_a_debt_is_told_before_the_commit_is_reported() -> None:
-    backend, told = Backend(), []
+    backend, told = SilentBackend(), []
     cache = made(CacheConnection(backend, longest_wait=0.01))
     cache.on_debt = lambda: told.append("owed")
     commit(cache)
@@ -138,7 +121,7 @@ def test_a_debt_is_told_before_the_commit_is_reported() -> None:
 
 
 def test_a_debt_that_nobody_can_keep_is_an_error() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     cache = made(CacheConnection(backend, longest_wait=0.01))
 
     def away() -> None:
@@ -151,7 +134,7 @@ def test_a_debt_that_nobody_can_keep_is_an_error() -> None:
 
 
 def test_what_cannot_be_told_of_others_changes_is_owed_too() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     reader, connection = Reader(backend), CacheConnection(backend, longest_wait=0.01)
     listener = made(connection)
     reader.ask()
@@ -167,7 +150,7 @@ def test_what_cannot_be_told_of_others_changes_is_owed_too() -> None:
 
 
 def test_what_changes_nothing_is_not_told() -> None:
-    backend = Backend()
+    backend = SilentBackend()
     backend.away = True
     connection = CacheConnection(backend, longest_wait=0.01)
     commit(made(connection), [{"action": "get_upload_metadata", "component_id": "c"}])

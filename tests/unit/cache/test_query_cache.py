@@ -2,114 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.support.clock import FakeClock
 from tests.support.processes import wait_until
+from tests.unit.cache.questions import Server, SilentBackend, ask, make_cache, make_running_cache, rows_of, write
 from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Outcome
 from trackteroid.cache.connection import MOST_UNSTORED, CacheConnection
 from trackteroid.cache.payload import pack
-from trackteroid.cache.query_cache import Answer, QueryCache
-from trackteroid.errors import CacheUnavailableError
+from trackteroid.cache.query_cache import Answer
 
 
-class Types:
-    """As tags: the types that a query names, and those that a batch writes."""
+class BrokenBackend(SilentBackend):
+    away = True
 
-    def read(self, expression: str) -> frozenset[str] | None:
-        return None if "thumbnail_url" in expression else frozenset({expression.split()[3]})
-
-    def written(self, batch: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-        return frozenset(item["entity_type"] for item in batch)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Server:
-    """Answers every query and counts."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def __call__(self) -> Any:
-        self.asked += 1
-        return [{"__entity_type__": "Task", "id": str(self.asked)}]
-
-
-def ask(cache: QueryCache, expression: str, server: Callable[[], Any], **options: float) -> Any:
-    """Ask as a session does that has JSON for entities."""
-
-    def answer() -> Answer[Any]:
-        rows = server()
-        return Answer(rows, json.dumps(rows))
-
-    return cache.answer(expression, answer, _rows, **options)
-
-
-def _rows(text: str) -> Any:
-    try:
-        rows = json.loads(text)
-    except ValueError:
-        return None
-    return rows if isinstance(rows, list) else None
-
-
-class BrokenBackend(MemoryBackend):
-    broken = True
-
-    def _check(self) -> None:
-        if self.broken:
-            raise CacheUnavailableError("Redis is away.")
-
-    def look(self, look: Look) -> Outcome:
-        self._check()
+    def look(self, look: Look, *, patiently: bool = False) -> Outcome:
+        self.check()
         return super().look(look)
-
-    def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
-        self._check()
-        super().open(tags, seconds, writer)
-
-    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
-        self._check()
-        super().raise_(tags, writer, patiently=patiently)
-
-
-def make_cache(
-    backend: MemoryBackend,
-    *,
-    namespace: str = "n",
-    clock: Clock | None = None,
-    entry_limit: int = 100_000,
-    expected: bool = True,
-) -> QueryCache:
-    clock = clock or Clock()
-    return QueryCache(
-        CacheConnection(backend, longest_wait=20, monotonic=clock),
-        server="s",
-        namespace=namespace,
-        tags=Types(),
-        ttl=60,
-        entry_limit=entry_limit,
-        expected=expected,
-        monotonic=clock,
-    )
-
-
-def write(cache: QueryCache, *batch: dict[str, Any]) -> None:
-    with cache.writing(batch):
-        pass
 
 
 def test_a_second_asker_gets_the_rows_without_asking_the_server() -> None:
@@ -237,7 +151,7 @@ def test_garbage_under_our_key_is_a_miss_and_replaced(garbage: bytes) -> None:
 def test_without_redis_queries_are_answered_by_the_server_with_one_warning_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     cache = make_cache(BrokenBackend(), clock=clock)
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
         for _ in range(30):
@@ -251,14 +165,14 @@ def test_without_redis_queries_are_answered_by_the_server_with_one_warning_a_min
 
 
 def test_what_could_not_be_invalidated_is_made_up_for_before_the_next_answer() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = BrokenBackend()
-    backend.broken = False
+    backend.away = False
     cache = make_cache(backend, clock=clock)
     ask(cache, "select id from Task", server)
-    backend.broken = True
+    backend.away = True
     write(cache, {"action": "create", "entity_type": "Task"})
-    backend.broken = False
+    backend.away = False
     clock.now += 60
     ask(cache, "select id from Task", server)
     assert server.asked == 2
@@ -279,13 +193,13 @@ def test_where_nobody_spoke_of_redis_a_commit_does_not_warn_that_there_is_none(
 
 
 def test_an_invalidation_is_tried_even_if_redis_did_not_answer_a_moment_ago() -> None:
-    backend, server, clock = BrokenBackend(), Server(), Clock()
-    backend.broken = False
+    backend, server, clock = BrokenBackend(), Server(), FakeClock()
+    backend.away = False
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
     ask(reader, "select id from Task", server)
-    backend.broken = True
+    backend.away = True
     ask(writer, "select id from Status", server)
-    backend.broken = False
+    backend.away = False
     write(writer, {"action": "create", "entity_type": "Task"})
     asked = server.asked
     ask(reader, "select id from Task", server)
@@ -293,14 +207,14 @@ def test_an_invalidation_is_tried_even_if_redis_did_not_answer_a_moment_ago() ->
 
 
 def test_what_could_not_be_invalidated_is_made_up_for_when_the_session_is_closed() -> None:
-    backend, server, clock = BrokenBackend(), Server(), Clock()
-    backend.broken = False
+    backend, server, clock = BrokenBackend(), Server(), FakeClock()
+    backend.away = False
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
     ask(reader, "select id from Task", server)
-    backend.broken = True
+    backend.away = True
     write(writer, {"action": "create", "entity_type": "Task"})
     writer.settle()
-    backend.broken = False
+    backend.away = False
     writer.settle()
     asked = server.asked
     ask(reader, "select id from Task", server)
@@ -308,7 +222,7 @@ def test_what_could_not_be_invalidated_is_made_up_for_when_the_session_is_closed
 
 
 def test_who_welcomes_staleness_gets_an_answer_that_a_commit_made_old_for_as_long_as_asked() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = MemoryBackend(clock)
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
     ask(reader, "select id from Task", server)
@@ -322,7 +236,7 @@ def test_who_welcomes_staleness_gets_an_answer_that_a_commit_made_old_for_as_lon
 
 
 def test_who_welcomes_staleness_still_sees_its_own_commits() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     cache = make_cache(MemoryBackend(clock), clock=clock)
     ask(cache, "select id from Task", server)
     clock.now += 5
@@ -333,7 +247,7 @@ def test_who_welcomes_staleness_still_sees_its_own_commits() -> None:
 
 
 def test_a_cleared_namespace_is_out_of_reach_however_much_staleness_is_welcome() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     cache = make_cache(MemoryBackend(clock), clock=clock)
     ask(cache, "select id from Task", server)
     cache.clear()
@@ -343,7 +257,7 @@ def test_a_cleared_namespace_is_out_of_reach_however_much_staleness_is_welcome()
 
 @pytest.mark.parametrize("moved", ["Task@", "*"])
 def test_what_may_have_been_hidden_is_not_shown_however_much_staleness_is_welcome(moved: str) -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = MemoryBackend(clock)
     reader, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
     question = f"select id from {moved}"
@@ -359,7 +273,7 @@ def test_what_may_have_been_hidden_is_not_shown_however_much_staleness_is_welcom
 
 
 def test_a_receipt_is_confirmed_while_the_answer_is_true_or_staleness_is_welcome() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = MemoryBackend(clock)
     cache, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
     with cache.reading():
@@ -407,7 +321,7 @@ def test_an_error_of_the_server_passes_through_and_the_next_one_asks() -> None:
 
 def test_an_answer_whose_text_is_not_known_is_returned_and_the_next_one_asks() -> None:
     cache, server = make_cache(MemoryBackend()), Server()
-    assert cache.answer("select id from Task", lambda: Answer([1], None), _rows) == [1]
+    assert cache.answer("select id from Task", lambda: Answer([1], None), rows_of) == [1]
     ask(cache, "select id from Task", server)
     assert server.asked == 1
 
@@ -429,7 +343,7 @@ def test_statistics_tell_hits_misses_and_bytes_of_the_session_the_process_and_th
 
 
 def test_the_farm_is_told_of_the_statistics_every_few_seconds() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = MemoryBackend(clock)
     cache = make_cache(backend, clock=clock)
     ask(cache, "select id from Task", server)
@@ -440,12 +354,12 @@ def test_the_farm_is_told_of_the_statistics_every_few_seconds() -> None:
 
 
 class FullBackend(MemoryBackend):
-    def look(self, look: Look) -> Outcome:
+    def look(self, look: Look, *, patiently: bool = False) -> Outcome:
         return Alone("OOM command not allowed")
 
 
 def test_a_full_redis_takes_nothing_and_is_complained_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     cache = make_cache(FullBackend(), clock=clock)
     with caplog.at_level(logging.WARNING, "trackteroid.cache"):
         for _ in range(3):
@@ -457,11 +371,11 @@ def test_a_full_redis_takes_nothing_and_is_complained_of_once_a_minute(caplog: p
 
 
 def test_after_a_pause_one_asker_tries_redis_and_the_others_follow_when_it_answers() -> None:
-    clock, server = Clock(), Server()
+    clock, server = FakeClock(), Server()
     backend = BrokenBackend(clock)
     cache = make_cache(backend, clock=clock)
     ask(cache, "select id from Task", server)
-    backend.broken = False
+    backend.away = False
     ask(cache, "select id from Task", server)
     assert cache.statistics.unavailable == 2
     clock.now += 6
@@ -472,17 +386,7 @@ def test_after_a_pause_one_asker_tries_redis_and_the_others_follow_when_it_answe
 
 def test_when_a_commit_makes_the_answer_unstorable_one_more_asks_for_all_who_wait() -> None:
     backend = MemoryBackend()
-    cache, writer = (
-        QueryCache(
-            CacheConnection(backend, longest_wait=60),
-            server="s",
-            namespace="n",
-            tags=Types(),
-            ttl=60,
-            entry_limit=100_000,
-        )
-        for _ in range(2)
-    )
+    cache, writer = (make_running_cache(backend) for _ in range(2))
     asked: list[int] = []
     everybody_waits = threading.Event()
 
@@ -511,14 +415,7 @@ def test_when_a_commit_makes_the_answer_unstorable_one_more_asks_for_all_who_wai
 
 def test_who_has_waited_long_enough_asks_for_itself() -> None:
     backend, server = MemoryBackend(), Server()
-    impatient = QueryCache(
-        CacheConnection(backend, longest_wait=0.05),
-        server="s",
-        namespace="n",
-        tags=Types(),
-        ttl=60,
-        entry_limit=100_000,
-    )
+    impatient = make_running_cache(backend, longest_wait=0.05)
     inner: list[Any] = []
 
     def slow() -> Any:
@@ -537,19 +434,12 @@ def test_answers_are_stored_in_the_background_while_the_asker_goes_on() -> None:
     released = threading.Event()
 
     class SlowBackend(MemoryBackend):
-        def store(self, look: Look, entry: Entry, ttl: float) -> bool:
+        def store(self, look: Look, entry: Entry, ttl: float, *, patiently: bool = True) -> bool:
             released.wait(60)
             return super().store(look, entry, ttl)
 
     backend = SlowBackend()
-    cache = QueryCache(
-        CacheConnection(backend, longest_wait=60, in_background=True),
-        server="s",
-        namespace="n",
-        tags=Types(),
-        ttl=60,
-        entry_limit=100_000,
-    )
+    cache = make_running_cache(backend, in_background=True)
     ask(cache, "select id from Task", server)
     assert backend._entries == {}
     released.set()
@@ -563,9 +453,10 @@ def test_when_too_much_waits_for_being_stored_the_asker_stores_itself() -> None:
     connection = CacheConnection(MemoryBackend(), longest_wait=60, in_background=True)
     released = threading.Event()
     for _ in range(MOST_UNSTORED):
-        connection.store(lambda: released.wait(60) and None)
-    own: list[int] = []
-    connection.store(lambda: own.append(threading.get_ident()))
-    assert own == [threading.get_ident()]
+        connection.store(lambda patiently: released.wait(60) and None)
+    own: list[tuple[int, bool]] = []
+    connection.store(lambda patiently: own.append((threading.get_ident(), patiently)))
+    # It does not wait for long.
+    assert own == [(threading.get_ident(), False)]
     released.set()
     connection.flush()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from trackteroid.cache.single_flight import Leads, WaitingRoom
+from tests.support.processes import wait_until
+from trackteroid.cache.single_flight import Leads, SharedLooks, WaitingRoom
 
 # Longer than any test takes: who waits that long waits in vain.
 FOREVER = 60.0
@@ -36,6 +37,106 @@ class Waiters:
             thread.join(FOREVER)
             assert not thread.is_alive()
         return self.outcomes
+
+
+class Askers:
+    """Threads that share looks; what each got is in `outcomes`. The first look lasts until `end_first_look`."""
+
+    def __init__(self, look: Callable[[int, Callable[[], bool]], tuple[Any, bool]]) -> None:
+        self.shared: SharedLooks[Any] = SharedLooks()
+        self.outcomes: list[Any] = []
+        self.looks: list[bool] = []
+        self._look = look
+        self._threads: list[threading.Thread] = []
+        self._looking, self._released = threading.Event(), threading.Event()
+
+    def add(self, count: int = 1) -> None:
+        """Come while somebody looks, unless nobody does."""
+        for _ in range(count):
+            self._threads.append(threading.Thread(target=self._ask))
+            self._threads[-1].start()
+        self._looking.wait(FOREVER)
+        wait_until(lambda: self._lined_up() == len(self._threads) - 1, what="the others to line up")
+
+    def end_first_look(self) -> None:
+        self._released.set()
+        for thread in self._threads:
+            thread.join(FOREVER)
+            assert not thread.is_alive()
+        assert self.shared._lines == {}
+
+    def _lined_up(self) -> int:
+        return sum(len(line.next) for line in self.shared._lines.values())
+
+    def _ask(self) -> None:
+        try:
+            self.outcomes.append(self.shared.look("key", self._count))
+        except OSError:
+            self.outcomes.append("broken")
+
+    def _count(self, others: Callable[[], bool]) -> tuple[Any, bool]:
+        number = len(self.looks)
+        self.looks.append(others())
+        if number == 0:
+            self._looking.set()
+            self._released.wait(FOREVER)
+        return self._look(number, others)
+
+
+def test_who_comes_while_somebody_looks_is_looked_for_together_with_the_others_who_do() -> None:
+    askers = Askers(lambda number, others: (f"look {number}", True))
+    askers.add()
+    askers.add(24)
+    askers.end_first_look()
+    # What the first look found may be older than what was done before the others came.
+    assert sorted(askers.outcomes) == ["look 0", *["look 1"] * 24]
+
+
+def test_who_looks_is_told_whether_others_want_to_know_too() -> None:
+    seen: list[bool] = []
+    askers = Askers(lambda number, others: (seen.append(others()), True))
+    askers.add()
+    askers.add(2)
+    askers.end_first_look()
+    # When the first look began, nobody else was there; when it ended, two had come.
+    assert askers.looks == [False, True]
+    assert seen == [True, True]
+
+
+def test_the_lead_is_the_lookers_own_and_the_others_look_again() -> None:
+    askers = Askers(lambda number, others: ("lead", False) if number < 2 else ("busy", True))
+    askers.add()
+    askers.add(5)
+    askers.end_first_look()
+    assert sorted(askers.outcomes) == [*["busy"] * 4, "lead", "lead"]
+    assert len(askers.looks) == 3
+
+
+def test_an_error_of_a_look_is_the_lookers_own_and_the_others_look_again() -> None:
+    def look(number: int, others: Callable[[], bool]) -> tuple[Any, bool]:
+        if number == 1:
+            raise OSError("broken")
+        return "answer", True
+
+    askers = Askers(look)
+    askers.add()
+    askers.add(3)
+    askers.end_first_look()
+    assert sorted(askers.outcomes) == ["answer", "answer", "answer", "broken"]
+
+
+def test_looks_for_other_keys_are_not_waited_for() -> None:
+    shared: SharedLooks[Any] = SharedLooks()
+    assert shared.look("one", lambda others: (shared.look("other", lambda others: ("inner", True)), True)) == "inner"
+
+
+def test_an_outcome_that_is_nothing_is_an_outcome() -> None:
+    askers = Askers(lambda number, others: (None, True))
+    askers.add()
+    askers.add(3)
+    askers.end_first_look()
+    assert askers.outcomes == [None] * 4
+    assert len(askers.looks) == 2
 
 
 def test_one_thread_looks_and_all_who_were_waiting_get_what_it_finds() -> None:

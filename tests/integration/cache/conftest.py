@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.redis import embedded_redis
+from tests.support.sandbox import SandboxProcess
+from trackteroid.embedded_redis import EmbeddedRedis
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess(seed="demo") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[EmbeddedRedis]:
+    with embedded_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def cached_environment(sandbox: SandboxProcess, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `Session()` finds: the server, and its cache."""
+    for name, value in {**sandbox.env, "TRACKTEROID_REDIS_URL": redis.url}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def default_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As users have it; the other tests give Redis more time, as they run on a machine that may be busy."""
+    monkeypatch.delenv("TRACKTEROID_CACHE_TIMEOUT")
