@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from trackteroid.operations.operation import (
     JSON,
@@ -56,17 +56,17 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
         key = identity_of(operation)
         if isinstance(operation, CreateOperation):
             created[key] = None
-            value: JSON = operation.entity_data
+            values: Iterable[JSON] = operation.entity_data.values()
         elif isinstance(operation, UpdateOperation):
             updated.setdefault(key, {})[operation.attribute_name] = None
-            value = operation.new_value
+            values = (operation.new_value,)
         else:
             deleted[key] = None
             continue
-        if not _may_refer(value):
-            continue
-        for found, reference in references_in(value):
-            referenced.setdefault(found, reference)
+        for value in values:
+            if value.__class__ not in _PLAIN:
+                for found, reference in references_in(value):
+                    referenced.setdefault(found, reference)
     return Effects(
         created=tuple(created),
         updated={key: tuple(names) for key, names in updated.items()},
@@ -77,23 +77,20 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
 
 def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
     """Yield the entities that a value refers to, and the objects that do."""
-    if not _may_refer(value):
-        return
     pending: list[JSON] = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Mapping):
+        kind = item.__class__
+        if kind in _PLAIN:
+            continue
+        if kind is dict or isinstance(item, Mapping):
             entity_type = item.get("__entity_type__")
             if isinstance(entity_type, str):
-                yield (entity_type, tuple(str(part) for name, part in item.items() if name != "__entity_type__")), item
+                yield (entity_type, tuple([str(item[name]) for name in item if name != "__entity_type__"])), item
             else:
-                pending.extend(part for part in item.values() if _may_refer(part))
+                pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(reversed(item))
-
-
-def _may_refer(value: Any) -> bool:
-    return value.__class__ not in _PLAIN and isinstance(value, Mapping | list)
 
 
 def texts_in(operation: Operation) -> Iterator[str]:

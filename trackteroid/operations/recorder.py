@@ -28,8 +28,9 @@ from trackteroid.operations.loaded import cached, cells, loaded, uncache
 from trackteroid.operations.local_state import promote, restore
 from trackteroid.operations.manifest import COMMIT_AS, Manifest
 from trackteroid.operations.operation import CreateOperation, Operation, key_text
-from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
-from trackteroid.operations.stamping import needs_user, recording_user_id, stamp
+from trackteroid.operations.operations_text import OperationsText
+from trackteroid.operations.recording import Recording, read_recording, write_recording
+from trackteroid.operations.stamping import recording_user_id, stamp
 from trackteroid.settings import Settings
 
 __all__ = ["Recorder"]
@@ -184,16 +185,16 @@ class Recorder:
         connected = self._session.generation > 0
         unstamped: Mapping[Identity, str] = {}
         if self._stamp:
-            user_id = recording_user_id(self._session) if needs_user(block) else None
-            block, unstamped = stamp(block, user_id)
-        operations = without_unset(block)
+            block, unstamped = stamp(block, lambda: recording_user_id(self._session))
+        operations = tuple(without_unset(block))
         effects = effects_of(operations)
-        recording = self._describe(operations, effects, captured, unstamped)
+        text = OperationsText(operations)
+        recording = self._describe(text, effects, captured, unstamped)
         if previous is not None:
             baselines = {slot: touch.member_keys for slot, touch in captured.touches.items()}
             schemas = self._session.schemas if connected else ()
             recording = append(previous, recording, schemas, block=block, baselines=baselines)
-        write_recording(self.path, recording)
+        write_recording(self.path, recording, text=text)
         if connected:
             self._settle(operations, effects, captured)
             describing.remember_written(session_memory(self._session), operations)
@@ -201,7 +202,7 @@ class Recorder:
 
     def _describe(
         self,
-        operations: Sequence[Operation],
+        text: OperationsText,
         effects: Effects,
         captured: CapturingOperations,
         unstamped: Mapping[Identity, str],
@@ -213,7 +214,7 @@ class Recorder:
         )
         manifest = Manifest(
             recording_id=self._new_id(),
-            digest=digest_of(operations),
+            digest=text.digest,
             created_at=self._clock().astimezone(timezone.utc).isoformat(),
             user=session.api_user if connected else None,
             system_user=describing.system_user(),
@@ -225,9 +226,9 @@ class Recorder:
             created=tuple(key_text(*key) for key in effects.created),
             updated={key_text(*key): names for key, names in effects.updated.items()},
             deleted=tuple(key_text(*key) for key in effects.deleted),
-            referenced=tuple(key_text(*key) for key in describing.referenced_by(session, operations, effects)),
+            referenced=tuple(key_text(*key) for key in describing.referenced_by(session, text.operations, effects)),
             bases=tuple(describing.bases_of(session, effects, captured.touches, session_memory(session))),
-            deltas=tuple(describing.deltas_of(operations, captured.touches)),
+            deltas=tuple(describing.deltas_of(text.operations, captured.touches)),
             context=facts_about(
                 session, [entity for entity in touched if entity is not None], paths=self._outputs.patterns
             ),
@@ -238,7 +239,7 @@ class Recorder:
             stamped=self._stamp,
             commit_as=self._commit_as,
         )
-        return Recording(tuple(operations), describing.records_of(session, effects), manifest)
+        return Recording(text.operations, describing.records_of(session, effects), manifest)
 
     def _existing(self) -> Recording | None:
         if self._clear:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import math
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trackteroid.errors import RecordingFormatError, RecordingRefusedError
+from trackteroid import fast_json
+from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.containers import read_container, write_container
 from trackteroid.operations.containers.container import check_size
 from trackteroid.operations.manifest import Manifest
 from trackteroid.operations.operation import (
     JSON,
-    NOT_SET,
     CreateOperation,
     Operation,
-    UpdateOperation,
     key_text,
     operation_from_json,
-    operation_to_json,
     parse_key_text,
 )
+from trackteroid.operations.operations_text import OperationsText, digest_of
 
 __all__ = ["Recording", "digest_of", "open_recording", "read_recording", "write_recording"]
 
@@ -46,11 +44,6 @@ _USUAL_KEY = re.compile(r"\('[A-Za-z0-9_]{1,200}', \['[-A-Za-z0-9_.]{1,200}'\]\)
 
 # Namespace of the ids of files without a manifest: the same file has the same id everywhere.
 _NAMESPACE = uuid.UUID("5a1c3a4e-2f6f-5d0b-9c55-0d3f1c8a7e21")
-
-
-def digest_of(operations: Sequence[Operation]) -> str:
-    """Return the SHA-256, hexadecimal, over the canonical form of operations."""
-    return hashlib.sha256(_canonical([operation_to_json(operation) for operation in operations])).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -91,15 +84,17 @@ class Recording:
 
     def to_payload(self) -> bytes:
         """Return everything as canonical UTF-8 JSON."""
-        return _canonical(
-            {
-                "manifest": None if self.manifest is None else self.manifest.to_json(),
-                "modified_ns": self.modified_ns,
-                "operations": _fields(self),
-                "entities": {key: dict(record) for key, record in self.entities.items()},
-            },
-            # The order of a composite key's parts has a meaning.
-            sort=False,
+        head = {
+            "manifest": None if self.manifest is None else self.manifest.to_json(),
+            "modified_ns": self.modified_ns,
+        }
+        operations = OperationsText(self.operations).in_file(ours=self.manifest is not None)
+        entities = fast_json.canonical({key: dict(record) for key, record in self.entities.items()}, sort=False)
+        # As one object.
+        return b'%s,"operations":%s,"entities":%s}' % (
+            fast_json.canonical(head, sort=False)[:-1],
+            operations,
+            entities,
         )
 
     @classmethod
@@ -149,7 +144,11 @@ open_recording = read_recording
 
 
 def write_recording(
-    path: str | os.PathLike[str], recording: Recording, *, temporary_folder: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    recording: Recording,
+    *,
+    text: OperationsText | None = None,
+    temporary_folder: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write one file exactly at `path`: a SQLite database that Python's `dbm` opens from 3.13 on.
 
@@ -158,17 +157,21 @@ def write_recording(
     Args:
         path: Where to; an existing file is replaced.
         recording: What.
+        text: The text of its operations, where that was needed before; used if it is of this very sequence.
         temporary_folder: A local folder in which the bytes are made; default: the system's.
 
     Raises:
         RecordingError: The file cannot be written.
     """
-    records = {key.encode("ascii"): _canonical(dict(record)) for key, record in recording.entities.items()}
-    # Encoded twice: the record is a JSON string whose content is a JSON list (spec: library 3.3).
-    # Unsorted, as the original takes the parts of a composite key in the order in which they stand there.
-    operations = _canonical(_fields(recording), sort=False).decode()
-    records[OPERATIONS_KEY] = json.dumps(operations).encode()
-    manifest = None if recording.manifest is None else _canonical(recording.manifest.to_json())
+    records = {key.encode("ascii"): fast_json.canonical(dict(record)) for key, record in recording.entities.items()}
+    # Encoded twice: the record is a JSON string whose content is a JSON list (spec: library 3.3). Of ASCII without control
+    # characters a JSON string escapes just these.
+    operations = (
+        text if text is not None and text.operations is recording.operations else OperationsText(recording.operations)
+    )
+    encoded = operations.in_file(ours=recording.manifest is not None)
+    records[OPERATIONS_KEY] = b'"%s"' % encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    manifest = None if recording.manifest is None else fast_json.canonical(recording.manifest.to_json())
     write_container(Path(path), records, manifest, temporary_folder=temporary_folder)
 
 
@@ -286,29 +289,3 @@ def _too_deep(value: Any) -> bool:
             if child.__class__ in _CONTAINERS
         ]
     return bool(level)
-
-
-# Kept as well.
-_ENCODERS = {
-    sort: json.JSONEncoder(sort_keys=sort, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    for sort in (True, False)
-}
-
-
-def _canonical(value: JSON, *, sort: bool = True) -> bytes:
-    return _ENCODERS[sort].encode(value).encode()
-
-
-def _fields(recording: Recording) -> list[dict[str, JSON]]:
-    """Return the operations' fields.
-
-    Raises:
-        RecordingRefusedError: In one of ours an update goes back to "no value": readers take the text for it literally.
-    """
-    if recording.manifest is not None:
-        for operation in recording.operations:
-            if isinstance(operation, UpdateOperation) and operation.new_value is NOT_SET:
-                raise RecordingRefusedError(
-                    f"An update of {operation.entity_type}.{operation.attribute_name} back to no value cannot be written."
-                )
-    return [operation_to_json(operation) for operation in recording.operations]

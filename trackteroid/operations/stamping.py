@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from trackteroid.operations.effects import Identity, identity_of
 from trackteroid.operations.loaded import cached_values, loaded
 from trackteroid.operations.operation import CreateOperation, Operation, UpdateOperation
 
-__all__ = ["USER_ATTRIBUTES", "needs_user", "recording_user_id", "stamp"]
+__all__ = ["USER_ATTRIBUTES", "recording_user_id", "stamp"]
 
 _logger = logging.getLogger("trackteroid.operations")
 
@@ -73,45 +73,40 @@ def _asked(session: Any) -> str | None:
     return str(loaded(found[0], "id")) if found else None
 
 
-def needs_user(operations: Sequence[Operation]) -> bool:
-    """Whether `stamp` would use a user's id."""
-    return bool(_lacking(operations))
-
-
-def _lacking(operations: Sequence[Operation]) -> dict[Identity, str]:
-    """Return the created entities whose user the block did not set, each with the attribute."""
-    lacking: dict[Identity, str] = {}
-    for operation in operations:
-        if operation.entity_type not in USER_ATTRIBUTES:
-            continue
-        name, same = USER_ATTRIBUTES[operation.entity_type]
-        if isinstance(operation, CreateOperation):
-            if not same & operation.entity_data.keys():
-                lacking[identity_of(operation)] = name
-        elif isinstance(operation, UpdateOperation) and operation.attribute_name in same:
-            lacking.pop(identity_of(operation), None)
-    return lacking
-
-
-def stamp(operations: Sequence[Operation], user_id: str | None) -> tuple[list[Operation], dict[Identity, str]]:
+def stamp(
+    operations: Sequence[Operation], user_id: Callable[[], str | None]
+) -> tuple[list[Operation], dict[Identity, str]]:
     """Return the operations with the recording user in the data of creates, and which attributes lack one.
 
     Args:
         operations: As recorded.
-        user_id: The recording user, None if it isn't known.
+        user_id: Returns the recording user, None if it isn't known; only asked if something lacks one.
 
     Returns:
         The operations; and the created entities that the server will stamp with the committing user, each with the
-        attribute, none if `user_id` is given.
+        attribute, none if the recording user is known.
     """
+    stamped = list(operations)
     lacking = _lacking(operations)
-    if user_id is None or not lacking:
-        return list(operations), lacking
-    return [_stamped(operation, lacking, user_id) for operation in operations], {}
+    known = user_id() if lacking else None
+    if known is None:
+        return stamped, {key: name for key, (_, name) in lacking.items()}
+    for position, name in lacking.values():
+        create: Any = stamped[position]
+        stamped[position] = replace(create, entity_data={**create.entity_data, name: known})
+    return stamped, {}
 
 
-def _stamped(operation: Operation, lacking: Mapping[Identity, str], user_id: str) -> Operation:
-    if not isinstance(operation, CreateOperation) or identity_of(operation) not in lacking:
-        return operation
-    name = lacking[identity_of(operation)]
-    return replace(operation, entity_data={**operation.entity_data, name: user_id})
+def _lacking(operations: Sequence[Operation]) -> dict[Identity, tuple[int, str]]:
+    """Return the created entities whose user the block did not set, each with the create's position and the attribute."""
+    lacking: dict[Identity, tuple[int, str]] = {}
+    for position, operation in enumerate(operations):
+        if operation.entity_type not in USER_ATTRIBUTES:
+            continue
+        name, same = USER_ATTRIBUTES[operation.entity_type]
+        if isinstance(operation, CreateOperation):
+            if same.isdisjoint(operation.entity_data):
+                lacking[identity_of(operation)] = position, name
+        elif isinstance(operation, UpdateOperation) and operation.attribute_name in same:
+            lacking.pop(identity_of(operation), None)
+    return lacking

@@ -72,7 +72,7 @@ def test_the_recording_user_is_added_where_the_server_would_fill_in_another() ->
         update("Note", "5", "author", {"__entity_type__": "User", "id": "somebody"}),
         create("Component", "6"),
     ]
-    stamped, missing = stamp(operations, "me")
+    stamped, missing = stamp(operations, lambda: "me")
     assert missing == {}
     changed = [operation for operation in stamped if operation not in operations]
     assert changed == [create("AssetVersion", "1", user_id="me"), create("Note", "4", user_id="me")]
@@ -81,7 +81,7 @@ def test_the_recording_user_is_added_where_the_server_would_fill_in_another() ->
 
 def test_without_a_known_user_nothing_is_added_and_it_is_said() -> None:
     operations = [create("AssetVersion", "1"), create("AssetVersion", "2", user_id=None)]
-    assert stamp(operations, None) == (operations, {("AssetVersion", ("1",)): "user_id"})
+    assert stamp(operations, lambda: None) == (operations, {("AssetVersion", ("1",)): "user_id"})
 
 
 SCHEMAS = [
