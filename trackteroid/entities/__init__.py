@@ -1,7 +1,7 @@
 """Entity classes and collections.
 
-Every entity class of a stock server is importable from here (`from trackteroid.entities import Shot`); a type that only
-your server has is a class in `trackteroid` itself, because it takes a look at the server.
+Every entity class is importable from here (`from trackteroid.entities import Shot`), as it is from `trackteroid` itself; for
+a type that only your server has, its schema is looked at.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if not TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _CLASSES:
         return getattr(import_module("trackteroid.entities.entity_types"), name)
+    if name[:1].isupper():
+        return getattr(import_module("trackteroid"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -287,8 +287,6 @@ class EmptyCollection(Container, Generic[E]):
             UsageError: The owner is missing or there are several, or an argument is missing or of no use.
             ftrack_api.exception.MultipleResultsFoundError: Several fit.
         """
-        if self._depth > 1 or self._context is None:
-            raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
         entity = authoring.ensure(
             self._creating(),
             self._type,
@@ -330,8 +328,13 @@ class EmptyCollection(Container, Generic[E]):
 
     def _creating(self) -> Context:
         """Return what new entities belong to."""
-        if self._depth > 1 or self._context is None:
+        if self._depth > 1:
             raise UsageError(f"{self!r} cannot create: what would own the new {self._type.__name__} does not exist.")
+        if self._context is None:
+            raise UsageError(
+                f"{self!r} was made by hand and belongs to no query: create on the result of one, such as "
+                f"Query({self._type.__name__}).get_all(), also if nothing was found."
+            )
         return self._context
 
     def _created(self, entities: Sequence[Any]) -> EntityCollection[E]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import keyword
 from typing import Any
 
 import pytest
@@ -311,6 +312,8 @@ class TestEmpty:
         assert nothing.depth == 1
         with pytest.raises(ValueError, match="no session"):
             nothing.commit()
+        with pytest.raises(AssertionError, match=r"made by hand.*Query\(Shot\)\.get_all\(\)"):
+            nothing.create(name="x")
 
 
 class TestFunctional:
@@ -358,6 +361,11 @@ class TestFunctional:
         assert versions[0].to_dicts("asset.name", "components.name") == [
             {"asset.name": "bc0040_comp", "components.name": ["main"]}
         ]
+
+    def test_names_are_completed(self, shots: Any) -> None:
+        names = dir(shots)
+        assert {"name", "status", "custom_attributes", "filter", "to_dicts"} <= set(names)
+        assert not any(keyword.iskeyword(name) for name in names)
 
     def test_to_dicts_takes_what_projections_take(self, session: LocalSession) -> None:
         task = (
