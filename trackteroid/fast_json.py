@@ -13,7 +13,7 @@ try:
 except ImportError:  # the extra is not installed
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["canonical", "dumps", "loads"]
+__all__ = ["canonical", "dumps", "is_fast", "loads"]
 
 # orjson returns integers beyond 64 bits as the nearest float. They have this many digits at least (2**63 has); whatever
 # holds such a run, if only in a string, is read by the standard library.
@@ -28,6 +28,11 @@ _ENCODERS = {sort: json.JSONEncoder(sort_keys=sort, separators=(",", ":"), allow
 
 # What only the standard library escapes.
 _UNESCAPED = re.compile("[^\x00-\x7e]")
+
+
+def is_fast() -> bool:
+    """Whether orjson is installed."""
+    return orjson is not None
 
 
 def loads(text: bytes | str) -> Any:

@@ -35,6 +35,10 @@ class Fetching(ReusingResults):
     _loader: Loader
     _generation: int
 
+    def encode(self, data: Any, entity_attribute_strategy: str = "set_only") -> Any:
+        """As the client's."""
+        return self._loader.encode(data, lambda: super(Fetching, self).encode(data, entity_attribute_strategy))
+
     def decode(self, string: str) -> Any:
         """As the client's."""
         texts: list[str] | None = getattr(_thread, "texts", None)

@@ -25,6 +25,7 @@ import ftrack_api.exception
 import ftrack_api.inspection
 from ftrack_api.symbol import NOT_SET
 
+from trackteroid import fast_json
 from trackteroid.loading import rows as row_format
 from trackteroid.loading.plans import Plan, Relation, Unusual, make_storage, oddity, plan_for
 from trackteroid.loading.rows import Row, is_row
@@ -93,6 +94,24 @@ class Loader:
             return self._session.call(batch)
         finally:
             self._thread.expecting = False
+
+    def encode(self, batch: Any, client_encode: Callable[[], str]) -> str | bytes:
+        """Encode a batch: at once while `commit` sends it, else as the client does."""
+        if batch is None or getattr(self._thread, "sending", None) is not batch:
+            return client_encode()
+        try:
+            return fast_json.dumps(batch)
+        except (TypeError, ValueError):
+            # Collections, for example.
+            return client_encode()
+
+    def commit(self, batch: Sequence[Any]) -> Any:
+        """As `call`, of payloads that hold no entities (see `trackteroid.committing.batch_of`)."""
+        self._thread.sending = batch
+        try:
+            return self.call(batch)
+        finally:
+            self._thread.sending = None
 
     def decode(self, text: str, client_decode: Callable[[str], Any]) -> Any:
         """Decode a response: to rows while `call` waits for it, else as the client does."""
@@ -184,6 +203,10 @@ class Loader:
                 else:
                     session.merge(result)
 
+    def cached_by_identity(self) -> Mapping[str, Any] | None:
+        """Return what the memory cache of a usable session holds, by texts of identities; None if it has other keys."""
+        return self._session.cache.caches[0]._cache if _has_text_keys(self._session) else None
+
     def _fits(self, entity_class: Any, plan: Plan) -> bool:
         """Whether cached entities of another class than the plan's can be merged into all the same (mixins can)."""
         fits = self._fitting.get((entity_class, plan.entity_class))
@@ -202,8 +225,7 @@ class _Page:
         self._merged: dict[Any, Any] = {}
         caches = session.cache.caches
         self._memory: dict[Any, Any] | None = caches[0]._cache if len(caches) == 1 else None
-        maker = session.cache_key_maker
-        self._text_keys = type(maker) is ftrack_api.cache.StringKeyMaker and not maker.item_separator
+        self._text_keys = _has_text_keys(session)
 
     def begin(self) -> None:
         """Begin another page."""
@@ -266,7 +288,11 @@ class _Page:
             storage = entity._ftrack_attribute_storage = make_storage()
         changed = False
         for name in shape.scalars:
-            cell = storage[name]
+            cell = storage.get(name)
+            if cell is None:
+                storage[name] = {"local": NOT_SET, "remote": values[name]}
+                changed = True
+                continue
             value = values[name]
             if cell["remote"] is NOT_SET or cell["remote"] != value:
                 cell["remote"] = value
@@ -275,7 +301,7 @@ class _Page:
             cell = storage[relation.name]
             value = values[relation.name]
             if relation.single:
-                if not _same_reference(cell["remote"], value):
+                if cell["remote"] is NOT_SET or not _same_reference(cell["remote"], value):
                     cell["remote"] = None if value is None else self.merge(value)
                     changed = True
             elif not _same_members(cell["remote"], value or ()):
@@ -329,6 +355,12 @@ class _Page:
             self._memory[key] = entity
         else:
             self._session.cache.set(key, entity)
+
+
+def _has_text_keys(session: Any) -> bool:
+    """Whether entities are cached by the texts of their identities."""
+    maker = session.cache_key_maker
+    return type(maker) is ftrack_api.cache.StringKeyMaker and not maker.item_separator
 
 
 def _same_reference(remote: Any, row: Row | None) -> bool:

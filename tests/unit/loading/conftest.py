@@ -27,7 +27,7 @@ class Wire:
 
     Attributes:
         answers: What the next requests get instead, first in first out, for each address.
-        sent: The bodies of all requests, by address.
+        sent: What all requests said, by address; as text in one form, whoever encoded it.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Wire:
         self.sent: dict[str, list[str]] = {}
         self._cores: dict[str, Api] = {}
 
-    def __call__(self, connection: Any, url: str, *, data: str, **_: Any) -> requests.Response:
+    def __call__(self, connection: Any, url: str, *, data: str | bytes, **_: Any) -> requests.Response:
         address = url.removesuffix("/api")
-        self.sent.setdefault(address, []).append(data)
+        self.sent.setdefault(address, []).append(json.dumps(json.loads(data), sort_keys=True))
         prepared = self.answers.get(address)
         if prepared:
             text = prepared.pop(0)
