@@ -116,21 +116,23 @@ def result_of(
     """
     created: dict[str, list[str]] = {}
     versions: dict[str, int] = {}
-    there = {(entity_type, key) for entity_type, key in found}
-    there.update((payload["entity_type"], tuple(map(str, payload["entity_key"]))) for payload in sent)
+    there = {(entity_type, *key) for entity_type, key in found}
+    there.update((payload["entity_type"], *payload["entity_key"]) for payload in sent)
     for payload in batch:
-        key = tuple(map(str, payload["entity_key"]))
-        if payload["action"] == "create" and (payload["entity_type"], key) in there:
-            created.setdefault(payload["entity_type"], []).append("/".join(key))
-    rows = [answer.get("data") for answer in answers if isinstance(answer, Mapping)]
-    rows.extend(row for (entity_type, _), row in found.items() if entity_type == "AssetVersion")
+        if payload["action"] == "create":
+            entity_type, key = payload["entity_type"], payload["entity_key"]
+            if (entity_type, *key) in there:
+                created.setdefault(entity_type, []).append("/".join(map(str, key)))
     wanted = set(created.get("AssetVersion", ()))
-    for row in rows:
-        if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion":
-            version_id, number = row.get("id"), row.get("version")
-            # Whatever the server tells: from here on the commit is done, and nothing may fail any more.
-            if isinstance(version_id, str) and version_id in wanted and isinstance(number, int):
-                versions[version_id] = number
+    if wanted:
+        rows = [answer.get("data") for answer in answers if isinstance(answer, Mapping)]
+        rows.extend(row for (entity_type, _), row in found.items() if entity_type == "AssetVersion")
+        for row in rows:
+            if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion":
+                version_id, number = row.get("id"), row.get("version")
+                # Whatever the server tells: from here on the commit is done, and nothing may fail any more.
+                if isinstance(version_id, str) and version_id in wanted and isinstance(number, int):
+                    versions[version_id] = number
     return CommitResult(
         created=created,
         versions=versions,

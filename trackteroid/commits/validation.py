@@ -21,8 +21,14 @@ def validate(batch: Iterable[Mapping[str, Any]], schemas: Schemas) -> None:
         RecordingRefusedError: Names each that does not.
     """
     unknown: dict[str, None] = {}
+    # In a batch of thousands many are alike.
+    checked: set[tuple[str, ...]] = set()
     for payload in batch:
         entity_type = payload["entity_type"]
+        shape = (entity_type, *payload.get("entity_data", ()))
+        if shape in checked:
+            continue
+        checked.add(shape)
         if entity_type not in schemas:
             unknown[f"the type {entity_type}"] = None
             continue

@@ -40,6 +40,13 @@ def wanted_versions(batch: Sequence[Payload], sent: Sequence[Payload]) -> list[W
         batch: Everything recorded; tells the versions that are created and their assets.
         sent: What is to be sent of it; places are its indices.
     """
+    asking = [
+        (place, payload)
+        for place, payload in enumerate(sent)
+        if payload["entity_type"] == "AssetVersion" and "version" in payload.get("entity_data", ())
+    ]
+    if not asking:
+        return []
     assets: dict[str, str | None] = {}
     for payload in batch:
         if payload["entity_type"] != "AssetVersion" or payload["action"] == "delete":
@@ -48,10 +55,10 @@ def wanted_versions(batch: Sequence[Payload], sent: Sequence[Payload]) -> list[W
         if payload["action"] == "create" or key in assets:
             assets[key] = _asset(payload["entity_data"]) or assets.get(key)
     wanted = []
-    for place, payload in enumerate(sent):
-        number = payload.get("entity_data", {}).get("version")
+    for place, payload in asking:
+        number = payload["entity_data"]["version"]
         key = str(payload["entity_key"][0])
-        asset = assets.get(key) if payload["entity_type"] == "AssetVersion" else None
+        asset = assets.get(key)
         if asset is not None and isinstance(number, int) and not isinstance(number, bool):
             wanted.append(WantedVersion(place=place, key=key, asset=asset, number=number))
     return wanted

@@ -248,26 +248,27 @@ def resolve_textual_references(
         RecordingFormatError: A reference names an entity type that the schema does not have.
     """
     operations = tuple(operations)
-    if not any(
-        isinstance(operation, UpdateOperation) and isinstance(operation.new_value, str) for operation in operations
-    ):
+    textual = [
+        (place, operation)
+        for place, operation in enumerate(operations)
+        if isinstance(operation, UpdateOperation)
+        and (isinstance(operation.new_value, str) or isinstance(operation.old_value, str))
+    ]
+    if not textual:
         return operations
     properties = {schema["id"]: schema["properties"] for schema in schemas}
     keys = {schema["id"]: schema["primary_key"] for schema in schemas}
-
-    def resolved(operation: Operation) -> Operation:
-        if not isinstance(operation, UpdateOperation):
-            return operation
+    resolved: list[Operation] | None = None
+    for place, operation in textual:
         attribute = properties.get(operation.entity_type, {}).get(operation.attribute_name, {})
         if "$ref" not in attribute:
-            return operation
+            continue
         old = _reference(operation.old_value, keys, operation)
         new = _reference(operation.new_value, keys, operation)
-        if old is operation.old_value and new is operation.new_value:
-            return operation
-        return replace(operation, old_value=old, new_value=new)
-
-    return tuple(resolved(operation) for operation in operations)
+        if old is not operation.old_value or new is not operation.new_value:
+            resolved = resolved or list(operations)
+            resolved[place] = replace(operation, old_value=old, new_value=new)
+    return operations if resolved is None else tuple(resolved)
 
 
 def _reference(value: JSON | NotSet, keys: Mapping[str, Sequence[str]], operation: UpdateOperation) -> JSON | NotSet:
