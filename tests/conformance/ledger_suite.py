@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.clock import FakeClock
 from trackteroid.commits.commit import CommitError, CommitFacts
-from trackteroid.commits.ledger import Claim, Doubt, Ledger, LedgerPolicy
+from trackteroid.commits.ledger import Breaker, Claim, Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.order import Order
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
@@ -178,24 +179,94 @@ class LedgerSuite:
         self.clock.advance(1)
         assert self.ledger.sweep().reaped == 1
 
+    def can_do_nothing(self, lost: Claim) -> None:
+        before = self.ledger.get(lost.commit.id)
+        for act in (
+            lambda: self.ledger.renew(lost, lease_seconds=LEASE),
+            lambda: self.ledger.mark_sent(lost, lease_seconds=LEASE, request_seconds=10),
+            lambda: self.ledger.complete(lost, result={}),
+            lambda: self.ledger.complete_and_claim(lost, result={}, owner="worker-1", lease_seconds=LEASE),
+            lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, doubt=Doubt.NONE),
+            lambda: self.ledger.retry(lost, delay=0, error=ENVIRONMENT, doubt=Doubt.NONE, pause=60.0),
+            lambda: self.ledger.wait(lost, delay=0, error=PERMANENT, doubt=Doubt.NONE),
+            lambda: self.ledger.bury(lost, error=PERMANENT, signature="x"),
+            lambda: self.ledger.hand_back(lost),
+        ):
+            with pytest.raises(LeaseLostError, match=rf"{lost.commit.id} is no longer held by {lost.commit.owner}"):
+                act()
+        assert self.ledger.get(lost.commit.id) == before
+        assert self.ledger.breaker() == Breaker()
+
     def test_who_lost_the_lease_can_do_nothing(self) -> None:
         self.enqueue()
         lost = self.claim("worker-1")
         self.clock.advance(LEASE)
         held = self.claim("worker-2")
-        before = self.ledger.get("a")
-        for act in (
-            lambda: self.ledger.renew(lost, lease_seconds=LEASE),
-            lambda: self.ledger.mark_sent(lost, lease_seconds=LEASE, request_seconds=10),
-            lambda: self.ledger.complete(lost, result={}),
-            lambda: self.ledger.retry(lost, delay=0, error=TRANSIENT, doubt=Doubt.NONE),
-            lambda: self.ledger.bury(lost, error=PERMANENT),
-            lambda: self.ledger.hand_back(lost),
-        ):
-            with pytest.raises(LeaseLostError, match=r"a is no longer held by worker-1"):
-                act()
-        assert self.ledger.get("a") == before
+        self.can_do_nothing(lost)
         self.ledger.complete(held, result={})
+        self.can_do_nothing(lost)
+
+    def test_who_slept_through_everything_can_do_nothing(self) -> None:
+        self.enqueue()
+        claims = []
+        for _ in range(POLICY.max_claims + 1):
+            claims.append(self.claim("worker-1"))
+            self.clock.advance(LEASE)
+        assert self.ledger.sweep().reaped == 1
+        assert self.ledger.get("a").state is CommitState.DEAD
+        self.can_do_nothing(claims[-1])
+        self.ledger.retry_dead("a")
+        self.can_do_nothing(claims[-1])
+        again = self.claim("worker-1")
+        for claim in claims:
+            self.can_do_nothing(claim)
+        self.ledger.hand_back(again)
+        self.ledger.cancel("a")
+        self.can_do_nothing(again)
+
+    def test_a_number_alone_is_no_hold(self) -> None:
+        # A replica that took over without the last moment may give the same number to another worker.
+        self.enqueue()
+        held = self.claim("worker-2")
+        self.can_do_nothing(replace(held, commit=replace(held.commit, owner="worker-1")))
+        self.ledger.complete(held, result={})
+
+    def test_a_lease_that_nobody_has_missed_yet_is_still_good(self) -> None:
+        self.enqueue()
+        claim = self.claim()
+        self.clock.advance(10 * LEASE)
+        self.ledger.mark_sent(claim, lease_seconds=LEASE, request_seconds=10)
+        assert self.ledger.claim("other", lease_seconds=LEASE) is None
+        self.ledger.complete(claim, result={})
+
+    # A clock that is set
+
+    def test_a_clock_that_is_set_back_holds_up_nothing_that_is_due(self) -> None:
+        for name in ("a", "b"):
+            self.enqueue(name)
+            self.clock.advance(1)
+        held = self.claim()
+        self.clock.advance(-7200)
+        assert self.ledger.sweep().due == 1
+        assert self.claim("worker-2").commit.id == "b"
+        self.enqueue("c")
+        assert self.claim("worker-3").commit.id == "c"
+        self.ledger.renew(held, lease_seconds=LEASE)
+        assert self.ledger.get("a").lease_expires_at == self.clock.now + LEASE
+        self.ledger.complete(held, result={})
+        assert self.ledger.get("a").committed_at == self.clock.now
+
+    def test_a_clock_that_is_set_forward_takes_leases_away_and_nobodys_doubt(self) -> None:
+        self.enqueue()
+        lost = self.claim("worker-1")
+        self.ledger.mark_sent(lost, lease_seconds=LEASE, request_seconds=50)
+        sent_until = self.clock.now + 50
+        self.clock.advance(7200)
+        found = self.claim("worker-2")
+        # Its request may still be running, so the next attempt asks what is there before it sends anything.
+        assert found.commit.uncertain_until == sent_until
+        self.can_do_nothing(lost)
+        self.ledger.complete(found, result={})
 
     def test_a_verdict_ends_the_hold(self) -> None:
         self.enqueue()

@@ -186,6 +186,33 @@ class OrderSuite(LedgerSuite):
         self.ledger.cancel("a")
         assert self.waiting("b") == ("depends", "a", "a", "cancelled")
 
+    @pytest.mark.parametrize("end", ["complete", "bury"])
+    def test_of_very_many_that_wait_for_one_none_is_forgotten(self, end: str) -> None:
+        names = [f"n{number:03}" for number in range(230)]
+        self.accept("creator", created=("e1",), written=(("t", "status"),))
+        for name in names[:200]:
+            self.accept(name, needed=("e1",))
+        for name in names[200:]:
+            self.accept(name, depends_on=("creator",))
+        if end == "complete":
+            self.ledger.complete(self.claim(), result={})
+        else:
+            self.ledger.bury(self.claim(), error=PERMANENT)
+        for _ in range(5):
+            self.ledger.sweep()
+        due = self.ledger.sweep().due
+        if end == "complete":
+            assert due == 230 and sorted(self.commit_all()) == names
+        else:
+            assert due == 0
+            assert {self.waiting(name)[3] for name in names} == {"dead"}
+            # A second change, and they look once more.
+            self.ledger.retry_dead("creator")
+            for _ in range(5):
+                self.ledger.sweep()
+            assert {self.waiting(name)[3] for name in names} == {""}
+            assert len(self.commit_all()) == 231
+
     # Missing references
 
     def test_a_missing_reference_waits_for_the_recording_that_creates_it(self) -> None:

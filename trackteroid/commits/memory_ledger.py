@@ -445,7 +445,8 @@ class MemoryLedger:
 
     def _held(self, claim: Claim) -> Commit:
         row = self._rows.get(claim.commit.id)
-        if row is None or row.state is not CommitState.COMMITTING or self._tokens.get(row.id) != claim.token:
+        fence = (self._tokens.get(claim.commit.id), None if row is None else row.owner)
+        if row is None or row.state is not CommitState.COMMITTING or fence != (claim.token, claim.commit.owner):
             raise LeaseLostError(f"Commit {claim.commit.id} is no longer held by {claim.commit.owner}.")
         return row
 

@@ -193,7 +193,7 @@ class RedisLedger:
         owner: str,
         lease_seconds: float,
     ) -> tuple[bool, Claim | None]:
-        first = (claim.commit.id, claim.token, *self._for_complete(claim, result, companions))
+        first = (claim.commit.id, _fence(claim), *self._for_complete(claim, result, companions))
         completed, *claimed = self._run(
             "complete_and_claim", len(first), *first, *self._for_claim(owner, lease_seconds)
         )
@@ -366,7 +366,7 @@ class RedisLedger:
             return script(keys=[self._prefix], args=[now, *arguments])
 
     def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> int:
-        return _still_held(claim, self._run(name, claim.commit.id, claim.token, *arguments))
+        return _still_held(claim, self._run(name, claim.commit.id, _fence(claim), *arguments))
 
     def _as_person(
         self, action: str, script: str, commit_id: str, actor: str | None, *arguments: str | float
@@ -385,6 +385,10 @@ class RedisLedger:
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
         fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
         return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+
+
+def _fence(claim: Claim) -> str:
+    return f"{claim.token} {claim.commit.owner}"
 
 
 def _still_held(claim: Claim, answer: Any) -> int:

@@ -1,4 +1,4 @@
--- id, token, error, doubt, signature, streak, probe seconds -> 0 if the lease is lost, 1 if it is dead, else it is spared: 2, or 3 if
+-- id, fence, error, doubt, signature, streak, probe seconds -> 0 if the lease is lost, 1 if it is dead, else it is spared: 2, or 3 if
 -- the breaker has opened
 also_when_full()
 local id = ARGV[2]

@@ -1,4 +1,4 @@
--- id, token, retention seconds, tombstone seconds, result, words, whether these are all ('1' or ''), (id and the same) of each
+-- id, fence, retention seconds, tombstone seconds, result, words, whether these are all ('1' or ''), (id and the same) of each
 -- companion... -> 0 if the lease is lost, 1, or 2 if that closes the breaker
 also_when_full()
 local id = ARGV[2]

@@ -1,4 +1,4 @@
--- id, token -> 1, or 0 if the lease is lost. The claim does not count.
+-- id, fence -> 1, or 0 if the lease is lost. The claim does not count.
 also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end

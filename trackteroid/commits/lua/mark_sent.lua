@@ -1,4 +1,4 @@
--- id, token, lease seconds, request seconds -> 1, or 0 if the lease is lost
+-- id, fence, lease seconds, request seconds -> 1, or 0 if the lease is lost
 also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end

@@ -1,4 +1,4 @@
--- id, token, delay seconds, error, error kind, doubt, signature, streak, probe seconds, pause seconds -> 0 if the lease is lost,
+-- id, fence, delay seconds, error, error kind, doubt, signature, streak, probe seconds, pause seconds -> 0 if the lease is lost,
 -- 1, or 2 if the breaker has opened
 also_when_full()
 local id, kind = ARGV[2], ARGV[6]

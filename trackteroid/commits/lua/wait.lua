@@ -1,4 +1,4 @@
--- id, token, delay seconds, error, doubt -> 1, or 0 if the lease is lost. The server says that something is missing.
+-- id, fence, delay seconds, error, doubt -> 1, or 0 if the lease is lost. The server says that something is missing.
 also_when_full()
 local id = ARGV[2]
 if not held(id, ARGV[3]) then return 0 end

@@ -14,6 +14,7 @@
 --   e:<entity>    string, the entity that was there instead of the one that a recording ensures
 --   o:<id>        string, its keys (order.py)
 --   w:<id>        set, who waits for it
+--   wake:<id>     set, those of very many that still have to look again, as something has changed about it; to_wake: set, of such ids
 --   x:c:<entity>  zset, who creates it, by acceptance
 --   x:n:<entity>  set, who misses it
 --   x:w:<entity>:<attribute>, x:a:<entity>, x:d:<entity>, x:v:<asset>  zsets, who is in line to write the attribute, to write any

@@ -53,6 +53,8 @@ local function waits_for(other, those)
   return false
 end
 
+local function awaited(id) return redis.call('EXISTS', P .. 'w:' .. id, P .. 'wake:' .. id) > 0 end
+
 -- Calls `act` with each unmet need, {id, kind, subject, state}, until it returns true: what `id` depends on, then who creates what it
 -- refers to.
 local function each_need(id, keys, act)
@@ -90,7 +92,7 @@ local function blocker(id, keys, but)
   end)
   if found then return found end
   -- Nobody waits for a commit that waits for it: what it needs goes before what it merely writes too.
-  local those, awaited = but or {[id] = true}, but or redis.call('EXISTS', P .. 'w:' .. id) == 1
+  local those, awaited = but or {[id] = true}, but or awaited(id)
   local place = redis.call('HGET', row(id), 'place') or '0'
   local function last_before(key)
     local offset = 0

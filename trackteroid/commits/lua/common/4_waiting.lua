@@ -83,7 +83,7 @@ local function park(id, found, outside)
   -- A known creator: the time it takes does not count.
   redis.call('HDEL', row(id), 'waiting_since')
   waits(id, found[1], found[2], found[3], found[4])
-  if redis.call('EXISTS', P .. 'w:' .. id) == 0 or not waits_for(found[1], {[id] = true}) then return end
+  if not awaited(id) or not waits_for(found[1], {[id] = true}) then return end
   -- A circle: whoever in it merely stands in line goes first.
   local other = found[1]
   while other ~= id do
@@ -136,15 +136,41 @@ local function find_circle(id, keys)
   end
 end
 
--- Something has changed about `id`: who waits for it looks again.
-local function wake(id)
-  local all = redis.call('SMEMBERS', P .. 'w:' .. id)
-  redis.call('DEL', P .. 'w:' .. id)
-  table.sort(all)
-  for _, other in ipairs(all) do
+local function settle_all(waiting, id)
+  table.sort(waiting)
+  for _, other in ipairs(waiting) do
     local wait = redis.call('HMGET', row(other), 'state', 'waiting_for')
     if wait[1] == 'waiting' and wait[2] == id then settle(other, now) end
   end
+end
+
+-- As many as that, for Redis answers nobody meanwhile; the others with the next claims and sweeps. Until then they wait as before.
+local WAKE_AT_ONCE = 200
+local function wake_some(id)
+  local key = P .. 'wake:' .. id
+  local some = redis.call('SPOP', key, WAKE_AT_ONCE)
+  if redis.call('EXISTS', key) == 0 then redis.call('SREM', P .. 'to_wake', id) end
+  settle_all(some, id)
+end
+
+-- Something has changed about `id`: who waits for it looks again.
+local function wake(id)
+  local key, later = P .. 'w:' .. id, P .. 'wake:' .. id
+  if redis.call('SCARD', key) <= WAKE_AT_ONCE and redis.call('EXISTS', later) == 0 then
+    local all = redis.call('SMEMBERS', key)
+    redis.call('DEL', key)
+    return settle_all(all, id)
+  end
+  -- Who still has to wait for it afterwards is in the other set again, and not woken once more.
+  redis.call('SUNIONSTORE', later, later, key)
+  redis.call('DEL', key)
+  redis.call('SADD', P .. 'to_wake', id)
+  wake_some(id)
+end
+
+local function wake_more()
+  local id = redis.call('SRANDMEMBER', P .. 'to_wake')
+  if id then wake_some(id) end
 end
 
 -- Those whom the server told that something is missing, and who wait for anybody to create one of these entities.

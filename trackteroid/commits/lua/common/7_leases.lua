@@ -1,8 +1,9 @@
 -- Holding a commit.
 
-local function held(id, token)
-  local holder = redis.call('HMGET', row(id), 'state', 'token')
-  return holder[1] == 'committing' and holder[2] == token
+-- `fence`: token and owner. After a failover to a replica that lacks the last moment two holders may have one token.
+local function held(id, fence)
+  local holder = redis.call('HMGET', row(id), 'state', 'token', 'owner')
+  return holder[1] == 'committing' and holder[2] .. ' ' .. (holder[3] or '') == fence
 end
 
 -- A request without an answer may still be running; one with an answer is over; one that changed nothing leaves no trace.
@@ -15,6 +16,7 @@ local function doubted(id, doubt)
 end
 
 local function reap(limit, max_claims)
+  wake_more()
   local expired = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', stamp(now), 'LIMIT', 0, limit)
   for _, id in ipairs(expired) do
     local facts = redis.call('HMGET', row(id), 'state', 'undecided_claims', 'owner')
