@@ -6,17 +6,19 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+import arrow
 import ftrack_api
 import pytest
 
 from tests.support.local_session import LocalSession
 from tests.support.sandbox import SandboxProcess
-from trackteroid.entities import AssetVersion, Shot, Task
+from trackteroid.entities import AssetVersion, Shot, Status, Task
 from trackteroid.entities.schematypes import TASK_TYPES
 from trackteroid.errors import DeferredCommitError, EntityCollectionOperationError, RecordingError
 from trackteroid.operations.operation import DeleteOperation, UpdateOperation
@@ -194,18 +196,24 @@ def test_d04_deletes_are_recorded(local: LocalSession, path: Path) -> None:
     assert isinstance(operation, DeleteOperation)
 
 
-def test_d05_dates_collections_and_metadata_are_recorded(local: LocalSession, path: Path) -> None:
-    task = Query(Task, session=local).get_first(projections=["metadata.value", "scopes.name", "end_date"])
+def test_d05_dates_collections_metadata_and_custom_attributes_are_recorded(local: LocalSession, path: Path) -> None:
+    shot = Query(Shot, session=local).by_name("bc0010").get_one(projections=["metadata.value", "children.name"])
+    version = Query(AssetVersion, session=local).get_first(projections=["date"])
     with local.deferred_operations(path):
-        task.end_date = "2024-05-01T00:00:00"
-        task.metadata = {"a": "b"}
-        task.scopes = []
-    names = {
-        operation.attribute_name
-        for operation in read_recording(path).operations
+        version.date = arrow.get("2024-05-01T00:00:00+00:00")
+        shot.metadata = {"a": "b"}
+        shot.children = shot.children[:1]
+        shot.custom_fstart = 1010
+    recorded = read_recording(path).operations
+    updates = {
+        (operation.entity_type, operation.attribute_name): operation.new_value
+        for operation in recorded
         if isinstance(operation, UpdateOperation)
     }
-    assert names >= {"end_date", "metadata"}
+    assert updates["AssetVersion", "date"] == {"__type__": "datetime", "value": "2024-05-01T00:00:00+00:00"}
+    assert updates["Shot", "children"] == [{"__entity_type__": "Task", "id": shot.children.id[0]}]
+    assert ("Shot", "metadata") in updates
+    assert updates["ContextCustomAttributeValue", "value"] == 1010
 
 
 def test_d06_a_second_block_appends(local: LocalSession, path: Path) -> None:
@@ -218,9 +226,13 @@ def test_d06_a_second_block_appends(local: LocalSession, path: Path) -> None:
 
 def test_d07_entities_that_were_loaded_before_have_a_record(local: LocalSession, path: Path) -> None:
     task = a_task(local)
+    status = Query(Status, session=local).by_name("Approved").get_one()
     with local.deferred_operations(path):
-        task.bid = 1.0
-    assert any(task.id[0] in key for key in read_recording(path).entities)
+        task.status = status
+    records = read_recording(path).entities
+    # What is changed, and what it refers to.
+    for entity in (task, status):
+        assert [record["name"] for key, record in records.items() if entity.id[0] in key] == entity.name
 
 
 def test_d08_keys_in_other_alphabets_are_recorded(local: LocalSession, path: Path) -> None:
@@ -233,21 +245,41 @@ def test_d08_keys_in_other_alphabets_are_recorded(local: LocalSession, path: Pat
 
 
 def test_d09_and_d10_the_originals_texts_for_values_never_reach_a_server() -> None:
-    from trackteroid.operations.operation import resolve_textual_references
+    from trackteroid.commits.batch import build_batch
+    from trackteroid.commits.schemas import Schemas
+    from trackteroid.operations.operation import operation_from_json, resolve_textual_references
 
-    update = UpdateOperation(
-        entity_type="Task",
-        entity_key={"id": "t"},
-        attribute_name="status",
-        old_value=None,
-        new_value="('Status', ['s'])",
-    )
-    schemas = [
-        {"id": "Task", "primary_key": ["id"], "properties": {"status": {"$ref": "Status"}}},
-        {"id": "Status", "primary_key": ["id"], "properties": {}},
+    def update(name: str, value: object) -> Any:
+        return operation_from_json(
+            {
+                "operation": "update",
+                "entity_type": "Task",
+                "entity_key": {"id": "t"},
+                "attribute_name": name,
+                "old_value": "NOT SET",
+                "new_value": value,
+            }
+        )
+
+    schemas: list[dict[str, Any]] = [
+        {
+            "id": "Task",
+            "primary_key": ["id"],
+            "properties": {"status": {"$ref": "Status"}, "name": {"type": "string"}, "bid": {"type": "number"}},
+        },
+        {"id": "Status", "primary_key": ["id"], "properties": {"id": {"type": "string"}}},
     ]
-    (resolved,) = resolve_textual_references([update], schemas)
-    assert resolved.new_value == {"__entity_type__": "Status", "id": "s"}  # type: ignore[union-attr]
+    textual = "('Status', ['s'])"
+    read = [update("status", textual), update("name", textual), update("bid", "NOT SET")]
+    batch = build_batch(resolve_textual_references(read, schemas), Schemas(schemas))
+    assert [{**payload["entity_data"], "__entity_type__": "Task"} for payload in batch] == [
+        {
+            "__entity_type__": "Task",
+            "status": {"__entity_type__": "Status", "id": "s"},
+            # In an attribute that is a text it is one.
+            "name": textual,
+        }
+    ]
 
 
 def test_d32_a_wrong_path_costs_no_pending_work(session: Session, tmp_path: Path) -> None:
@@ -290,9 +322,32 @@ def test_d34_what_the_server_refused_does_not_stay_pending(session: Session, pat
     session.commit()
 
 
-def test_d31_a_commit_in_the_block_is_refused_in_its_thread_only(local: LocalSession, path: Path) -> None:
-    with local.deferred_operations(path), pytest.raises(DeferredCommitError):
-        local.commit()
+def test_d31_what_other_threads_do_is_not_in_the_file_and_can_be_committed(local: LocalSession, path: Path) -> None:
+    task, other = Query(Task, session=local).get_all(limit=2, projections=["bid"])
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            other.bid = 3.0
+            local.commit()
+        except BaseException as error:
+            failures.append(error)
+
+    with local.deferred_operations(path):
+        task.bid = 1.0
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        with pytest.raises(DeferredCommitError):
+            local.commit()
+        task.bid = 2.0
+    assert failures == []
+    assert [request["entity_key"] for request in local.requests if request["action"] == "update"] == [other.id]
+    updates = [operation for operation in read_recording(path).operations if isinstance(operation, UpdateOperation)]
+    assert [(operation.entity_key["id"], operation.new_value) for operation in updates] == [
+        (task.id[0], 1.0),
+        (task.id[0], 2.0),
+    ]
 
 
 def test_d69_recording_costs_in_proportion_to_what_is_recorded(local: LocalSession, path: Path) -> None:

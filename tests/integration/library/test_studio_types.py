@@ -12,6 +12,7 @@ import pytest
 from tests.support.processes import REPOSITORY
 from tests.support.schema_lists import studio_list
 from trackteroid.sandbox.server import SandboxServer
+from trackteroid.session import Session
 
 PROGRAM = """
 from trackteroid import AssetVersion, Project, Query, SESSION, Shot, Status, Task, Tag, TurntableShot, TypedContext
@@ -73,6 +74,29 @@ def test_they_are_imported_and_used_like_any_other(studio: SandboxServer) -> Non
     done = run(studio, PROGRAM)
     assert done.returncode == 0, done.stderr
     assert done.stdout == PRINTED
+
+
+def test_d28_after_a_reconnect_relations_and_classes_are_those_of_the_schema_there(studio: SandboxServer) -> None:
+    from trackteroid.entities import Asset, AssetVersion, Milestone, Status
+    from trackteroid.query import Criteria, Query
+
+    with SandboxServer(seed="demo") as stock:
+        keys = {name.removeprefix("FTRACK_").lower(): value for name, value in stock.env.items()}
+        with Session(server_url=stock.url, api_key=keys["api_key"], api_user=keys["api_user"]) as session:
+            latest = Query(Asset, session=session).by_name(Status, "Approved")
+            assert str(latest).endswith('latest_version.status has (name is "Approved")')
+            assert Query(Milestone, session=session).get_all()
+            assert session.get_type_class("Tag") is None
+            before = session.parsed_relationships
+
+            session.reconnect(server_url=studio.url)
+            assert session.parsed_relationships is not before
+            tag = session.get_type_class("Tag")
+            assert tag is not None
+            assert str(Query(AssetVersion, session=session).by_id(tag, "x")).endswith('tags any (id is "x")')
+            # That server has no `Asset.latest_version`.
+            with pytest.raises(Criteria.InvalidArgumentsError, match="no relation from Asset to Status"):
+                str(Query(Asset, session=session).by_name(Status, "Approved"))
 
 
 @pytest.mark.parametrize("home", ["trackteroid", "trackteroid.entities"])

@@ -16,8 +16,10 @@ from trackteroid.entities import (
     Context,
     Entity,
     FileComponent,
+    Group,
     Note,
     Project,
+    Resource,
     Sequence,
     Shot,
     Status,
@@ -149,7 +151,14 @@ class TestTypes:
         assert users.filter(lambda user: False).entity_type is User
         assert users.count(lambda user: False) == 0
         assert not users.intersection(users[:0])
-        assert len(session.expressions) == asked
+        assert not users.difference(users)
+        assert users[Group].entity_type is Group
+        # Nor is a parent looked for, where there is one, before somebody wants it.
+        shots = Query(Shot, session=session).get_all()
+        nothing = [shots.filter(lambda shot: False), shots - shots, shots & shots[:0], shots[Task]]
+        assert len(session.expressions) == asked + 1
+        assert len(nothing[0].source) > 1
+        assert len(session.expressions) == asked + 2
 
     def test_coercion_to_base_classes(self, shots: Any) -> None:
         assert TypedContext(shots).entity_type is TypedContext
@@ -263,6 +272,18 @@ class TestAttributes:
         assert notes.recipients.attribute("recipient").entity_type is User
         children = Query(Project, session=session).by_name("demo").get_one(projections=["descendants"]).descendants
         assert children.entity_type is TypedContext
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        shot.link_inputs(Query(Task, session=session).get_first()).link_inputs(
+            Query(Sequence, session=session).get_first()
+        )
+        session.commit()
+        shot.fetch_attributes("incoming_links.from.name")
+        assert repr(shot.incoming_links.attribute("from")) == "EntityCollection[TypedContext]{2}"
+        group = Query(Group, session=session).get_first().client_entities[0]
+        recipients = notes.recipients
+        with session.operation_recording(False):
+            recipients.client_entities[0]["recipient"] = group
+        assert recipients.attribute("recipient").entity_type is Resource
 
     def test_components_of_any_kind_are_components(self, session: LocalSession) -> None:
         version = Query(AssetVersion, session=session).get_first(projections=["components"])

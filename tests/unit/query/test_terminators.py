@@ -220,10 +220,16 @@ class TestReuse:
             other = Query(Shot, session=session, schema={"name": "vfx", "entities": {}}).get_all()
         assert other is not first
 
-    def test_d25_reset_forgets(self, session: LocalSession) -> None:
+    @pytest.mark.parametrize("end", ["reset", "rollback", "reconnect", "delete"])
+    def test_d25_what_ends_entities_ends_results(self, end: str) -> None:
+        session = LocalSession()
         with session.reusing_query_results():
             first = Query(Shot, session=session).get_all()
-            session.reset()
+            assert Query(Shot, session=session).get_all() is first
+            if end == "delete":
+                Query(Task, session=session).get_first().delete().commit()
+            else:
+                getattr(session, end)()
             assert Query(Shot, session=session).get_all() is not first
 
     def test_d47_storing_a_result_does_not_change_it(self, session: LocalSession) -> None:
