@@ -86,6 +86,16 @@ def test_create(ask: Any) -> None:
     assert set(versions.filter(lambda version: version.version == [2]).uses_versions.version) == {1}
 
 
+def test_create_batch_beside_what_is_there(session: Session, ask: Any) -> None:
+    shot = ask(Shot).get_first(projections=["children.name"])
+    tasks = shot.children[Task]
+    made = tasks.create_batch({"name": "roto", "type": "Generic"}, {"name": "paint", "type": "Generic"})
+    assert made.name == ["roto", "paint"]
+    assert len(tasks) == 2
+    assert made.parent == shot
+    session.rollback()
+
+
 def test_attribute_empty_i4(ask: Any) -> None:
     asset = ask(Asset).get_first()
     assert isinstance(asset.versions, EmptyCollection)
