@@ -1,6 +1,7 @@
-"""A warm worker whose forks take a commit and are killed at one step: `python -m tests.integration.commits.kill_at FIFO`.
+"""A warm worker whose forks take a commit and end, or stand still, at a step: `python -m tests.integration.commits.kill_at FIFO`.
 
-Reads steps and lengths of leases from the pipe, one pair a line; prints `killed` for each, or what went wrong.
+Reads from the pipe, one line each, what to do (`kill` or `stop`), the step and the length of the lease. Prints `killed`, or what
+went wrong. Who is stopped prints `stopped`; after a line `continue` it goes on and says what it made of the commit, then `ended`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -23,34 +25,37 @@ from trackteroid.settings import Settings
 AT_WORK_SECONDS = 0.15
 
 
-def kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
-def kill_after_sending() -> None:
+def after_sending(halt: Callable[[], None]) -> None:
     send = http.client.HTTPConnection.send
 
     def sending(connection: http.client.HTTPConnection, data: Any) -> None:
+        http.client.HTTPConnection.send = send  # type: ignore[method-assign]
         send(connection, data)
-        threading.Timer(AT_WORK_SECONDS, kill).start()
+        threading.Timer(AT_WORK_SECONDS, halt).start()
 
     http.client.HTTPConnection.send = sending  # type: ignore[method-assign,assignment]
 
 
-def take_one(step: str, lease_seconds: str, session: Session) -> None:
+def take_one(how: str, step: str, lease_seconds: str, session: Session) -> None:
+    def halt() -> None:
+        os.kill(os.getpid(), SIGNALS[how])
+
     if step == "before_claim":
-        kill()
+        halt()
     settings = Settings.from_environment({**os.environ, "TRACKTEROID_LEASE_SECONDS": lease_seconds})
 
-    def kill_at(name: str, claim: Claim) -> None:
+    def halt_at(name: str, claim: Claim) -> None:
         if name == step:
-            kill()
+            halt()
         if name == "sent" and step in ("at_work", "replying"):
-            kill_after_sending()
+            after_sending(halt)
 
     ledger = open_ledger(settings, os.environ["FTRACK_SERVER"])
     policy = CommitterPolicy.from_settings(settings)
-    print("still alive:", Committer(session, ledger, owner="victim", policy=policy, on_step=kill_at).commit_next())
+    print("still alive:", Committer(session, ledger, owner="victim", policy=policy, on_step=halt_at).commit_next())
 
 
 def main() -> None:
@@ -61,7 +66,8 @@ def main() -> None:
     session._request.close()
     signal.signal(signal.SIGTERM, _end)
     print("ready", flush=True)
-    for line in open(sys.argv[1], encoding="utf-8"):
+    pipe = open(sys.argv[1], encoding="utf-8")
+    while line := pipe.readline():
         child = os.fork()
         if child == 0:
             try:
@@ -69,7 +75,14 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(1)
-        _, status = os.waitpid(child, 0)
+        _, status = os.waitpid(child, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            print("stopped", flush=True)
+            _ = pipe.readline()
+            os.kill(child, signal.SIGCONT)
+            os.waitpid(child, 0)
+            print("ended", flush=True)
+            continue
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         print("killed" if killed else f"not killed: {status}", flush=True)
 

@@ -1,5 +1,5 @@
-"""A worker ends without warning at each step of a commit; the next attempt does the right thing, counted by the
-official client.
+"""A worker ends without warning, or stands still, at each step of a commit; the next attempt does the right thing, counted by
+the official client.
 """
 
 from __future__ import annotations
@@ -86,10 +86,22 @@ class Victim:
         self._deaths = 0
 
     def die_at(self, step: str, lease_seconds: float) -> None:
-        self._pipe.write(f"{step} {lease_seconds}\n")
+        self._pipe.write(f"kill {step} {lease_seconds}\n")
         self._deaths += 1
         wait_until(lambda: self.process.output.count("killed") == self._deaths, what="the victim's end")
-        assert "alive" not in self.process.output and "not" not in self.process.output, self.process.output
+        assert "not killed" not in self.process.output, self.process.output
+
+    def stand_still_at(self, step: str, lease_seconds: float) -> None:
+        before = self.process.output.count("stopped")
+        self._pipe.write(f"stop {step} {lease_seconds}\n")
+        wait_until(lambda: self.process.output.count("stopped") > before, what="the victim to stand still")
+
+    def go_on(self) -> str:
+        """Let it go on; return what it made of its commit."""
+        before = len(self.process.output)
+        self._pipe.write("continue\n")
+        wait_until(lambda: "ended" in self.process.output[before:], what="the victim to go on")
+        return self.process.output[before:]
 
     def stop(self) -> None:
         self.process.stop()
@@ -221,6 +233,41 @@ def test_each_effect_is_there_once_wherever_the_worker_dies(
         assert commit.attempts == (2 if death.claimed and not death.known else 1)
         assert writes(sandbox) == 1
         check()
+
+
+@pytest.mark.parametrize("step", ["claimed", "before_sent", "sent", "at_work", "answered"])
+def test_a_worker_that_stood_still_and_goes_on_after_another_took_over_does_no_harm(
+    step: str,
+    victim: Victim,
+    sandbox: SandboxProcess,
+    ledger: RedisLedger,
+    settings: Settings,
+    witness: Witness,
+    second_worker: Session,
+) -> None:
+    ledger.client.flushall()
+    recording, check = mixed(witness, sandbox.url)
+    sandbox.requests(clear=True)
+    enqueue(recording, settings=settings, wake=False)
+    death = STEPS[step]
+    if death.fault is not None:
+        sandbox.faults([{**death.fault, "times": 1, "actions": ["create", "update", "delete"]}])
+    # Right before its request leaves its own clock decides what it may still do, so there the time has to pass in truth.
+    in_truth = step == "sent"
+    victim.stand_still_at(step, 3.0 if in_truth else LONG_LEASE)
+    now = ledger if in_truth else RedisLedger(ledger.client, ledger.server_url, clock=lambda: time.time() + 60)
+    try:
+        outcome = next_attempt(now, second_worker, settings)
+    finally:
+        said = victim.go_on()
+    assert outcome.state is CommitState.COMMITTED
+    assert outcome.result is not None and outcome.result.already_there is death.applied
+    # It has done nothing that counts, and says why.
+    assert "CommitState.COMMITTING" in said and ("no longer held" in said or "stood still" in said), said
+    commit = ledger.get(recording.recording_id)
+    assert (commit.state, commit.attempts) == (CommitState.COMMITTED, 2)
+    assert writes(sandbox) == 1
+    check()
 
 
 def test_a_ledger_that_was_lost_leads_to_no_second_effect(
