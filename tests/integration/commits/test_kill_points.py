@@ -252,7 +252,7 @@ def test_a_worker_that_stood_still_and_goes_on_after_another_took_over_does_no_h
     death = STEPS[step]
     if death.fault is not None:
         sandbox.faults([{**death.fault, "times": 1, "actions": ["create", "update", "delete"]}])
-    # Once its request may leave, time has to pass in truth: its own clock decides what it may still do, and the server is at work.
+    # Once its request may leave, time has to pass in truth: its own clock decides what it may do, and the server is at work.
     in_truth = step in ("sent", "at_work")
     victim.stand_still_at(step, 3.0 if in_truth else LONG_LEASE)
     now = ledger if in_truth else RedisLedger(ledger.client, ledger.server_url, clock=lambda: time.time() + 60)
