@@ -107,8 +107,9 @@ def _show(options: argparse.Namespace) -> int:
 def _retry(options: argparse.Namespace) -> int:
     from trackteroid.commits.state import CommitState
 
-    def retry(ledger: Ledger, commit_id: str, actor: str) -> None:
+    def retry(ledger: Ledger, commit_id: str, actor: str) -> str:
         ledger.retry_dead(commit_id, actor=actor)
+        return ""
 
     return _each(options, "retry", (CommitState.DEAD,), retry)
 
@@ -116,16 +117,18 @@ def _retry(options: argparse.Namespace) -> int:
 def _cancel(options: argparse.Namespace) -> int:
     from trackteroid.commits.state import DUE_STATES, CommitState
 
-    def cancel(ledger: Ledger, commit_id: str, actor: str) -> None:
-        ledger.cancel(commit_id, actor=actor)
+    def cancel(ledger: Ledger, commit_id: str, actor: str) -> str:
+        if ledger.cancel(commit_id, actor=actor).uncertain_until is None:
+            return ""
+        return f"{commit_id} is cancelled, but an earlier attempt may have got through: look for its effects in ftrack."
 
     return _each(options, "cancel", (CommitState.HELD, *DUE_STATES, CommitState.DEAD), cancel)
 
 
 def _each(
-    options: argparse.Namespace, verb: str, states: tuple[Any, ...], act: Callable[[Ledger, str, str], None]
+    options: argparse.Namespace, verb: str, states: tuple[Any, ...], act: Callable[[Ledger, str, str], str]
 ) -> int:
-    """Do something with each chosen commit: one that refuses does not keep the others."""
+    """Do something with each chosen commit: one that refuses does not keep the others. What `act` returns is said."""
     from trackteroid.commits.actor import current_actor
 
     ledger = ledger_of(options)
@@ -138,7 +141,7 @@ def _each(
     code = ExitCode.OK
     for commit_id in tracked(ids, verb):
         try:
-            act(ledger, commit_id, actor)
+            said = act(ledger, commit_id, actor)
         except LedgerUnavailableError:
             # It would be the same for each of the others, after waiting as long.
             raise
@@ -147,6 +150,8 @@ def _each(
             code = exit_code_of(error)
             continue
         print_receipt(commit_id)
+        if said:
+            message(said)
     return code
 
 

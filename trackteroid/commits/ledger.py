@@ -325,6 +325,8 @@ class Ledger(Protocol):
     def cancel(self, commit_id: str, *, actor: str | None = None) -> Commit:
         """End a commit that is not on the server: it will never be committed. One that is cancelled is returned as it is.
 
+        `uncertain_until` of the one returned says whether an earlier attempt may have got through.
+
         Args:
             commit_id: Which.
             actor: Who wants it; noted with the time.
