@@ -65,7 +65,9 @@ _HOMES = {
     **dict.fromkeys(ENTITY_NAMES, "trackteroid.entities"),
 }
 
-__all__ = sorted(_HOMES)
+if not TYPE_CHECKING:
+    # Type checkers cannot follow this; they take what is imported above.
+    __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -81,7 +83,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})
 
 
 def public_names() -> dict[str, str]:
