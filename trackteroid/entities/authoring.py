@@ -189,7 +189,8 @@ def ensure(
 
     data = _data(context, entity_type, arguments, find_parents, relation)
     parent = relation or authoring_of(entity_type).parent
-    names = list(identified_by) or (["name"] if "name" in data else [name for name in data if name in arguments])
+    identified_by = [identified_by] if isinstance(identified_by, str) else list(identified_by)
+    names = identified_by or (["name"] if "name" in data else [name for name in data if name in arguments])
     missing = [name for name in names if name not in data]
     if missing:
         raise UsageError(f"{entity_type.__name__}.ensure: the argument {missing[0]!r} is missing.")

@@ -39,6 +39,7 @@ def plan_beside(view: View, notes: Sequence[Any], arguments: Mapping[str, Any]) 
     """
     if view.origin is not None and view.origin.attribute == _REPLIES:
         return plan_on(view.context, view.origin.owner.client_entities, arguments)
+    view.context.check_usable("create Note")
     fetch(view.context, view.entity_type, notes, [["parent_id"], ["parent_type"], ["in_reply_to_id"]])
     on = [(read(note, "parent_id"), read(note, "parent_type")) for note in notes]
     places = [_place(*parent) for parent in on if parent[0]]

@@ -226,6 +226,52 @@ class TestCreate:
         assert isinstance(shots[:0].create_batch(), EmptyCollection)
 
 
+class TestEnsure:
+    def test_what_is_there_is_returned_and_brought_up_to_date(self, session: LocalSession) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one(projections=["assets.name", "parent"])
+        found = shot.assets.ensure(name="bc0010_comp", type="Composite")
+        assert found == shot.assets
+        assert not operations(session)
+        assert shot.ensure(name="bc0020", description="Again.").name == ["bc0020"]
+        assert operations(session) == [("update", "Shot.description", "Again.")]
+
+    def test_what_is_not_is_created_once(self, session: LocalSession) -> None:
+        shot, other = Query(Shot, session=session).by_name("bc0010", "bc0020").get_all(order_by="name")
+        made = shot.assets.ensure(name="roto", type="Upload")
+        assert made.parent == shot
+        assert shot.assets.ensure(name="roto", type="Upload") == made
+        assert [kind for kind, *_ in operations(session)].count("create") == 1
+        # Of that name, but of another parent.
+        assert other.assets.ensure(name="roto", type="Upload") != made
+
+    @pytest.mark.parametrize("identified_by", ["name", ["name"], ("name", "type")])
+    def test_it_is_recognised_by_what_is_named(self, session: LocalSession, identified_by: Any) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        made = shot.assets.ensure(name="roto", type="Upload", identified_by=identified_by)
+        again = shot.assets.ensure(name="roto", type="Geometry", identified_by=identified_by)
+        assert (again == made) is ("type" not in identified_by)
+        assert again.type.name == ["Geometry"]
+
+    def test_what_is_wrong_is_said_and_leaves_nothing_behind(self, session: LocalSession) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        for arguments, complaint in (
+            ({"type": "Upload"}, "'name' is missing"),
+            ({"name": "x", "type": "Nonsense"}, "no AssetType 'Nonsense'"),
+            ({"name": "x", "type": "Upload", "identified_by": ["colour"]}, "'colour' is missing"),
+        ):
+            with pytest.raises(AssertionError, match=complaint):
+                shot.assets.ensure(**arguments)
+        with pytest.raises(AssertionError, match="does not exist"):
+            Query(Shot, session=session).by_name("none").get_all().assets.ensure(name="x", type="Upload")
+        assert not operations(session)
+
+    def test_several_that_fit_are_an_error(self, session: LocalSession) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one(projections=["children"])
+        status = Query(Status, session=session).by_name("Not started").get_one()
+        with pytest.raises(ftrack_api.exception.MultipleResultsFoundError):
+            shot.children[Task].ensure(name="x", type="Animation", status=status, identified_by=["status"])
+
+
 class TestNotes:
     def test_on_an_entity_without_notes(self, fresh_session: LocalSession) -> None:
         session = fresh_session
@@ -279,6 +325,12 @@ class TestNotes:
             shot.notes.create(content="x", parent_id=other.id[0])
         note = shot.notes.create(content="x", parent_id=other.id[0], parent_type="Shot")
         assert note.parent_id == other.id
+
+    def test_after_a_reconnect_none_is_created(self, fresh_session: LocalSession) -> None:
+        notes = Query(Note, session=fresh_session).get_first()
+        fresh_session.reconnect()
+        with pytest.raises(EntityCollectionOperationError, match="Cannot create Note: .*reconnected"):
+            notes.create(content="x")
 
     def test_wrong_arguments_leave_nothing_behind(self, session: LocalSession) -> None:
         shot = Query(Shot, session=session).by_name("bc0010").get_one()
