@@ -329,7 +329,7 @@ class TestNotes:
     def test_after_a_reconnect_none_is_created(self, fresh_session: LocalSession) -> None:
         notes = Query(Note, session=fresh_session).get_first()
         fresh_session.reconnect()
-        with pytest.raises(EntityCollectionOperationError, match="Cannot create Note: .*reconnected"):
+        with pytest.raises(EntityCollectionOperationError, match=r"Cannot create Note: .*reconnected"):
             notes.create(content="x")
 
     def test_wrong_arguments_leave_nothing_behind(self, session: LocalSession) -> None:
