@@ -6,14 +6,23 @@ encoded one, and what must be taken back when the block ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import ftrack_api.operation
+from ftrack_api.operation import CreateEntityOperation, DeleteEntityOperation, UpdateEntityOperation
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.effects import identity_of
-from trackteroid.operations.encoding import check_members, encode_create, encode_delete, encode_update
+from trackteroid.operations.encoding import (
+    PLAIN_TYPES,
+    check_members,
+    encode_create,
+    encode_delete,
+    encode_key,
+    encode_update,
+)
 from trackteroid.operations.loaded import Identity, cached, is_collection
 from trackteroid.operations.local_state import Touch, first_touch, restore
 from trackteroid.operations.manifest import Ensure
@@ -36,7 +45,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         session: The session that records.
 
     Attributes:
-        created: Entities that were created in the block, also those rolled back since.
+        created: Entities that were created in the block, also those rolled back since, with their keys by attribute.
         ensures: Of those the ones that are created only if there is none like them.
         touches: State of attributes of other entities before the block changed them.
     """
@@ -46,7 +55,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         self._session = session
         # Beside each operation the encoded one; None for a collection, which is encoded at the end.
         self._encoded: list[Operation | None] = []
-        self.created: dict[Identity, None] = {}
+        self.created: dict[Identity, Mapping[str, str]] = {}
         self.ensures: dict[Identity, Ensure] = {}
         self.touches: dict[_Slot, Touch] = {}
 
@@ -57,12 +66,12 @@ class CapturingOperations(ftrack_api.operation.Operations):
             RecordingRefusedError: It cannot be recorded; the assignment is undone.
         """
         encoded: Operation | None
-        if isinstance(operation, ftrack_api.operation.UpdateEntityOperation):
+        if isinstance(operation, UpdateEntityOperation):
             encoded = self._update(operation)
-        elif isinstance(operation, ftrack_api.operation.CreateEntityOperation):
+        elif isinstance(operation, CreateEntityOperation):
             encoded = encode_create(operation, self._session)
-            self.created[identity_of(encoded)] = None
-        elif isinstance(operation, ftrack_api.operation.DeleteEntityOperation):
+            self.created[identity_of(encoded)] = encoded.entity_key
+        elif isinstance(operation, DeleteEntityOperation):
             encoded = encode_delete(operation)
         else:
             raise RecordingRefusedError(f"An operation of type {type(operation).__name__} cannot be recorded.")
@@ -88,21 +97,25 @@ class CapturingOperations(ftrack_api.operation.Operations):
 
     def _update(self, operation: Any) -> Operation | None:
         name, new = operation.attribute_name, operation.new_value
-        key = _identity(operation)
+        identity = _identity(operation)
+        # Shared by all operations of an entity: they are thousands, and never changed.
+        key = self.created.get(identity)
         touch: Touch | None = None
-        if key not in self.created and (key, name) not in self.touches:
-            touch = first_touch(self._session, key, name, operation.old_value, new)
+        if key is None:
+            key = encode_key(operation)
+            if (identity, name) not in self.touches:
+                touch = first_touch(self._session, identity, name, operation.old_value, new)
         try:
             encoded: Operation | None = None
-            if is_collection(new):
-                check_members(new, self._session, operation.entity_type, operation.entity_key, name)
+            if type(new) not in PLAIN_TYPES and is_collection(new):
+                check_members(new, self._session, operation.entity_type, key, name)
             else:
-                encoded = encode_update(operation, self._session)
+                encoded = encode_update(operation, self._session, key)
         except RecordingRefusedError:
-            self._undo(operation, key)
+            self._undo(operation, identity)
             raise
         if touch is not None:
-            self.touches[key, name] = touch
+            self.touches[identity, name] = touch
         return encoded
 
     def _undo(self, operation: Any, key: Identity) -> None:
@@ -144,14 +157,14 @@ class CapturingOperations(ftrack_api.operation.Operations):
                 continue
             slot = (_identity(operation), operation.attribute_name)
             if last[slot] == position:
-                whole = ftrack_api.operation.UpdateEntityOperation(
+                whole = UpdateEntityOperation(
                     operation.entity_type,
                     operation.entity_key,
                     operation.attribute_name,
                     first.get(slot, CLIENT_NOT_SET),
                     operation.new_value,
                 )
-                operations.append(encode_update(whole, self._session))
+                operations.append(encode_update(whole, self._session, encode_key(whole)))
         return operations
 
 

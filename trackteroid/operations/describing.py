@@ -16,13 +16,14 @@ from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.effects import Effects, Identity, references_in
-from trackteroid.operations.encoding import encode_value
+from trackteroid.operations.encoding import PLAIN_TYPES, encode_value
 from trackteroid.operations.loaded import cached, cells, find, identity, is_collection, is_entity, loaded
 from trackteroid.operations.local_state import Touch
 from trackteroid.operations.manifest import Base, Delta
 from trackteroid.operations.operation import JSON, NOT_SET, CreateOperation, Operation, UpdateOperation, key_text
 
 __all__ = [
+    "KeyTexts",
     "application",
     "bases_of",
     "deltas_of",
@@ -37,17 +38,38 @@ __all__ = [
 # A block that runs over and over in a long session must not make its recordings grow.
 _MOST_WRITTEN = 20
 
+
+class KeyTexts(dict[Identity, str]):
+    """The textual keys of entities, each made when it is first asked for."""
+
+    def __missing__(self, key: Identity) -> str:
+        text = self[key] = key_text(*key)
+        return text
+
+
 _Touches = Mapping[tuple[Identity, str], Touch]
 
 
 _Written: TypeAlias = "dict[tuple[Identity, str], tuple[JSON, ...]]"
 
 
-def remember_written(memory: _Written, operations: Iterable[Operation]) -> None:
-    """Note the values that a block has recorded, for the bases of later ones."""
+def remember_written(memory: _Written, operations: Iterable[Operation], touches: _Touches) -> None:
+    """Note the values that a block has recorded, for the bases of later ones.
+
+    Not of entities that it created: their recorded values are the loaded ones when it has ended.
+
+    Args:
+        memory: Where to.
+        operations: The block's.
+        touches: What the attributes of other entities were when the block first changed them.
+    """
+    if not touches:
+        return
     for operation in operations:
         if isinstance(operation, UpdateOperation) and not isinstance(operation.new_value, list):
             slot = (_identity(operation), operation.attribute_name)
+            if slot not in touches:
+                continue
             earlier = [value for value in memory.get(slot, ()) if value != operation.new_value]
             memory[slot] = (*earlier, operation.new_value)[-_MOST_WRITTEN:]
 
@@ -117,14 +139,17 @@ def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[De
         operations: The block's; of each collection the last update holds all members.
         touches: What the collections held when the block first changed them.
     """
+    collections = {slot: touch for slot, touch in touches.items() if touch.members is not None}
+    if not collections:
+        return
     last = {
         (_identity(operation), operation.attribute_name): operation.new_value
         for operation in operations
         if isinstance(operation, UpdateOperation)
     }
-    for (key, name), touch in touches.items():
+    for (key, name), touch in collections.items():
         value = last.get((key, name))
-        if touch.members is None or not isinstance(value, list):
+        if not isinstance(value, list):
             continue
         before = dict.fromkeys(touch.member_keys)
         after = {found: None for found, _ in references_in(value)}
@@ -177,7 +202,9 @@ def _written(operation: Operation) -> Iterable[tuple[str, JSON]]:
     return ()
 
 
-def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
+def records_of(
+    session: Any, effects: Effects, entities: Mapping[Identity, Any], texts: Mapping[Identity, str]
+) -> dict[str, Mapping[str, JSON]]:
     """Return a record of each entity that a block creates, updates, deletes or refers to: what is loaded of it.
 
     Collections are left out where an entity is only referred to: a project may have all its shots loaded.
@@ -185,16 +212,15 @@ def records_of(session: Any, effects: Effects) -> dict[str, Mapping[str, JSON]]:
     Args:
         session: Whose memory to look in.
         effects: Of the block's operations.
+        entities: Those that the block creates, updates or deletes, as far as they are in memory.
+        texts: Their textual keys.
     """
-    records: dict[str, Mapping[str, JSON]] = {}
     stored = _Stored(session)
-    touched = dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
-    for key in dict.fromkeys((*touched, *effects.referenced)):
-        entity = cached(session, key)
-        if entity is not None:
-            records[key_text(*key)] = stored.record(key, entity, collections=key in touched)
-        elif key in effects.referenced:
-            records[key_text(*key)] = dict(effects.referenced[key])
+    records = {texts[key]: stored.record(key, entity, collections=True) for key, entity in entities.items()}
+    for key, reference in effects.referenced.items():
+        if key not in entities:
+            entity = cached(session, key)
+            records[texts[key]] = dict(reference) if entity is None else stored.record(key, entity, collections=False)
     return records
 
 
@@ -217,24 +243,29 @@ class _Stored:
         record: dict[str, JSON] = {"__entity_type__": key[0]}
         lasting = self._lasting_of(entity)
         for name, cell in list(cells(entity).items()):
-            value = cell["remote"] if cell["local"] is CLIENT_NOT_SET else cell["local"]
+            value = cell["local"]
+            if value is CLIENT_NOT_SET:
+                value = cell["remote"]
+            # Most are not set, and most of the others are plain.
             if value is CLIENT_NOT_SET or name not in lasting:
                 continue
-            if is_entity(value):
-                encoded = self._reference(key[0], name, value)
-            elif is_collection(value) and not collections:
-                continue
-            else:
-                encoded = self._encoded(key[0], name, value)
-            if encoded is not NOT_SET:
-                record[str(name)] = encoded
+            if type(value) not in PLAIN_TYPES:
+                if is_entity(value):
+                    value = self._reference(key[0], name, value)
+                elif is_collection(value) and not collections:
+                    continue
+                else:
+                    value = self._encoded(key[0], name, value)
+                if value is NOT_SET:
+                    continue
+            record[name] = value
         return record
 
     def _lasting_of(self, entity: Any) -> frozenset[str]:
         kind = type(entity)
         lasting = self._lasting.get(kind)
         if lasting is None:
-            lasting = frozenset(attribute.name for attribute in entity.attributes if not attribute.computed)
+            lasting = frozenset(str(attribute.name) for attribute in entity.attributes if not attribute.computed)
             self._lasting[kind] = lasting
         return lasting
 

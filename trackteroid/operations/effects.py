@@ -58,15 +58,24 @@ def effects_of(operations: Iterable[Operation]) -> Effects:
             created[key] = None
             values: Iterable[JSON] = operation.entity_data.values()
         elif isinstance(operation, UpdateOperation):
-            updated.setdefault(key, {})[operation.attribute_name] = None
+            written = updated.get(key)
+            if written is None:
+                written = updated[key] = {}
+            written[operation.attribute_name] = None
             values = (operation.new_value,)
         else:
             deleted[key] = None
             continue
         for value in values:
-            if value.__class__ not in _PLAIN:
-                for found, reference in references_in(value):
-                    referenced.setdefault(found, reference)
+            kind = value.__class__
+            if kind in _PLAIN:
+                continue
+            found = _meant(value) if kind is dict else None
+            if found is not None:
+                referenced.setdefault(found, value)
+                continue
+            for found, reference in references_in(value):
+                referenced.setdefault(found, reference)
     return Effects(
         created=tuple(created),
         updated={key: tuple(names) for key, names in updated.items()},
@@ -84,13 +93,21 @@ def references_in(value: JSON) -> Iterator[tuple[Identity, Mapping[str, JSON]]]:
         if kind in _PLAIN:
             continue
         if kind is dict or isinstance(item, Mapping):
-            entity_type = item.get("__entity_type__")
-            if isinstance(entity_type, str):
-                yield (entity_type, tuple([str(item[name]) for name in item if name != "__entity_type__"])), item
+            found = _meant(item)
+            if found is not None:
+                yield found, item
             else:
                 pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(reversed(item))
+
+
+def _meant(value: Mapping[str, JSON]) -> Identity | None:
+    """Return the entity that an object stands for, None if it is no reference."""
+    entity_type = value.get("__entity_type__")
+    if not isinstance(entity_type, str):
+        return None
+    return entity_type, tuple([str(value[name]) for name in value if name != "__entity_type__"])
 
 
 def texts_in(operation: Operation) -> Iterator[str]:

@@ -16,7 +16,7 @@ import ftrack_api.operation
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
-from trackteroid.operations.loaded import identity, is_collection, is_entity, members
+from trackteroid.operations.loaded import cells, is_collection, is_entity, members, value_in
 from trackteroid.operations.operation import (
     JSON,
     NOT_SET,
@@ -26,12 +26,26 @@ from trackteroid.operations.operation import (
     UpdateOperation,
 )
 
-__all__ = ["check_members", "encode_create", "encode_delete", "encode_update", "encode_value", "reference"]
+__all__ = [
+    "PLAIN_TYPES",
+    "check_members",
+    "encode_create",
+    "encode_delete",
+    "encode_key",
+    "encode_update",
+    "encode_value",
+    "reference",
+]
 
 _PLAIN = (str, bool, int, type(None))
-# Of exactly these there is nothing to encode, which is most values.
-_SAME = frozenset(_PLAIN)
+#: Of exactly these types there is nothing to encode, which is most values.
+PLAIN_TYPES = frozenset(_PLAIN)
 _DATES = (arrow.Arrow, datetime.datetime, datetime.date)
+
+
+def encode_key(operation: Any) -> dict[str, str]:
+    """Return the primary key in one of the client's operations, attribute name to value."""
+    return {str(name): str(value) for name, value in operation.entity_key.items()}
 
 
 def encode_create(operation: ftrack_api.operation.CreateEntityOperation, session: Any) -> CreateOperation:
@@ -40,37 +54,48 @@ def encode_create(operation: ftrack_api.operation.CreateEntityOperation, session
     Raises:
         RecordingRefusedError: A value cannot be recorded.
     """
-    key = {str(name): str(value) for name, value in operation.entity_key.items()}
+    key = encode_key(operation)
     data = {}
     for name, value in operation.entity_data.items():
-        encoded = encode_value(value, session, operation.entity_type, key, name)
-        if encoded is not NOT_SET:
-            data[str(name)] = encoded
+        if type(value) not in PLAIN_TYPES:
+            value = encode_value(value, session, operation.entity_type, key, name)
+            if value is NOT_SET:
+                continue
+        data[str(name)] = value
     return CreateOperation(entity_type=str(operation.entity_type), entity_key=key, entity_data=data)
 
 
-def encode_update(operation: ftrack_api.operation.UpdateEntityOperation, session: Any) -> UpdateOperation:
+def encode_update(
+    operation: ftrack_api.operation.UpdateEntityOperation, session: Any, key: Mapping[str, str]
+) -> UpdateOperation:
     """Return the client's update operation as ours.
+
+    Args:
+        operation: The client's.
+        session: The session that entities in it must belong to.
+        key: What `encode_key` returns for it.
 
     Raises:
         RecordingRefusedError: The new value cannot be recorded.
     """
-    key = {str(name): str(value) for name, value in operation.entity_key.items()}
-    name = str(operation.attribute_name)
-    new = encode_value(operation.new_value, session, operation.entity_type, key, name)
-    return UpdateOperation(
-        entity_type=str(operation.entity_type),
-        entity_key=key,
-        attribute_name=name,
-        old_value=_old(operation.old_value, session, operation.entity_type, key, name),
-        new_value=new,
-    )
+    entity_type, name = str(operation.entity_type), str(operation.attribute_name)
+    old, new = operation.old_value, operation.new_value
+    if type(new) not in PLAIN_TYPES:
+        new = encode_value(new, session, entity_type, key, name)
+    if old is CLIENT_NOT_SET:
+        old = NOT_SET
+    elif type(old) not in PLAIN_TYPES:
+        # Only informative (what decides is the base in the manifest), hence nothing to refuse a recording for.
+        try:
+            old = encode_value(old, session, entity_type, key, name)
+        except RecordingRefusedError:
+            old = NOT_SET
+    return UpdateOperation(entity_type=entity_type, entity_key=key, attribute_name=name, old_value=old, new_value=new)
 
 
 def encode_delete(operation: ftrack_api.operation.DeleteEntityOperation) -> DeleteOperation:
     """Return the client's delete operation as ours."""
-    key = {str(name): str(value) for name, value in operation.entity_key.items()}
-    return DeleteOperation(entity_type=str(operation.entity_type), entity_key=key)
+    return DeleteOperation(entity_type=str(operation.entity_type), entity_key=encode_key(operation))
 
 
 def encode_value(
@@ -86,7 +111,7 @@ def encode_value(
     Raises:
         RecordingRefusedError: Names the entity, the attribute and what cannot be recorded.
     """
-    if type(value) in _SAME:
+    if type(value) in PLAIN_TYPES:
         return value
     if value is CLIENT_NOT_SET:
         return NOT_SET
@@ -113,12 +138,13 @@ def check_members(
 
 def reference(entity: Any) -> dict[str, JSON]:
     """Return the object that stands for an entity of the client."""
-    key = identity(entity)
-    if key is None:
-        raise _UnrecordableError(f"a {entity.entity_type} without a key cannot be recorded.")
-    found: dict[str, JSON] = {"__entity_type__": key[0]}
-    for name, value in zip(entity.primary_key_attributes, key[1], strict=True):
-        found[str(name)] = value
+    found: dict[str, JSON] = {"__entity_type__": str(entity.entity_type)}
+    stored = cells(entity)
+    for name in entity.primary_key_attributes:
+        value = value_in(stored, name)
+        if value is CLIENT_NOT_SET:
+            raise _UnrecordableError(f"a {entity.entity_type} without a key cannot be recorded.")
+        found[str(name)] = str(value)
     return found
 
 
@@ -174,13 +200,3 @@ def _name(key: Any) -> str:
 
 def _foreign(entity: Any) -> str:
     return f"{getattr(entity, 'entity_type', type(entity).__name__)} of another session (or of one from before a reconnect)"
-
-
-def _old(value: Any, session: Any, entity_type: str, key: Mapping[str, str], name: str) -> JSON | NotSet:
-    if value is CLIENT_NOT_SET:
-        return NOT_SET
-    # Only informative (what decides is the base in the manifest), hence nothing to refuse a recording for.
-    try:
-        return encode_value(value, session, entity_type, key, name)
-    except RecordingRefusedError:
-        return NOT_SET

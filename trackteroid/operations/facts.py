@@ -6,13 +6,13 @@ Told from what the session has in memory; the server is not asked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ftrack_api.symbol import NOT_SET
 
-from trackteroid.operations.loaded import follow, identity, loaded
+from trackteroid.operations.loaded import Identity, cells, follow, identity, is_entity, value_in
 from trackteroid.operations.operation import JSON
 
 __all__ = ["facts_about"]
@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-def facts_about(session: Any, entities: Iterable[Any], *, paths: Iterable[str] = ()) -> dict[str, JSON]:
+def facts_about(session: Any, entities: Mapping[Identity, Any], *, paths: Iterable[str] = ()) -> dict[str, JSON]:
     """Return what `entities`, and what they belong to, are called.
 
     Text for each of project, parents, asset, task, version and component that is known, several names joined by commas;
@@ -43,39 +43,40 @@ def facts_about(session: Any, entities: Iterable[Any], *, paths: Iterable[str] =
 
     Args:
         session: Whose memory to look in.
-        entities: The client's entities.
+        entities: The client's entities, by their identities.
         paths: Files that are known besides.
     """
     names: dict[str, dict[str, None]] = {}
-    waiting = deque(entities)
-    # By `id` besides, which is quicker to tell. Kept alive, so that no other object gets the id.
-    visited: dict[int, Any] = {}
-    seen = set()
+    waiting = deque(entities.values())
+    seen = set(entities)
+    # Most lead to the few that everything belongs to, which `id` tells quickest. Kept alive, so that no other object gets it.
+    visited = {id(entity): entity for entity in waiting}
     kinds: dict[type[Any], _Kind] = {}
     while waiting:
         entity = waiting.popleft()
-        if id(entity) in visited:
-            continue
-        visited[id(entity)] = entity
-        key = identity(entity)
-        if key is None or key in seen:
-            continue
-        seen.add(key)
+        stored = cells(entity)
         kind = kinds.get(type(entity))
         if kind is None:
             kind = kinds[type(entity)] = _kind_of(entity)
-        _name(entity, kind, names)
-        _trail(entity, names)
+        _name(stored, kind, names)
+        _trail(stored, names)
         for way in kind.ways:
-            # Most lead to the few that everything belongs to.
-            if id(loaded(entity, way)) not in visited and (found := follow(session, entity, way)) is not None:
+            value = value_in(stored, way)
+            if id(value) in visited:
+                continue
+            found = follow(session, entity, way)
+            if is_entity(value):
+                visited[id(value)] = value
+            key = None if found is None else identity(found)
+            if key is not None and key not in seen:
+                seen.add(key)
                 waiting.append(found)
     for path in paths:
         names.setdefault("paths", {})[path[:_LONGEST]] = None
     return {
         kind: list(found) if kind == "paths" else ", ".join(found)
         for kind in _ORDER
-        if (found := [name for name in list(names.get(kind, ()))[:_MOST]])
+        if (found := list(names.get(kind, ()))[:_MOST])
     }
 
 
@@ -97,17 +98,17 @@ def _kind_of(entity: Any) -> _Kind:
     return _Kind(name, attributes, tuple(way for way in _WAYS if entity.attributes.get(way) is not None))
 
 
-def _name(entity: Any, kind: _Kind, names: dict[str, dict[str, None]]) -> None:
+def _name(stored: Mapping[str, Mapping[str, Any]], kind: _Kind, names: dict[str, dict[str, None]]) -> None:
     for attribute in kind.attributes:
-        value = loaded(entity, attribute)
+        value = value_in(stored, attribute)
         if value is not NOT_SET and value not in (None, ""):
             names.setdefault(kind.name, {})[str(value)[:_LONGEST]] = None
             return
 
 
-def _trail(entity: Any, names: dict[str, dict[str, None]]) -> None:
+def _trail(stored: Mapping[str, Mapping[str, Any]], names: dict[str, dict[str, None]]) -> None:
     """Read `link`, which tells the whole way from the project down, where it was loaded."""
-    link = loaded(entity, "link")
+    link = value_in(stored, "link")
     if not isinstance(link, list):
         return
     # The last one is the entity itself.

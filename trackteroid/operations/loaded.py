@@ -6,7 +6,7 @@ a collection that was never fetched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ftrack_api.cache
@@ -30,6 +30,7 @@ __all__ = [
     "loaded",
     "members",
     "uncache",
+    "value_in",
 ]
 
 # The client's classes are abstract ones, which take ten times as long to say whether something is an instance. No class
@@ -61,10 +62,16 @@ def cells(entity: Any) -> dict[str, dict[str, Any]]:
 
 def loaded(entity: Any, name: str) -> Any:
     """Return an attribute's local value, else its remote one, else `NOT_SET`."""
-    cell = cells(entity).get(name)
+    return value_in(cells(entity), name)
+
+
+def value_in(stored: Mapping[str, Mapping[str, Any]], name: str) -> Any:
+    """Return what `loaded` does, given what `cells` returns for the entity."""
+    cell = stored.get(name)
     if cell is None:
         return NOT_SET
-    return cell["remote"] if cell["local"] is NOT_SET else cell["local"]
+    value = cell["local"]
+    return cell["remote"] if value is NOT_SET else value
 
 
 def identity(entity: Any) -> Identity | None:
@@ -72,8 +79,7 @@ def identity(entity: Any) -> Identity | None:
     stored = cells(entity)
     values = []
     for name in entity.primary_key_attributes:
-        cell = stored.get(name)
-        value = NOT_SET if cell is None else cell["remote"] if cell["local"] is NOT_SET else cell["local"]
+        value = value_in(stored, name)
         if value is NOT_SET:
             return None
         values.append(str(value))

@@ -13,6 +13,7 @@ from typing import Any
 
 from ftrack_api.symbol import NOT_SET
 
+from trackteroid.operations.encoding import PLAIN_TYPES
 from trackteroid.operations.loaded import Identity, cached, cells, identity, is_collection, is_entity, members
 
 __all__ = ["Touch", "first_touch", "promote", "restore"]
@@ -127,7 +128,7 @@ def promote(entity: Any, *recorded: Collection[str]) -> None:
         value = cell["local"]
         if value is NOT_SET:
             continue
-        if not is_collection(value):
+        if type(value) in PLAIN_TYPES or not is_collection(value):
             cell["remote"], cell["local"] = value, NOT_SET
         elif any(name in names for names in recorded) or members(value):
             # The local one stays: equal to the remote one, as the client has it when a collection was only looked at.

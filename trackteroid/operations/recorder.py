@@ -24,10 +24,10 @@ from trackteroid.operations.containers.locking import locked
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
 from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
-from trackteroid.operations.loaded import cached, cells, loaded, uncache
+from trackteroid.operations.loaded import cached, cells, uncache
 from trackteroid.operations.local_state import promote, restore
 from trackteroid.operations.manifest import COMMIT_AS, Manifest
-from trackteroid.operations.operation import CreateOperation, Operation, key_text
+from trackteroid.operations.operation import CreateOperation, Operation
 from trackteroid.operations.operations_text import OperationsText
 from trackteroid.operations.recording import Recording, read_recording, write_recording
 from trackteroid.operations.stamping import recording_user_id, stamp
@@ -189,29 +189,29 @@ class Recorder:
         operations = tuple(without_unset(block))
         effects = effects_of(operations)
         text = OperationsText(operations)
-        recording = self._describe(text, effects, captured, unstamped)
+        entities = _in_memory(self._session, effects)
+        recording = self._describe(text, effects, entities, captured, unstamped)
         if previous is not None:
             baselines = {slot: touch.member_keys for slot, touch in captured.touches.items()}
             schemas = self._session.schemas if connected else ()
             recording = append(previous, recording, schemas, block=block, baselines=baselines)
         write_recording(self.path, recording, text=text)
         if connected:
-            self._settle(operations, effects, captured)
-            describing.remember_written(session_memory(self._session), operations)
+            self._settle(operations, effects, entities, captured)
+            describing.remember_written(session_memory(self._session), operations, captured.touches)
         return recording
 
     def _describe(
         self,
         text: OperationsText,
         effects: Effects,
+        entities: Mapping[Identity, Any],
         captured: CapturingOperations,
         unstamped: Mapping[Identity, str],
     ) -> Recording:
         session = self._session
         connected = session.generation > 0
-        touched = (
-            cached(session, key) for key in dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
-        )
+        texts = describing.KeyTexts()
         manifest = Manifest(
             recording_id=self._new_id(),
             digest=text.digest,
@@ -223,23 +223,21 @@ class Recorder:
             server_url=session.server_url if connected else None,
             schema_hash=session.schema_hash if connected else None,
             library_versions=describing.library_versions(),
-            created=tuple(key_text(*key) for key in effects.created),
-            updated={key_text(*key): names for key, names in effects.updated.items()},
-            deleted=tuple(key_text(*key) for key in effects.deleted),
-            referenced=tuple(key_text(*key) for key in describing.referenced_by(session, text.operations, effects)),
+            created=tuple([texts[key] for key in effects.created]),
+            updated={texts[key]: names for key, names in effects.updated.items()},
+            deleted=tuple([texts[key] for key in effects.deleted]),
+            referenced=tuple([texts[key] for key in describing.referenced_by(session, text.operations, effects)]),
             bases=tuple(describing.bases_of(session, effects, captured.touches, session_memory(session))),
             deltas=tuple(describing.deltas_of(text.operations, captured.touches)),
-            context=facts_about(
-                session, [entity for entity in touched if entity is not None], paths=self._outputs.patterns
-            ),
+            context=facts_about(session, entities, paths=self._outputs.patterns),
             labels=self._labels,
             outputs=self._outputs.settled(effects),
-            unstamped={key_text(*key): name for key, name in unstamped.items()},
+            unstamped={texts[key]: name for key, name in unstamped.items()},
             ensures=tuple(captured.ensures[key] for key in effects.created if key in captured.ensures),
             stamped=self._stamp,
             commit_as=self._commit_as,
         )
-        return Recording(text.operations, describing.records_of(session, effects), manifest)
+        return Recording(text.operations, describing.records_of(session, effects, entities, texts), manifest)
 
     def _existing(self) -> Recording | None:
         if self._clear:
@@ -257,22 +255,29 @@ class Recorder:
                 "one recording cannot be committed to two servers."
             )
 
-    def _settle(self, operations: Sequence[Operation], effects: Effects, captured: CapturingOperations) -> None:
+    def _settle(
+        self,
+        operations: Sequence[Operation],
+        effects: Effects,
+        entities: Mapping[Identity, Any],
+        captured: CapturingOperations,
+    ) -> None:
         """Leave the session's memory as it should be after the block."""
         gone = set(effects.deleted)
         data = _data_of_creates(operations)
         for key in captured.created:
-            entity = cached(self._session, key)
-            if entity is None:
-                continue
             if key in gone or key not in data:
                 uncache(self._session, key)
+                continue
+            entity = entities.get(key)
+            if entity is None:
                 continue
             promote(entity, data[key], effects.updated.get(key, ()))
             stored = cells(entity)
             for name, value in data[key].items():
+                cell = stored.get(name)
                 # What was stamped: the entity has no value of its own for it.
-                if name not in stored or loaded(entity, name) is CLIENT_NOT_SET:
+                if cell is None or (cell["remote"] is CLIENT_NOT_SET and cell["local"] is CLIENT_NOT_SET):
                     attribute = entity.attributes.get(name)
                     if attribute is not None:
                         attribute.set_remote_value(entity, value)
@@ -289,6 +294,12 @@ class Recorder:
         restore(self._session, captured.touches.values())
         for key in captured.created:
             uncache(self._session, key)
+
+
+def _in_memory(session: Any, effects: Effects) -> dict[Identity, Any]:
+    """Return the entities that a block creates, updates or deletes, as far as the session has them in memory."""
+    touched = dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
+    return {key: entity for key in touched if (entity := cached(session, key)) is not None}
 
 
 def session_memory(session: Any) -> dict[tuple[Identity, str], tuple[Any, ...]]:
