@@ -118,3 +118,42 @@ def test_a_value_that_holds_itself_is_refused(write: Callable[[object], bytes]) 
     value.append(value)
     with pytest.raises(ValueError):
         write(value)
+
+
+strictly = pytest.mark.parametrize("without", [False, True])
+
+
+@strictly
+@given(values, st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+def test_what_is_written_is_read_strictly_in_each_encoding(
+    without: bool, value: object, ascii: bool, encoding: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if without:
+            patch.setattr(fast_json, "orjson", None)
+        assert fast_json.loads_strictly(json.dumps(value, ensure_ascii=ascii).encode(encoding)) == value
+
+
+@strictly
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"NaN", b'{"a": [Infinity]}', b"-Infinity", b"1e400", b"[-1e999]", b"[1] 2", b"{'a': 1}", b"nul", b'"\x00"'],
+)
+def test_what_is_no_json_is_not_read_strictly(text: bytes, without: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if without:
+        monkeypatch.setattr(fast_json, "orjson", None)
+    with pytest.raises(ValueError):
+        fast_json.loads_strictly(text)
+
+
+@strictly
+@pytest.mark.parametrize(
+    "text, value",
+    [(b'"\\ud800"', "\ud800"), (b'"\xed\xa0\x80"', "\ud800"), (b" [1] ", [1]), (b"1" * 30, int("1" * 30))],
+)
+def test_odd_texts_are_read_strictly_all_the_same(
+    text: bytes, value: object, without: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if without:
+        monkeypatch.setattr(fast_json, "orjson", None)
+    assert fast_json.loads_strictly(text) == value

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
-import math
+import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,9 +104,11 @@ class Recording:
             RecordingFormatError: It is no payload of ours, or its operations do not match its digest.
         """
         check_size(len(payload))
-        data = _parse(payload, "the payload")
+        data = _parsed(payload, "the payload")
         if not isinstance(data, Mapping) or "operations" not in data:
             raise RecordingFormatError("The payload is no recording.")
+        if _too_deep({name: part for name, part in data.items() if name != "operations"}):
+            raise _too_nested("the payload")
         manifest = data.get("manifest")
         modified = data.get("modified_ns")
         if modified is not None and not isinstance(modified, int):
@@ -183,8 +184,10 @@ def _from_container(records: Mapping[bytes, bytes], manifest: bytes | None, modi
         raise RecordingFormatError(
             f"It holds {len(records)} records but no operations. Was it written by deferred_operations?"
         )
-    text = _parse(records[OPERATIONS_KEY], "the operations")
-    operations = _parse(text.encode("utf-8", "surrogatepass"), "the operations") if isinstance(text, str) else text
+    operations, digest = _parsed(records[OPERATIONS_KEY], "the operations"), None
+    if isinstance(operations, str):
+        text = operations.encode("utf-8", "surrogatepass")
+        operations, digest = _parsed(text, "the operations"), hashlib.sha256(text).hexdigest()
     entities = {}
     for key, value in records.items():
         if key != OPERATIONS_KEY:
@@ -203,11 +206,21 @@ def _from_container(records: Mapping[bytes, bytes], manifest: bytes | None, modi
             _records(entities),
             None if manifest is None else Manifest.from_json(_parse(manifest, "the manifest")),
             None if manifest is not None else modified_ns,
-        )
+        ),
+        digest,
     )
 
 
-def _checked(recording: Recording) -> Recording:
+def _checked(recording: Recording, digest: str | None = None) -> Recording:
+    """Return the recording if its operations are those that its manifest was made for.
+
+    Args:
+        recording: As it was read.
+        digest: Of the operations' text. The text that we write for everyday operations is the one that their digest is taken
+            over; where this is another one they are encoded anew.
+    """
+    if digest is not None and recording.manifest is not None and recording.manifest.digest == digest:
+        return recording
     if recording.manifest is not None and recording.manifest.digest != recording.digest:
         raise RecordingFormatError(
             "The operations do not match the digest in the manifest: the recording was damaged or changed."
@@ -220,72 +233,63 @@ def _operations(data: JSON, *, literal: bool) -> tuple[Operation, ...]:
         raise RecordingFormatError("The operations are no list.")
     if len(data) > _MAX_OPERATIONS:
         raise RecordingFormatError(f"There are {len(data)} operations; more than {_MAX_OPERATIONS} are not read.")
-    return tuple(operation_from_json(item, literal=literal) for item in data)
+    if any(map(_is_deep_operation, data)):
+        raise _too_nested("the operations")
+    return tuple([operation_from_json(item, literal=literal) for item in data])
+
+
+def _is_deep_operation(item: JSON) -> bool:
+    """Whether a list with this in it nests too deeply. Most operations hold containers of plain values at most."""
+    for value in item.values() if item.__class__ is dict else (item,):
+        if value.__class__ in _CONTAINERS and not _CONTAINERS.isdisjoint(map(type, _parts(value))):
+            return _too_deep(item, _MAX_DEPTH - 1)
+    return False
+
+
+def _parts(container: Any) -> Iterable[Any]:
+    return container.values() if container.__class__ is dict else container
 
 
 def _records(data: JSON) -> dict[str, Mapping[str, JSON]]:
-    if not isinstance(data, Mapping) or not all(isinstance(record, Mapping) for record in data.values()):
+    if data.__class__ is not dict or any(record.__class__ is not dict for record in data.values()):
         raise RecordingFormatError("The entity records are no objects.")
-    return {str(key): dict(record) for key, record in data.items()}
+    records: dict[str, Mapping[str, JSON]] = data
+    return records
 
 
 def _parse(data: bytes, what: str) -> Any:
-    value = _plainly(data)
-    if value is not None:
-        return value
-    try:
-        value = _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
+    """Return what JSON text describes, which may come from anybody.
+
+    Raises:
+        RecordingFormatError: It is no JSON, has numbers that JSON does not have, or nests too deeply.
+    """
+    value = _parsed(data, what)
     # What holds few brackets cannot be deep; looking costs as much as parsing.
     if data.count(b"{") + data.count(b"[") >= _MAX_DEPTH and _too_deep(value):
-        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
+        raise _too_nested(what)
     return value
 
 
-def _plainly(data: bytes) -> Any:
-    """Return the object in a short text of ASCII that holds nothing else; None for `_parse` to look closer.
-
-    So are the records that we write, of which a file has thousands.
-    """
-    if not data.startswith(b"{") or not data.isascii() or data.count(b"{") + data.count(b"[") >= _MAX_DEPTH:
-        return None
-    text = data.decode("ascii")
+def _parsed(data: bytes, what: str) -> Any:
+    """As `_parse`, however deep it nests."""
     try:
-        value, end = _SCAN(text, 0)
-    except (ValueError, StopIteration, RecursionError):
-        return None
-    return value if end == len(text) else None
+        return fast_json.loads_strictly(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
 
 
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+def _too_nested(what: str) -> RecordingFormatError:
+    return RecordingFormatError(f"{what[0].upper()}{what[1:]} nests more than {_MAX_DEPTH} levels deep.")
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {text} is too large")
-    return value
+_CONTAINERS: frozenset[Any] = frozenset({dict, list})
 
 
-_CONTAINERS = frozenset({dict, list})
-
-# Kept, as making one takes longer than reading a record.
-_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
-_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
-
-
-def _too_deep(value: Any) -> bool:
+def _too_deep(value: Any, levels: int = _MAX_DEPTH) -> bool:
     # Of parsed JSON, whose containers are just these two.
     level: list[Any] = [value] if value.__class__ in _CONTAINERS else []
-    for _ in range(_MAX_DEPTH):
+    for _ in range(levels):
         if not level:
             return False
-        level = [
-            child
-            for item in level
-            for child in (item.values() if item.__class__ is dict else item)
-            if child.__class__ in _CONTAINERS
-        ]
+        level = [child for item in level for child in _parts(item) if child.__class__ in _CONTAINERS]
     return bool(level)

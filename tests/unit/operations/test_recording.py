@@ -241,6 +241,37 @@ def test_changed_operations_do_not_match_their_digest() -> None:
         Recording.from_payload(tampered)
 
 
+def test_the_digest_in_a_file_is_over_what_its_operations_say_not_over_their_text(tmp_path: Path) -> None:
+    recorded = (update("open"), update(None))
+    path = tmp_path / "spaced.dbm"
+    for fields, matches in (
+        ([operation_to_json(each) for each in recorded], True),
+        ([operation_to_json(recorded[0])], False),
+    ):
+        records = {b"__operations__": json.dumps(json.dumps(fields, indent=1)).encode()}
+        write_container(path, records, json.dumps(make_manifest(recorded).to_json()).encode())
+        if matches:
+            assert read_recording(path).operations == recorded
+        else:
+            with pytest.raises(RecordingFormatError, match="do not match the digest"):
+                read_recording(path)
+
+
+@pytest.mark.parametrize("name", ["entity_data", "entity_key", "old_value", "unknown"])
+def test_an_operation_that_nests_deeply_anywhere_is_refused(name: str, tmp_path: Path) -> None:
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = [deep]
+    fields = {**operation_to_json(update("open")), name: deep}
+    path = tmp_path / "deep.dbm"
+    write_container(path, {b"__operations__": json.dumps(json.dumps([fields])).encode()}, None)
+    with pytest.raises(RecordingFormatError, match="levels deep"):
+        read_recording(path)
+    payload = json.dumps({"manifest": None, "modified_ns": 1, "operations": [fields], "entities": {}})
+    with pytest.raises(RecordingFormatError, match="levels deep"):
+        Recording.from_payload(payload.encode())
+
+
 def test_a_manifest_survives_and_leaves_out_what_a_newer_release_added() -> None:
     manifest = make_manifest(
         (),
