@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from trackteroid.errors import SettingsError
 from trackteroid.path_roots import PathRoots
+from trackteroid.redis_urls import check_redis_url
 
 __all__ = ["Settings", "variables"]
 
@@ -34,15 +35,6 @@ def _count(text: str) -> int:
     if value <= 0:
         raise ValueError("must be a whole number greater than zero")
     return value
-
-
-def _redis_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must start with redis://, rediss:// or unix://")
-    if parts.scheme != "unix" and (not parts.hostname or parts.port == 0):
-        raise ValueError("must name a host, as in redis://host:6379/0")
-    return text
 
 
 def _http_url(text: str) -> str:
@@ -92,7 +84,7 @@ def _variable(name: str, default: Any, parse: Callable[[str], Any], description:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", text)
+    return re.sub(r"//[^/@]*@|(?<=password=)[^&]*", lambda found: "//" if found[0].startswith("//") else "***", text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +97,14 @@ class Settings:
     redis_url: str = _variable(
         "TRACKTEROID_REDIS_URL",
         "redis://127.0.0.1:6379/0",
-        _redis_url,
-        "Redis of the commit ledger and the Celery broker.",
+        check_redis_url,
+        "Redis of the commit ledger and the Celery broker; with Sentinel `sentinel://host:26379,host2:26379/0?master=name`.",
     )
     query_cache_url: str | None = _variable(
-        "TRACKTEROID_QUERY_CACHE_URL", None, _redis_url, "Redis of the shared query cache; the ledger's if not set."
+        "TRACKTEROID_QUERY_CACHE_URL",
+        None,
+        check_redis_url,
+        "Redis of the shared query cache; the ledger's if not set.",
     )
     server_aliases: tuple[str, ...] = _variable(
         "TRACKTEROID_SERVER_ALIASES",

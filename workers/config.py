@@ -11,6 +11,7 @@ from typing import Any
 from kombu import Exchange, Queue
 
 from trackteroid.commits.wakeups import FLUSH_TASK, PURGE_TASK, SWEEP_TASK, housekeeping_queue, wakeup_queue
+from trackteroid.redis_urls import broker_of
 from trackteroid.settings import Settings
 from workers.schedule import schedule
 
@@ -24,9 +25,10 @@ def configuration(settings: Settings, server_url: str) -> dict[str, Any]:
         settings: Ours.
         server_url: Normalised URL of the ftrack server this worker works for; names its queues.
     """
+    broker, broker_options = broker_of(settings.redis_url)
     commits, housekeeping = wakeup_queue(server_url), housekeeping_queue(server_url)
     return {
-        "broker_url": settings.redis_url,
+        "broker_url": broker,
         "imports": ("tasks.commits", "tasks.housekeeping"),
         # A worker never takes the wake-ups of another server's commits, even on the same Redis.
         # Each queue with an exchange of its own: on a shared one, kombu would put every message in both.
@@ -61,6 +63,8 @@ def configuration(settings: Settings, server_url: str) -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 25,
+            # With Sentinel: whom to ask for the primary.
+            **broker_options,
         },
         "broker_connection_retry_on_startup": True,
         # Without limit: a broker that was away over night is back in the morning, and so should the workers be.

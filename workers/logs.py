@@ -7,6 +7,7 @@ full, one line says so.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,6 +38,10 @@ BROKER_LOGGERS = ("celery", "kombu")
 
 #: The same trouble is said once in so many seconds; kombu's timers meet it every ten.
 REPEAT_SECONDS = 60.0
+
+
+# With Sentinel redis-py names all that it has asked, each with all of its options.
+_CLIENTS = re.compile(r" : <redis\..*>(?= - )")
 
 
 class WithoutSweeps(logging.Filter):
@@ -85,7 +90,11 @@ class WithoutBrokerTracebacks(logging.Filter):
         if getattr(record, "repeated", False):
             # Another handler's filter has seen it.
             return False
-        if record.name.partition(".")[0] not in BROKER_LOGGERS or not isinstance(record.exc_info, tuple):
+        if record.name.partition(".")[0] not in BROKER_LOGGERS:
+            return True
+        if " : <redis." in (text := record.getMessage()):
+            record.msg, record.args = _CLIENTS.sub("", text), None
+        if not isinstance(record.exc_info, tuple):
             return True
         cause = next((error for error in _chain(record.exc_info[1]) if isinstance(error, RedisError)), None)
         if cause is None:

@@ -68,7 +68,8 @@ class BoundedScheduler(Scheduler):
         super().apply_entry(entry, producer=producer)
 
     def _waiting(self, entry: ScheduleEntry) -> int:
-        url = self.app.conf.broker_url
+        # Ours, not the broker's, which Celery writes in another way where there is Sentinel.
+        url = Settings.from_environment().redis_url
         if self._redis is None:
             self._redis = connect(url)
         queue = self.app.conf.task_routes[entry.task]["queue"]

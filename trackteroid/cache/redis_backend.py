@@ -6,14 +6,12 @@ For one Redis (or Sentinel), not for Redis Cluster: the scripts derive the keys 
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from trackteroid.cache.backends import (
     HANDOVER_SECONDS,
@@ -28,7 +26,8 @@ from trackteroid.cache.backends import (
     Outcome,
     new_stamp,
 )
-from trackteroid.errors import CacheTimeoutError, CacheUnavailableError, SettingsError
+from trackteroid.errors import CacheTimeoutError, CacheUnavailableError
+from trackteroid.redis_urls import client_of, reason_of, without_password
 
 __all__ = ["RedisBackend", "connect"]
 
@@ -50,22 +49,17 @@ def connect(url: str, timeout: float) -> RedisBackend:
     One try and a short timeout: a cache that does not answer costs less than waiting for it (redis-py's default retries
     for up to ten seconds).
     """
-    return RedisBackend(_client(url, timeout), url, patient=_client(url, max(timeout, _PATIENCE_SECONDS)))
+    client = client_of(url, timeout=timeout)
+    patient = client_of(url, timeout=max(timeout, _PATIENCE_SECONDS))
+    backend = RedisBackend(client, url, patient=patient)
+    # Sessions hold it and end as parts of cycles, where a socket may be collected before the client that would have closed it.
+    weakref.finalize(backend, _close, client, patient).atexit = False
+    return backend
 
 
-def _client(url: str, timeout: float) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            # RESP2: no HELLO round trip on connecting, for which a look-up would have to wait too.
-            protocol=2,
-            health_check_interval=0,
-        )
-    except ValueError as error:
-        raise SettingsError(f"The query cache's URL {_public(url)!r} cannot be used: {error}") from error
+def _close(*clients: redis.Redis) -> None:
+    for client in clients:
+        client.close()
 
 
 def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -76,7 +70,7 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
         except (redis.RedisError, OSError) as error:
             late = isinstance(error, redis.TimeoutError | TimeoutError)
             raise (CacheTimeoutError if late else CacheUnavailableError)(
-                f"The query cache at {_public(self.url)} does not answer: {str(error).rstrip('.')}."
+                f"The query cache at {without_password(self.url)} does not answer: {reason_of(error).rstrip('.')}."
             ) from error
 
     return guarded
@@ -240,10 +234,3 @@ def _joined(stamps: Mapping[str, str], tags: Iterable[str]) -> str:
 
 def _paired(tags: tuple[str, ...], stamps: bytes) -> dict[str, str]:
     return dict(zip(tags, stamps.decode().split(), strict=True))
-
-
-def _public(url: str) -> str:
-    """The URL without a password."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host))

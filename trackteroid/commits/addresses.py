@@ -11,6 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from trackteroid.redis_urls import sentinel_of
+
 if TYPE_CHECKING:
     import redis
 
@@ -23,6 +25,12 @@ _MOST = 1000
 
 def normal_address(url: str) -> str:
     """Return a Redis URL in one spelling, without user, password and options: `redis://host:6379/0`."""
+    try:
+        watched = sentinel_of(url)
+    except ValueError:
+        return url
+    if watched is not None:
+        return watched.public
     parts = urlsplit(url)
     database = (parse_qs(parts.query).get("db") or [""])[0]
     if parts.scheme.lower() == "unix":
@@ -77,7 +85,12 @@ def known_addresses(client: redis.Redis, url: str) -> frozenset[str]:
 
 
 def _is_local(spelling: str) -> bool:
-    host = urlsplit(spelling).hostname
+    watched = sentinel_of(spelling)
+    hosts = [host for host, _ in watched.hosts] if watched is not None else [urlsplit(spelling).hostname]
+    return any(map(_is_this_machine, hosts))
+
+
+def _is_this_machine(host: str | None) -> bool:
     if host is None or host == "localhost":
         return True
     try:

@@ -8,8 +8,9 @@ from typing import Any
 
 import redis
 
-from trackteroid.commits.redis_client import connect, without_password
+from trackteroid.commits.redis_client import connect
 from trackteroid.errors import TrackteroidError
+from trackteroid.redis_urls import reason_of, without_password
 
 __all__ = ["MINIMUM_VERSION", "PASSING", "Finding", "check_client", "check_redis"]
 
@@ -65,7 +66,7 @@ def check_client(client: redis.Redis, url: str) -> list[Finding]:
         return [Finding(severity="problem", subject="login", text=f"{where} refuses us: {error}", remedy=remedy)]
     except (redis.exceptions.RedisError, OSError) as error:
         remedy = "Start it, or set TRACKTEROID_REDIS_URL to where it runs."
-        return [Finding(severity="problem", subject="reachable", text=f"{where}: {error}", remedy=remedy)]
+        return [Finding(severity="problem", subject="reachable", text=f"{where}: {reason_of(error)}", remedy=remedy)]
     found = [Finding(severity="ok", subject="reachable", text=f"{where} answers")]
     found.extend(_version(client))
     found.extend(_scripts(client))

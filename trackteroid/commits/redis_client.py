@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsError
+from trackteroid.errors import LedgerError, LedgerUnavailableError
+from trackteroid.redis_urls import client_of, reason_of, without_password
 
 __all__ = ["connect", "eviction_policy", "ledger_errors", "refuse_eviction", "without_password"]
 
@@ -23,37 +21,17 @@ __all__ = ["connect", "eviction_policy", "ledger_errors", "refuse_eviction", "wi
 _NOT_NOW = ("BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
-def without_password(url: str) -> str:
-    """Return a Redis URL fit for logs and messages."""
-    parts = urlsplit(url)
-    if parts.password is None and parts.username is None:
-        return url
-    address = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, address, parts.path, "", ""))
-
-
 def connect(url: str, *, timeout: float = 0.9) -> redis.Redis:
     """Return a client for `url`; connects on first use.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: Where (see `trackteroid.redis_urls`).
         timeout: Seconds that connecting may take, and again each command. The default keeps both below two seconds together.
 
     Raises:
         SettingsError: `url` is no Redis URL.
     """
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_connect_timeout=timeout,
-            socket_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            # RESP2: no HELLO round trip on connecting, which counts in a process that enqueues one file.
-            protocol=2,
-            health_check_interval=0,
-        )
-    except ValueError as error:
-        raise SettingsError(f"{without_password(url)!r} is not a Redis URL: {error}.") from error
+    return client_of(url, timeout=timeout)
 
 
 def eviction_policy(client: redis.Redis) -> str | None:
@@ -94,8 +72,8 @@ def ledger_errors(url: str) -> Iterator[None]:
         ) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         raise LedgerUnavailableError(
-            f"The Redis at {where} cannot be reached ({error}). Start it, or set TRACKTEROID_REDIS_URL to where it runs; "
-            "`trackteroid doctor` checks it."
+            f"The Redis at {where} cannot be reached ({reason_of(error)}). Start it, or set TRACKTEROID_REDIS_URL to where "
+            "it runs; `trackteroid doctor` checks it."
         ) from error
     except redis.exceptions.ResponseError as error:
         text = str(error)

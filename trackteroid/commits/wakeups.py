@@ -10,6 +10,8 @@ import logging
 import os
 from typing import Any
 
+from trackteroid.redis_urls import broker_of
+
 __all__ = [
     "COMMIT_TASK",
     "FLUSH_TASK",
@@ -82,13 +84,15 @@ class WakeupSender:
         if self._app is None or self._pid != os.getpid():
             from celery import Celery
 
-            app = Celery("trackteroid-client", broker=self._broker_url, set_as_current=False)
+            broker, options = broker_of(self._broker_url)
+            app = Celery("trackteroid-client", broker=broker, set_as_current=False)
             app.conf.update(
                 task_serializer="json",
                 accept_content=["json"],
                 task_ignore_result=True,
                 broker_connection_timeout=SEND_SECONDS,
                 broker_transport_options={
+                    **options,
                     "socket_timeout": SEND_SECONDS,
                     "socket_connect_timeout": SEND_SECONDS,
                     # Connecting is tried once; kombu's default is a hundred times.

@@ -99,7 +99,10 @@ def test_the_scheduler_stops_sending_when_nobody_takes_it(monkeypatch: pytest.Mo
     assert len(sent) == WAITING_LIMIT + 1
 
 
-def test_the_scheduler_survives_an_absent_redis(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_scheduler_survives_an_absent_redis(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKTEROID_REDIS_URL", "redis://127.0.0.1:1/0")
     app = Celery(set_as_current=False)
     app.conf.update(configuration(Settings(redis_url="redis://127.0.0.1:1/0"), SERVER))
     BoundedScheduler(app=app, lazy=True).apply_entry(Entry)
@@ -157,6 +160,20 @@ def test_a_redis_in_trouble_is_one_line_that_says_what_to_do() -> None:
     stumbled.name = "celery.bootsteps"
     assert kept.filter(stumbled)
     assert "ConnectionError: refused" in (text := logging.Formatter().format(stumbled)) and "Traceback" not in text
+
+
+def test_sentinels_that_know_no_primary_are_no_screenful() -> None:
+    text = (
+        "consumer: Cannot connect to sentinel://:**@s1:26379/0: No master found for 'ledger' : <redis.client.Redis(<redis."
+        "connection.ConnectionPool(<redis.connection.Connection(db=0,host=s1,port=26379)>)>)> - network:ConnectionError, "
+        "<redis.client.Redis(<redis.connection.ConnectionPool(...)>)> - network:TimeoutError.\nTrying again in 2.00 seconds..."
+    )
+    record = logging.LogRecord("celery.worker.consumer", logging.ERROR, "", 0, "%s", (text,), None)
+    assert WithoutBrokerTracebacks().filter(record)
+    assert record.getMessage() == (
+        "consumer: Cannot connect to sentinel://:**@s1:26379/0: No master found for 'ledger' - network:TimeoutError.\n"
+        "Trying again in 2.00 seconds..."
+    )
 
 
 def test_the_same_trouble_is_said_once_a_minute() -> None:
