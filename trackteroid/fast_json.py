@@ -14,7 +14,7 @@ try:
 except ImportError:  # the extra is not installed
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["canonical", "dumps", "is_fast", "loads", "loads_strictly"]
+__all__ = ["canonical", "dumps", "is_fast", "is_written_alike", "loads", "loads_strictly"]
 
 # orjson returns integers beyond 64 bits as the nearest float. They have this many digits at least (2**63 has); whatever
 # holds such a run, if only in a string, is read by the standard library.
@@ -108,12 +108,14 @@ def dumps(value: Any) -> bytes:
     return _ENCODERS[False].encode(value).encode()
 
 
-def canonical(value: Any, *, sort: bool = True) -> bytes:
+def canonical(value: Any, *, sort: bool = True, plain: bool = False) -> bytes:
     """Return a value as compact JSON text in ASCII, byte for byte the same with and without orjson.
 
     Args:
         value: What to write.
         sort: Whether the names in objects are sorted; else they stand in their own order.
+        plain: Whether the caller has seen to it that both libraries write it alike: it holds texts, whole numbers, truth
+            values, null, numbers for which `is_written_alike`, and lists and dictionaries of them.
 
     Raises:
         TypeError: It holds something that JSON has no form for.
@@ -125,7 +127,7 @@ def canonical(value: Any, *, sort: bool = True) -> bytes:
         except TypeError:
             pass
         else:
-            if _is_same(value, _has_no_exponent):
+            if plain or _is_same(value, is_written_alike):
                 if text.isascii() and b"\x7f" not in text:
                     return text
                 return _UNESCAPED.sub(_escaped, text.decode()).encode()
@@ -149,7 +151,8 @@ def _is_same(value: Any, floats: Callable[[float], bool]) -> bool:
     return True
 
 
-def _has_no_exponent(number: float) -> bool:
+def is_written_alike(number: float) -> bool:
+    """Whether both libraries write a number alike."""
     # The shortest text that means the number is the same in both, but for the way in which they write exponents.
     return math.isfinite(number) and "e" not in repr(number)
 

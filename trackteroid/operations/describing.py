@@ -176,30 +176,30 @@ def referenced_by(session: Any, operations: Sequence[Operation], effects: Effect
     ids = {key[1][0] for key in (*effects.referenced, *effects.created) if len(key[1]) == 1}
     # Thousands of versions have few statuses.
     followed: set[tuple[str, str, str]] = set()
-    for operation in operations:
-        for name, value in _written(operation):
-            if not name.endswith("_id") or not isinstance(value, str) or value in ids:
-                continue
-            way = (operation.entity_type, name, value)
-            if way in followed:
-                continue
-            followed.add(way)
-            relation = session.schema_index.attribute(operation.entity_type, name[: -len("_id")])
-            if relation is None or relation.target is None or relation.is_plural:
-                continue
-            target = find(session, operation.entity_type, relation.name, value)
-            found[
-                (relation.target, (value,)) if target is None else identity(target) or (relation.target, (value,))
-            ] = None
+    for way in _foreign_keys(operations):
+        entity_type, name, value = way
+        if value in ids or way in followed:
+            continue
+        followed.add(way)
+        relation = session.schema_index.attribute(entity_type, name[: -len("_id")])
+        if relation is None or relation.target is None or relation.is_plural:
+            continue
+        target = find(session, entity_type, relation.name, value)
+        found[(relation.target, (value,)) if target is None else identity(target) or (relation.target, (value,))] = None
     return tuple(found)
 
 
-def _written(operation: Operation) -> Iterable[tuple[str, JSON]]:
-    if isinstance(operation, CreateOperation):
-        return operation.entity_data.items()
-    if isinstance(operation, UpdateOperation):
-        return [(operation.attribute_name, operation.new_value)]
-    return ()
+def _foreign_keys(operations: Iterable[Operation]) -> Iterator[tuple[str, str, str]]:
+    """Yield what may be one: entity type, attribute and text."""
+    for operation in operations:
+        if isinstance(operation, UpdateOperation):
+            name, value = operation.attribute_name, operation.new_value
+            if name.endswith("_id") and isinstance(value, str):
+                yield operation.entity_type, name, value
+        elif isinstance(operation, CreateOperation):
+            for name, value in operation.entity_data.items():
+                if name.endswith("_id") and isinstance(value, str):
+                    yield operation.entity_type, name, value
 
 
 def records_of(

@@ -24,7 +24,7 @@ from trackteroid.operations.operation import (
 
 __all__ = ["OperationsText", "digest_of"]
 
-_SCALARS = frozenset({str, int, float, bool, type(None), NotSet})
+_SCALARS = frozenset({str, int, bool, type(None), NotSet})
 
 
 def digest_of(operations: Sequence[Operation]) -> str:
@@ -66,33 +66,34 @@ class OperationsText:
                         f"An update of {operation.entity_type}.{operation.attribute_name} back to no value cannot be "
                         "written."
                     )
-        return self._canonical if self._is_sorted else fast_json.canonical(self._fields(), sort=False)
+        return self._canonical if self._is_plain else fast_json.canonical(self._fields(), sort=False)
 
     @functools.cached_property
     def _canonical(self) -> bytes:
-        return fast_json.canonical(self._fields())
+        return fast_json.canonical(self._fields(), plain=self._is_plain)
 
     def _fields(self) -> list[dict[str, JSON]]:
         return [operation_to_json(operation) for operation in self.operations]
 
-    @property
-    def _is_sorted(self) -> bool:
-        """Whether the names in whatever has an order to keep stand in the canonical form's; attributes have none to keep."""
+    @functools.cached_property
+    def _is_plain(self) -> bool:
+        """Whether all have one text: in the digest's order and in their own, whoever writes it."""
         for operation in self.operations:
-            if len(operation.entity_key) > 1 and not _are_sorted((operation.entity_key,)):
+            if len(operation.entity_key) > 1 and not _are_plain((operation.entity_key,)):
                 return False
             if isinstance(operation, UpdateOperation):
                 new, old = operation.new_value, operation.old_value
-                if new.__class__ not in _SCALARS and not _are_sorted((new,)):
+                if new.__class__ not in _SCALARS and not _are_plain((new,)):
                     return False
-                if old.__class__ not in _SCALARS and not _are_sorted((old,)):
+                if old.__class__ not in _SCALARS and not _are_plain((old,)):
                     return False
-            elif isinstance(operation, CreateOperation) and not _are_sorted(operation.entity_data.values()):
+            elif isinstance(operation, CreateOperation) and not _are_plain(operation.entity_data.values()):
+                # The order of the attributes themselves has no meaning.
                 return False
         return True
 
 
-def _are_sorted(values: Iterable[JSON]) -> bool:
+def _are_plain(values: Iterable[JSON]) -> bool:
     for value in values:
         kind = value.__class__
         if kind in _SCALARS:
@@ -100,9 +101,12 @@ def _are_sorted(values: Iterable[JSON]) -> bool:
         if kind is dict:
             former = ""
             for name, item in value.items():
-                if name < former or (item.__class__ not in _SCALARS and not _are_sorted((item,))):
+                if name < former or (item.__class__ not in _SCALARS and not _are_plain((item,))):
                     return False
                 former = name
-        elif kind is not list or not _are_sorted(value):
+        elif kind is list:
+            if not _are_plain(value):
+                return False
+        elif kind is not float or not fast_json.is_written_alike(value):
             return False
     return True

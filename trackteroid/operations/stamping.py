@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import ftrack_api.exception
@@ -93,7 +92,11 @@ def stamp(
         return stamped, {key: name for key, (_, name) in lacking.items()}
     for position, name in lacking.values():
         create: Any = stamped[position]
-        stamped[position] = replace(create, entity_data={**create.entity_data, name: known})
+        stamped[position] = CreateOperation(
+            entity_type=create.entity_type,
+            entity_key=create.entity_key,
+            entity_data={**create.entity_data, name: known},
+        )
     return stamped, {}
 
 

@@ -92,6 +92,8 @@ def test_a_file_keeps_the_order_of_whatever_has_one(operation: Operation) -> Non
         ((update([ENTRY]),), False),
         ((update(None, old_value=[ENTRY]),), False),
         ((CreateOperation(entity_type="Task", entity_key={"id": "1"}, entity_data={"data": {"b": 1, "a": 2}}),), False),
+        # Which the libraries write in two ways.
+        ((update([1e22]),), False),
         ((update("x", key={"key": "k", "parent_id": "p"}),), True),
     ],
 )
