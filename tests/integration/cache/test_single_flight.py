@@ -37,18 +37,27 @@ def asked(sandbox: SandboxProcess, question: str) -> int:
     return sum(question in expression for entry in sandbox.requests() for expression in entry["expressions"])
 
 
+@pytest.mark.parametrize("latency", [0.0, 1.0], ids=["usual server", "slow server"])
 def test_two_hundred_askers_of_one_question_ask_ftrack_once(
-    sandbox: SandboxProcess, env: dict[str, str], tmp_path: Path
+    default_timeout: None,
+    latency: float,
+    sandbox: SandboxProcess,
+    redis: EmbeddedRedis,
+    env: dict[str, str],
+    tmp_path: Path,
 ) -> None:
-    """Eight processes of twenty-five threads."""
+    """Eight processes of twenty-five threads, with the default time-out though they are in each other's way."""
+    del env["TRACKTEROID_CACHE_TIMEOUT"]
+    with redis_client.Redis.from_url(redis.url) as client:
+        client.flushall()
     with ExitStack() as stack:
         askers = [Askers(tmp_path / f"{number}", QUESTION, threads=25, env=env) for number in range(8)]
         for each in askers:
             stack.callback(each.stop)
         for each in askers:
             each.wait_ready()
-        # So that nobody comes too late to wait.
-        sandbox.faults([{"kind": "latency", "seconds": 1.0}])
+        sandbox.requests(clear=True)
+        sandbox.faults([{"kind": "latency", "seconds": latency}])
         started_together(askers)
         answers = [each.answers() for each in askers]
     assert sum(answer["count"] for answer in answers) == 200
