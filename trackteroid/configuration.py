@@ -37,22 +37,33 @@ DEFAULTS: dict[str, Any] = {
     "WARN_ON_INJECT": False,
 }
 
-_lock = threading.Lock()
+# Re-entrant, so that a file that reads entries is told so, rather than left to wait for itself.
+_lock = threading.RLock()
 _entries: dict[str, Any] | None = None
+_loading = False
 
 
 def entries() -> dict[str, Any]:
     """Return all entries, executing the user's file on the first call.
 
     Raises:
-        ConfigurationError: The file is missing (then an OSError too), is no `.py` file (an AssertionError too) or
-            raises; the text says which and where.
+        ConfigurationError: The file is missing (then an OSError too), is no `.py` file (an AssertionError too), raises,
+            or uses what needs an entry while it is executed; the text says which and where.
     """
-    global _entries
+    global _entries, _loading
     if _entries is None:
         with _lock:
+            if _loading:
+                raise ConfigurationError(
+                    f"{VARIABLE}={os.environ.get(VARIABLE)!r} uses something that needs the configuration while that is "
+                    f"being read: queries, schemas and the like belong into its functions."
+                )
             if _entries is None:
-                _entries = {**DEFAULTS, **_load(os.environ.get(VARIABLE))}
+                _loading = True
+                try:
+                    _entries = {**DEFAULTS, **_load(os.environ.get(VARIABLE))}
+                finally:
+                    _loading = False
     return _entries
 
 

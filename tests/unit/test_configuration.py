@@ -73,3 +73,15 @@ def test_a_file_that_cannot_be_used_is_a_clear_error(
         _ = configuration.WARN_ON_INJECT
     # As the original library raises, where callers may catch it.
     assert isinstance(raised.value, kind)
+
+
+def test_a_file_that_uses_what_it_configures_is_told_so_and_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "conf.py", "from trackteroid import configuration\nconfiguration.WARN_ON_INJECT\n", monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="belong into its functions"):
+            configuration.entries()
+    # What only names things may.
+    write(tmp_path / "conf.py", "from trackteroid import Shot, SESSION\nOTHER = Shot.name, SESSION\n", monkeypatch)
+    assert configuration.WARN_ON_INJECT is False

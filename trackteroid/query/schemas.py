@@ -39,14 +39,24 @@ class Schemas(Mapping[str, RelationSchema]):
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load
-        self._lock = threading.Lock()
+        # Re-entrant, so that a resolver that asks for relations is told so, rather than left to wait for itself.
+        self._lock = threading.RLock()
+        self._loading = False
         self._schemas: dict[str, RelationSchema] | None = None
 
     def _loaded(self) -> dict[str, RelationSchema]:
         if self._schemas is None:
             with self._lock:
+                if self._loading:
+                    raise ConfigurationError(
+                        "RELATIONSHIPS_RESOLVER uses queries or relation schemas, which need what it returns."
+                    )
                 if self._schemas is None:
-                    self._schemas = _build(self._load())
+                    self._loading = True
+                    try:
+                        self._schemas = _build(self._load())
+                    finally:
+                        self._loading = False
         return self._schemas
 
     def __getitem__(self, name: str) -> RelationSchema:

@@ -74,6 +74,13 @@ def test_a_resolver_is_called_once_and_late() -> None:
     assert calls == [1]
 
 
+def test_a_resolver_that_asks_for_relations_is_told_so_and_waits_for_nothing() -> None:
+    schemas = Schemas(lambda: {"entities": {"Task": {"Shot": str(schemas.default)}}})
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="which need what it returns"):
+            _ = schemas.default
+
+
 def test_a_resolver_that_raises_is_reported_and_does_without(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
