@@ -97,6 +97,21 @@ def _load(location: str | None) -> dict[str, Any]:
         # A file that calls exit() must not end the process that reads an entry.
         raise ConfigurationError(f"{VARIABLE}={location!r} failed:\n{traceback.format_exc()}") from error
     known = {name: value for name, value in found.items() if name in DEFAULTS}
+    for name, value in known.items():
+        complaint = _complaint(DEFAULTS[name], value)
+        if complaint:
+            raise ConfigurationError(f"{VARIABLE}={location!r}: {name} must be {complaint}, not {value!r}.")
     namespace = known.get("LOGGING_NAMESPACE", DEFAULTS["LOGGING_NAMESPACE"])
     logging.getLogger(f"{namespace}.configuration").info("Configuration loaded from %s", path)
     return known
+
+
+def _complaint(default: Any, value: Any) -> str | None:
+    """Return what an entry has to be, None if it is that."""
+    if default is None:
+        return None if value is None or callable(value) else "a function, or None"
+    if callable(default):
+        return None if callable(value) else "a function"
+    if isinstance(default, str):
+        return None if isinstance(value, str) and value.strip(".") else "a text"
+    return None

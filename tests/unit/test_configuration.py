@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +86,19 @@ def test_a_file_that_uses_what_it_configures_is_told_so_and_waits_for_nothing(
     # What only names things may.
     write(tmp_path / "conf.py", "from trackteroid import Shot, SESSION\nOTHER = Shot.name, SESSION\n", monkeypatch)
     assert configuration.WARN_ON_INJECT is False
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("ALLOWED_FOR_DELETION_RESOLVER = None", "ALLOWED_FOR_DELETION_RESOLVER must be a function, not None"),
+        ("RELATIONSHIPS_RESOLVER = {'entities': {}}", "RELATIONSHIPS_RESOLVER must be a function, not {'entities'"),
+        ("ON_COMMIT_STATE = 'mail'", "ON_COMMIT_STATE must be a function, or None, not 'mail'"),
+        ("LOGGING_NAMESPACE = 5", "LOGGING_NAMESPACE must be a text, not 5"),
+        ("LOGGING_NAMESPACE = ''", "LOGGING_NAMESPACE must be a text, not ''"),
+    ],
+)
+def test_entries_are_of_their_kind(text: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "conf.py", text, monkeypatch)
+    with pytest.raises(ConfigurationError, match=rf"conf\.py.*: {re.escape(complaint)}"):
+        configuration.entries()

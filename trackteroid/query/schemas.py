@@ -49,7 +49,8 @@ class Schemas(Mapping[str, RelationSchema]):
             with self._lock:
                 if self._loading:
                     raise ConfigurationError(
-                        "RELATIONSHIPS_RESOLVER uses queries or relation schemas, which need what it returns."
+                        "The configuration file or its RELATIONSHIPS_RESOLVER uses queries or relation schemas, which need "
+                        "what the resolver returns."
                     )
                 if self._schemas is None:
                     self._loading = True

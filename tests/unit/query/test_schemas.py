@@ -77,7 +77,7 @@ def test_a_resolver_is_called_once_and_late() -> None:
 def test_a_resolver_that_asks_for_relations_is_told_so_and_waits_for_nothing() -> None:
     schemas = Schemas(lambda: {"entities": {"Task": {"Shot": str(schemas.default)}}})
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="which need what it returns"):
+        with pytest.raises(ConfigurationError, match="which need what the resolver returns"):
             _ = schemas.default
 
 
