@@ -8,7 +8,9 @@ import pytest
 
 from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY, TRANSIENT, UNKNOWN, LedgerSuite
 from tests.conformance.order_suite import MISSING
-from trackteroid.commits.ledger import Breaker, Burial, Claim, Doubt
+from trackteroid.commits.breaker import Breaker
+from trackteroid.commits.claim import Claim
+from trackteroid.commits.ledger import Burial, Doubt
 from trackteroid.commits.state import CommitState
 
 PROBE = 15.0

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.clock import FakeClock
+from trackteroid.commits.breaker import Breaker
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import CommitError, CommitFacts
-from trackteroid.commits.ledger import Breaker, Claim, Doubt, Ledger, LedgerPolicy
+from trackteroid.commits.ledger import Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.order import Order
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.ledger_suite import LEASE, PERMANENT, POLICY, TRANSIENT, LedgerSuite
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import CommitError, CommitFacts
-from trackteroid.commits.ledger import Claim, Doubt
+from trackteroid.commits.ledger import Doubt
 from trackteroid.commits.order import Order
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerError

@@ -11,8 +11,9 @@ from tests.conformance.ledger_suite import ENVIRONMENT, LEASE, PERMANENT, POLICY
 from tests.conformance.order_suite import MISSING
 from tests.support.clock import FakeClock
 from tests.support.redis import fake_redis
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import CommitFacts
-from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.ledger import Doubt, Ledger
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.order import Order
 from trackteroid.commits.redis_ledger import RedisLedger

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from trackteroid.commits.ancestry import without_ancestors
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.classification import Verdict, VerdictKind, classify, is_refusal
 from trackteroid.commits.commit import Commit, CommitError
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.get_or_create import decide_together
 from trackteroid.commits.lease import Lease, LeaseKeeper, hand_back
-from trackteroid.commits.ledger import Claim, Doubt, Ledger
+from trackteroid.commits.ledger import Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.questions import asker

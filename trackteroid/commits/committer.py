@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from trackteroid.commits.ancestry import without_ancestors
 from trackteroid.commits.attempt import Attempt, Observer
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.classification import is_refusal
 from trackteroid.commits.committer_policy import CommitterPolicy
 from trackteroid.commits.get_or_create import decide
 from trackteroid.commits.lease import LeaseKeeper, hand_back
-from trackteroid.commits.ledger import Claim, Ledger
+from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.questions import asker
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from trackteroid.commits.ledger import Claim, Ledger
+from trackteroid.commits.claim import Claim
+from trackteroid.commits.ledger import Ledger
 from trackteroid.errors import LeaseLostError, LedgerError
 
 __all__ = ["Lease", "LeaseKeeper", "hand_back"]

@@ -15,10 +15,12 @@ Invariants every implementation keeps:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from trackteroid.commits.breaker import Breaker
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.order import Order
 from trackteroid.commits.outbox import Outbox
@@ -28,10 +30,7 @@ from trackteroid.errors import BadInputError
 
 __all__ = [
     "REAP_LIMIT",
-    "Breaker",
     "Burial",
-    "Claim",
-    "Companion",
     "Doubt",
     "Enqueued",
     "Ledger",
@@ -101,77 +100,6 @@ class Enqueued:
     commit_id: str
     state: CommitState
     known: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Companion:
-    """A commit that is committed together with a claimed one, as one batch, because each needs what the other creates.
-
-    Attributes:
-        commit: As it is; `waiting` until the claimed one is committed.
-        payload: The compressed recording; None if Redis has lost it.
-        overtaken: As of `Claim`.
-    """
-
-    commit: Commit
-    payload: bytes | None
-    overtaken: frozenset[tuple[str, str]] = frozenset()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A worker's hold on a commit.
-
-    Attributes:
-        commit: As it is after the claim.
-        payload: The compressed recording; None if Redis has lost it.
-        token: Fencing token; grows with each claim of the commit.
-        now: The ledger's clock at the claim.
-        probe: Whether the breaker is open and this is to find out whether the trouble is over.
-        overtaken: (entity, attribute) whose committed value was recorded later than this one's: not to be written any more.
-        companions: What is to be committed with it, in the order of acceptance.
-        stand_ins: Of what they refer to, each id that may stand for another entity (`order.may_stand_for_another`), and that
-            entity's id as `Ledger.stand_ins` has it; None: itself.
-    """
-
-    commit: Commit
-    payload: bytes | None
-    token: int
-    now: float
-    overtaken: frozenset[tuple[str, str]] = frozenset()
-    probe: bool = False
-    companions: tuple[Companion, ...] = ()
-    stand_ins: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Breaker:
-    """Why commits are not tried although they are due.
-
-    Attributes:
-        open_since: Since when the breaker is open; None if it is closed.
-        kind: `environment` (a fault of the workers' surroundings) or `streak` (the same error on many commits in a row).
-        error: That fault.
-        probe_at: From when on one commit is tried.
-        paused_until: The server asked everybody to wait until then; None if it did not.
-    """
-
-    open_since: float | None = None
-    kind: str = ""
-    error: CommitError | None = None
-    probe_at: float | None = None
-    paused_until: float | None = None
-
-    @property
-    def reason(self) -> str:
-        """One sentence or two for a person: why nothing is committed; empty if nothing is in the way."""
-        if self.open_since is not None:
-            why = self.error.message if self.error is not None else "Nobody said why."
-            kind = "many commits in a row met the same error" if self.kind == "streak" else "the trouble is around them"
-            return f"Commits stand still, as {kind}; one at a time is tried until it passes. {why}"
-        if self.paused_until is not None:
-            return "Commits stand still for a while, because the ftrack server asked for it."
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

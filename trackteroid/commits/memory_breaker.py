@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from trackteroid.commits.breaker import Breaker
 from trackteroid.commits.commit import CommitError
-from trackteroid.commits.ledger import Breaker, LedgerPolicy
+from trackteroid.commits.ledger import LedgerPolicy
 from trackteroid.commits.memory_outbox import MemoryNotices
 
 __all__ = ["MemoryBreaker"]

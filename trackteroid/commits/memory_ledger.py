@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
+from trackteroid.commits.breaker import Breaker
+from trackteroid.commits.claim import Claim, Companion
 from trackteroid.commits.commit import Action, Commit, CommitError, CommitFacts, Waiting
-from trackteroid.commits.indexing import index_words, may_fit
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
-    Breaker,
     Burial,
-    Claim,
-    Companion,
     Doubt,
     Enqueued,
     LedgerPolicy,
@@ -27,25 +24,20 @@ from trackteroid.commits.ledger import (
     worker_lost_error,
 )
 from trackteroid.commits.memory_breaker import MemoryBreaker
+from trackteroid.commits.memory_ends import MemoryEnds
+from trackteroid.commits.memory_lookup import MemoryLookup
 from trackteroid.commits.memory_order import MemoryOrder
 from trackteroid.commits.memory_outage import MemoryOutage
 from trackteroid.commits.memory_outbox import MemoryNotices, MemoryOutbox
 from trackteroid.commits.memory_queue import MemoryQueue
+from trackteroid.commits.memory_stand_ins import MemoryStandIns
 from trackteroid.commits.memory_waiting import ACTIVE, MemoryWaiting, without_lease
-from trackteroid.commits.order import Order, may_stand_for_another
+from trackteroid.commits.order import Order
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
 __all__ = ["MemoryLedger"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tombstone:
-    digest: str
-    state: CommitState
-    ended_at: float
-    expires_at: float
 
 
 class MemoryLedger:
@@ -61,9 +53,9 @@ class MemoryLedger:
         self._rows: dict[str, Commit] = {}
         self._payloads: dict[str, bytes] = {}
         self._tokens: dict[str, int] = {}
-        self._expiry: dict[str, float] = {}
-        self._tombstones: dict[str, _Tombstone] = {}
-        self._stand_ins: dict[str, tuple[str, float]] = {}
+        self._lookup = MemoryLookup(self._rows)
+        self._ends = MemoryEnds(self._policy, server_url)
+        self._stand_ins = MemoryStandIns(self._policy.tombstone_seconds, clock)
         self._queue = MemoryQueue()
         self._notices = MemoryNotices()
         self._outage = MemoryOutage(self._queue)
@@ -92,8 +84,7 @@ class MemoryLedger:
         with self._lock:
             now = self._clock()
             known = self._rows.get(commit_id)
-            tombstone = self._tombstone(commit_id, now)
-            earlier = known or tombstone
+            earlier = known or self._ends.remembered(commit_id, now)
             if earlier is not None:
                 if earlier.digest != digest:
                     raise RecordingChangedError(
@@ -160,7 +151,9 @@ class MemoryLedger:
                     )
                     for other in row.together
                 ),
-                stand_ins=self._stand_ins_of((row.id, *row.together)),
+                stand_ins=self._stand_ins.of_needed(
+                    [entity for each in (row.id, *row.together) for entity in self._order.keys(each).needed]
+                ),
             )
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -350,19 +343,10 @@ class MemoryLedger:
             row = self._rows.get(commit_id)
             if row is not None:
                 return row
-            tombstone = self._tombstone(commit_id, self._clock())
-            if tombstone is None:
+            ended = self._ends.remembered(commit_id, self._clock())
+            if ended is None:
                 raise UnknownCommitError(f"No commit {commit_id} is known for {self._server_url}.")
-            return Commit(
-                id=commit_id,
-                state=tombstone.state,
-                digest=tombstone.digest,
-                server_url=self._server_url,
-                facts=CommitFacts(operations=0),
-                created_at=tombstone.ended_at,
-                updated_at=tombstone.ended_at,
-                committed_at=tombstone.ended_at if tombstone.state is CommitState.COMMITTED else None,
-            )
+            return ended
 
     def payload(self, commit_id: str) -> bytes | None:
         with self._lock:
@@ -377,47 +361,23 @@ class MemoryLedger:
         words: Sequence[Sequence[str]] = (),
     ) -> Sequence[Commit]:
         with self._lock:
-            wanted = set(CommitState if states is None else states)
-            rows = [row for row in self._rows.values() if row.state in wanted]
-            if before is not None:
-                rows = [row for row in rows if (row.created_at, row.id) < before]
-            rows = [row for row in rows if _has_words(row, words)]
-            rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
-            return rows[:limit]
+            return self._lookup.newest(states, limit=limit, before=before, words=words)
 
     def remember_stand_ins(self, stands_for: Mapping[str, str | None]) -> None:
         with self._lock:
-            until = self._clock() + self._policy.tombstone_seconds
-            for entity_id, other in stands_for.items():
-                if other is None:
-                    self._stand_ins.pop(entity_id, None)
-                else:
-                    self._stand_ins[entity_id] = (other, until)
+            self._stand_ins.remember(stands_for)
 
     def stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
         with self._lock:
-            now = self._clock()
-            known = ((each, self._stand_ins.get(each, ("", now))) for each in entity_ids)
-            return {entity_id: other for entity_id, (other, until) in known if until > now}
-
-    def _stand_ins_of(self, commit_ids: Iterable[str]) -> dict[str, str | None]:
-        needed = (entity for commit_id in commit_ids for entity in self._order.keys(commit_id).needed)
-        wanted = [entity for entity in needed if may_stand_for_another(entity)]
-        known = self.stand_ins(wanted)
-        return {entity: known.get(entity) for entity in wanted}
+            return self._stand_ins.of(entity_ids)
 
     def words_like(self, pattern: str, *, limit: int = 200) -> Sequence[str] | None:
         with self._lock:
-            known = {word for row in self._rows.values() for word in index_words(row.id, row.facts, row.result)[0]}
-        found = sorted(word for word in known if may_fit(word, pattern, fnmatchcase(word, pattern)))
-        return None if len(found) > limit else found
+            return self._lookup.words_like(pattern, limit=limit)
 
     def counts(self) -> dict[CommitState, int]:
         with self._lock:
-            numbers = dict.fromkeys(CommitState, 0)
-            for row in self._rows.values():
-                numbers[row.state] += 1
-            return numbers
+            return self._lookup.counts()
 
     @property
     def outbox(self) -> MemoryOutbox:
@@ -431,17 +391,13 @@ class MemoryLedger:
     def purge(self, *, limit: int = 1000) -> int:
         with self._lock:
             now = self._clock()
-            expired = [commit_id for commit_id, moment in self._expiry.items() if moment <= now][:limit]
+            expired = self._ends.expired(now, limit=limit)
             for commit_id in expired:
-                del self._expiry[commit_id], self._rows[commit_id]
+                del self._rows[commit_id]
                 self._tokens.pop(commit_id, None)
             return len(expired)
 
     # What the transitions share
-
-    def _tombstone(self, commit_id: str, now: float) -> _Tombstone | None:
-        tombstone = self._tombstones.get(commit_id)
-        return tombstone if tombstone is not None and tombstone.expires_at > now else None
 
     def _held(self, claim: Claim) -> Commit:
         row = self._rows.get(claim.commit.id)
@@ -452,8 +408,7 @@ class MemoryLedger:
 
     def _finish(self, row: Commit, now: float, state: CommitState) -> None:
         self._payloads.pop(row.id, None)
-        self._expiry[row.id] = now + self._policy.retention_seconds
-        self._tombstones[row.id] = _Tombstone(row.digest, state, now, now + self._policy.tombstone_seconds)
+        self._ends.note(row, state, now)
         self._order.forget(row.id)
         self._breaker.forget(row.id)
         self._open_seconds.pop(row.id, None)
@@ -491,8 +446,8 @@ class MemoryLedger:
     # Order
 
     def _ended(self, commit_id: str) -> CommitState | None:
-        tombstone = self._tombstone(commit_id, self._clock())
-        return None if tombstone is None else tombstone.state
+        ended = self._ends.remembered(commit_id, self._clock())
+        return None if ended is None else ended.state
 
     @staticmethod
     def _doubted(row: Commit, now: float, doubt: Doubt) -> Commit:
@@ -519,11 +474,6 @@ class MemoryLedger:
             else:
                 self._waiting.schedule(row, now, CommitState.RETRYING, now, {"error": worker_lost_error(row.owner)})
         return min(len(expired), limit)
-
-
-def _has_words(row: Commit, groups: Sequence[Sequence[str]]) -> bool:
-    words, complete = index_words(row.id, row.facts, row.result)
-    return not complete or all(not set(group).isdisjoint(words) for group in groups)
 
 
 def _acted(row: Commit, name: str, actor: str | None, now: float) -> Commit:

@@ -1,8 +1,7 @@
 """The ledger in Redis: one Lua script per transition, so that each is atomic whatever crashes around it.
 
-Scope: everybody who uses this Redis and this ftrack server. Needs a single instance or Sentinel (the scripts derive
-    their keys from
-one prefix, see `lua/common`), Redis 5 or newer, or Valkey.
+Scope: everybody who uses this Redis and this ftrack server. Needs a single instance or Sentinel (the scripts derive their keys
+from one prefix, see `lua/common`), Redis 6.2 or newer, or Valkey.
 """
 
 from __future__ import annotations
@@ -11,21 +10,18 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import redis
 from redis.commands.core import Script
 
+from trackteroid.commits.breaker import Breaker
+from trackteroid.commits.claim import Claim, Companion
 from trackteroid.commits.commit import Commit, CommitError, CommitFacts
 from trackteroid.commits.indexing import index_words, literal_start, may_fit
 from trackteroid.commits.ledger import (
     REAP_LIMIT,
-    Breaker,
     Burial,
-    Claim,
-    Companion,
     Doubt,
     Enqueued,
     LedgerPolicy,
@@ -37,6 +33,7 @@ from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import ledger_errors
 from trackteroid.commits.redis_outbox import RedisOutbox
 from trackteroid.commits.release_facts import ReleaseFacts
+from trackteroid.commits.scripts import source
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
 
@@ -47,29 +44,6 @@ FORMAT_VERSION = 1
 
 #: How many commits, or words, one script or command looks at.
 LIST_STEP = 500
-
-
-@cache
-def _source(name: str) -> str:
-    parts = (f"local function {part}(ARGV)\n{_own(part)}\nend\n" for part in _PARTS.get(name, ()))
-    return "".join((_common(), *parts, _own(name)))
-
-
-def _own(name: str) -> str:
-    return _FOLDER.joinpath(f"{name}.lua").read_text(encoding="utf-8")
-
-
-#: Scripts that call others, which get their arguments as if they were alone.
-_PARTS = {"complete_and_claim": ("complete", "claim")}
-
-
-@cache
-def _common() -> str:
-    parts = sorted(_FOLDER.joinpath("common").iterdir(), key=lambda part: part.name)
-    return "".join(part.read_text(encoding="utf-8") for part in parts if part.name.endswith(".lua"))
-
-
-_FOLDER = files("trackteroid.commits").joinpath("lua")
 
 
 class RedisLedger:
@@ -360,7 +334,7 @@ class RedisLedger:
     def _run(self, name: str, *arguments: str | bytes | float) -> Any:
         script = self._scripts.get(name)
         if script is None:
-            script = self._scripts[name] = self._client.register_script(_source(name))
+            script = self._scripts[name] = self._client.register_script(source(name))
         now = "" if self._clock is None else repr(self._clock())
         with ledger_errors(self._address):
             return script(keys=[self._prefix], args=[now, *arguments])

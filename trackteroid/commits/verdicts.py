@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.classification import Verdict, VerdictKind, signature
-from trackteroid.commits.ledger import Burial, Claim, Ledger
+from trackteroid.commits.ledger import Burial, Ledger
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.retrying import LONGEST_RETRY_AFTER, Decision, RetryPolicy, decide
 from trackteroid.commits.state import CommitState

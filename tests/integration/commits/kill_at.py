@@ -15,9 +15,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.committer import Committer, CommitterPolicy
 from trackteroid.commits.enqueueing import open_ledger
-from trackteroid.commits.ledger import Claim
 from trackteroid.session import Session
 from trackteroid.settings import Settings
 

@@ -10,11 +10,12 @@ import pytest
 from tests.support.canned_server import SERVER_URL, CannedServer, refusal
 from tests.support.clock import FakeClock
 from tests.support.recordings import create, delete, recorded, update
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.committer import Committer, CommitterPolicy, Outcome
 from trackteroid.commits.conflicts import ConflictPolicy
 from trackteroid.commits.enqueueing import enqueue
-from trackteroid.commits.ledger import Claim, LedgerPolicy
+from trackteroid.commits.ledger import LedgerPolicy
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.retrying import RetryPolicy
 from trackteroid.commits.server import WarmServer

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.clock import FakeClock
 from tests.support.processes import wait_until
+from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.lease import LeaseKeeper
-from trackteroid.commits.ledger import Claim
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.errors import LeaseLostError, LedgerUnavailableError
 
