@@ -218,8 +218,6 @@ def _entities_of(context: Context, where: str, attribute: Attribute, value: Any)
     """Return the client's entities in a value for a reference or an array."""
     if isinstance(value, Container):
         context.check_same(value.container_context, f"assign to {where}")
-        if value.container_context is not None and value.client_entities:
-            value.container_context.check_usable(f"assign to {where}")
         found = list(value.client_entities)
     elif isinstance(value, Entity):
         found = [value.ftrack_entity]

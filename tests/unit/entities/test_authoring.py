@@ -226,6 +226,16 @@ class TestCreate:
         assert isinstance(shots[:0].create_batch(), EmptyCollection)
 
 
+class TestParents:
+    def test_a_part_of_what_several_own_has_the_parents_of_that_part(self, session: LocalSession) -> None:
+        shots = Query(Shot, session=session).by_name("bc0010", "bc0020").get_all(projections=["children.name"])
+        first = shots[1].children[Task][0]
+        (part,) = [task for task in shots.children[Task] if task == first]
+        assert part.create(name="new", type="Modeling").parent == shots[1]
+        with pytest.raises(AssertionError, match="here are 2"):
+            shots.children[Task].create(name="new", type="Modeling")
+
+
 class TestEnsure:
     def test_what_is_there_is_returned_and_brought_up_to_date(self, session: LocalSession) -> None:
         shot = Query(Shot, session=session).by_name("bc0010").get_one(projections=["assets.name", "parent"])
@@ -421,6 +431,9 @@ class TestAssign:
         other = Query(Component, session=session).get_all(limit=2)
         version.components = other
         assert version.components == other
+        # Each once: the client refuses repetitions in the middle.
+        version.components = [other[0], other, other[1]]
+        assert version.components == other
         version.components = other[:0]
         assert not version.components
 
@@ -483,6 +496,11 @@ class TestAssign:
         with pytest.raises(ftrack_api.exception.ImmutableAttributeError):
             shots.id = ["a", "b"]
         assert not operations(session)
+        # The client lets an immutable attribute be set that has no value here yet; then it is all or nothing too.
+        shots[1].fetch_attributes("end_date")
+        with pytest.raises(ftrack_api.exception.ImmutableAttributeError):
+            shots.end_date = ["2024-05-01", "2024-05-02"]
+        assert not operations(session)
 
     def test_methods_and_unknown_names_cannot_be_assigned(self, session: LocalSession) -> None:
         shot = Query(Shot, session=session).by_name("bc0040").get_one()
@@ -504,6 +522,14 @@ class TestAssign:
         assert {value for _, name, value in operations(session) if name == "Task.status"} == {"Status"}
         with pytest.raises(EntityCollectionOperationError, match="attribute_name"):
             shots.apply(lambda shot: "x")
+
+    def test_a_union_was_read_from_an_attribute_only_if_all_of_it_was(self, session: LocalSession) -> None:
+        tasks = Query(Task, session=session).get_all(projections=["status"])
+        others = Query(Status, session=session).get_all()
+        for joined in (tasks.status | others, tasks.status ^ others, others | tasks.status):
+            with pytest.raises(EntityCollectionOperationError, match="attribute_name"):
+                joined.apply(lambda task: others[0])
+        assert (tasks.status | tasks.status).apply(lambda task: others[0]) == others[0]
 
     def test_apply_takes_what_reading_a_single_entity_gives(self, session: LocalSession) -> None:
         shots = Query(Shot, session=session).get_all(projections=["custom_attributes"])
