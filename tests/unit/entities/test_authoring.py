@@ -29,6 +29,7 @@ from trackteroid.entities import (
     Status,
     Task,
     Timelog,
+    TypedContext,
     User,
 )
 from trackteroid.entities.base import EmptyCollection, EntityCollectionOperationError
@@ -530,6 +531,14 @@ class TestAssign:
             with pytest.raises(EntityCollectionOperationError, match="attribute_name"):
                 joined.apply(lambda task: others[0])
         assert (tasks.status | tasks.status).apply(lambda task: others[0]) == others[0]
+
+    def test_what_is_looked_at_as_another_class_was_read_from_the_same_attribute(self, session: LocalSession) -> None:
+        task = Query(Task, session=session).by_name("compositing").get_first(projections=["parent.name"])
+        other = Query(Shot, session=session).by_name("bc0010").get_one()
+        for parent in (task.parent, task.parent[Shot], TypedContext(task.parent[Shot])):
+            parent.apply(lambda one: other)
+            assert task.parent == other
+        assert operations(session) == [("update", "Task.parent", "Shot")] * 3
 
     def test_apply_takes_what_reading_a_single_entity_gives(self, session: LocalSession) -> None:
         shots = Query(Shot, session=session).get_all(projections=["custom_attributes"])
