@@ -9,7 +9,7 @@ one would be a wrong answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -123,18 +123,19 @@ class Tags:
             batch: Operations of the server's protocol. A malformed one counts as one that may do anything.
         """
         operations = list(batch)
-        created = {identity for item in operations if item.get("action") == "create" for identity in _identities(item)}
+        created = _Created(operations)
         raised: set[str] = set()
-        last: frozenset[str] | None = None
+        # Of a batch of thousands most items are like one before.
+        seen: set[Any] = set()
         for item in operations:
-            found = self._written(item, created)
-            if found is last:
-                # Most are like the one before.
+            alike = _alike(item, created)
+            if alike in seen:
                 continue
-            last = found
-            raised |= found
+            raised |= self._written(item, created)
             if SERVER in raised:
                 return frozenset({SERVER})
+            if alike is not None:
+                seen.add(alike)
         return frozenset(raised | {EVERYTHING}) if raised else frozenset()
 
     def told(self, entities: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -176,7 +177,7 @@ class Tags:
 
     # Writing
 
-    def _written(self, item: Mapping[str, Any], created: set[Any]) -> frozenset[str]:
+    def _written(self, item: Mapping[str, Any], created: Container[Any]) -> frozenset[str]:
         action = item.get("action")
         if action not in ("create", "update", "delete"):
             tags = _ACTIONS.get(str(action), (SERVER,))
@@ -186,10 +187,8 @@ class Tags:
         if not isinstance(data, Mapping):
             return frozenset({SERVER})
         is_new = action == "update" and any(identity in created for identity in _identities(item))
-        # Of a batch of thousands most items have the same shape; only what is looked at is part of it.
-        loose = _NONE
-        if not _PICTURES.isdisjoint(data):
-            loose = frozenset(name for name in _PICTURES if data.get(name) and _identity(data[name]) not in created)
+        # Only what is looked at is part of it.
+        loose = _loose(data, created)
         shape = (
             action,
             entity_type,
@@ -364,7 +363,7 @@ def _event_types(schemas: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _identity(value: Any) -> Any:
     """The id that a reference or a key stands for."""
-    if isinstance(value, Mapping):
+    if value.__class__ is dict or isinstance(value, Mapping):
         return value.get("id")
     return value if isinstance(value, str) else None
 
@@ -374,10 +373,42 @@ def _identities(item: Mapping[str, Any]) -> list[str]:
     if isinstance(key, (list, tuple)):
         key = key[0] if len(key) == 1 else None
     found = [] if key is None else [str(key)]
-    data = item.get("entity_data")
-    if item.get("action") == "create" and isinstance(data, Mapping) and data.get("id") is not None:
-        found.append(str(data["id"]))
+    if item.get("action") == "create":
+        data = item.get("entity_data")
+        if (data.__class__ is dict or isinstance(data, Mapping)) and data.get("id") is not None:
+            found.append(str(data["id"]))
     return found
+
+
+class _Created:
+    """The identities of what a batch creates, collected when one is looked for."""
+
+    def __init__(self, batch: Sequence[Mapping[str, Any]]) -> None:
+        self._batch = batch
+        self._found: set[Any] | None = None
+
+    def __contains__(self, identity: object) -> bool:
+        if self._found is None:
+            self._found = {each for item in self._batch if item.get("action") == "create" for each in _identities(item)}
+        return identity in self._found
+
+
+def _alike(item: Mapping[str, Any], created: Container[Any]) -> Any:
+    """Return what two creates or updates that raise the same tags have in common; None if that takes a closer look."""
+    action, entity_type, data = item.get("action"), item.get("entity_type"), item.get("entity_data")
+    if data.__class__ is not dict or entity_type.__class__ is not str:
+        return None
+    if entity_type == "Appointment" or action not in ("create", "update"):
+        return None
+    is_new = action == "update" and any(identity in created for identity in _identities(item))
+    return (action, entity_type, is_new, _loose(data, created), *data)
+
+
+def _loose(data: Mapping[str, Any], created: Container[Any]) -> frozenset[str]:
+    """Return the attributes that may show a picture which this batch does not create."""
+    if _PICTURES.isdisjoint(data):
+        return _NONE
+    return frozenset(name for name in _PICTURES if data.get(name) and _identity(data[name]) not in created)
 
 
 def _gives_access(table: Table, action: str, entity_type: str, data: Mapping[str, Any]) -> bool:
