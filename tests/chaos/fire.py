@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +128,9 @@ class Fire:
             case "kill a worker's child":
                 children = [pid for worker in self._workers for pid in _children(worker.pid)]
                 return bool(children) and _kill(children[int(blow.choice * len(children))])
+            case "freeze a worker":
+                # For longer than a lease: another one takes over what it holds, and then it goes on.
+                return _freeze(self._workers[int(blow.choice * len(self._workers))].pid, 3.5 + 2 * blow.choice)
             case "kill a client":
                 position = int(blow.choice * len(self._clients))
                 if not self._clients[position].running:
@@ -159,6 +164,23 @@ def _children(pid: int) -> Iterator[int]:
     except OSError:
         return
     yield from map(int, listed.split())
+
+
+def _freeze(group: int, seconds: float) -> bool:
+    try:
+        os.killpg(group, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    thaw = threading.Timer(seconds, _thaw, (group,))
+    thaw.daemon = True
+    thaw.start()
+    return True
+
+
+def _thaw(group: int) -> None:
+    # It may have been killed meanwhile.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGCONT)
 
 
 def _kill(pid: int) -> bool:

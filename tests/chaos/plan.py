@@ -23,6 +23,7 @@ __all__ = ["ACTIONS", "Blow", "Publish", "blows", "faults", "publishes", "record
 ACTIONS: Mapping[str, int] = {
     "kill a worker": 4,
     "kill a worker's child": 3,
+    "freeze a worker": 2,
     "kill a client": 2,
     "restart Redis": 2,
     "lose the wake-ups": 3,
