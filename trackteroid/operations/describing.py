@@ -17,7 +17,7 @@ from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.effects import Effects, Identity, references_in
 from trackteroid.operations.encoding import PLAIN_TYPES, encode_value
-from trackteroid.operations.loaded import cached, cells, find, identity, is_collection, is_entity, loaded
+from trackteroid.operations.loaded import Held, cached, cells, find, identity, is_collection, is_entity, loaded
 from trackteroid.operations.local_state import Touch
 from trackteroid.operations.manifest import Base, Delta
 from trackteroid.operations.operation import JSON, NOT_SET, CreateOperation, Operation, UpdateOperation, key_text
@@ -203,7 +203,7 @@ def _foreign_keys(operations: Iterable[Operation]) -> Iterator[tuple[str, str, s
 
 
 def records_of(
-    session: Any, effects: Effects, entities: Mapping[Identity, Any], texts: Mapping[Identity, str]
+    session: Any, effects: Effects, entities: Mapping[Identity, Held], texts: Mapping[Identity, str]
 ) -> dict[str, Mapping[str, JSON]]:
     """Return a record of each entity that a block creates, updates, deletes or refers to: what is loaded of it.
 
@@ -216,11 +216,13 @@ def records_of(
         texts: Their textual keys.
     """
     stored = _Stored(session)
-    records = {texts[key]: stored.record(key, entity, collections=True) for key, entity in entities.items()}
+    records = {texts[key]: stored.record(key, held, collections=True) for key, held in entities.items()}
     for key, reference in effects.referenced.items():
         if key not in entities:
             entity = cached(session, key)
-            records[texts[key]] = dict(reference) if entity is None else stored.record(key, entity, collections=False)
+            records[texts[key]] = (
+                dict(reference) if entity is None else stored.record(key, Held.of(entity), collections=False)
+            )
     return records
 
 
@@ -238,17 +240,17 @@ class _Stored:
         # By `id`: the entities are in memory, where others refer to them again and again.
         self._references: dict[int, dict[str, JSON]] = {}
 
-    def record(self, key: Identity, entity: Any, *, collections: bool) -> Mapping[str, JSON]:
+    def record(self, key: Identity, held: Held, *, collections: bool) -> Mapping[str, JSON]:
         """Return what is loaded of an entity, of its collections only if asked for."""
         record: dict[str, JSON] = {"__entity_type__": key[0]}
-        lasting = self._lasting_of(entity)
-        for name, cell in list(cells(entity).items()):
+        lasting = self._lasting_of(held.entity)
+        for name, cell in held.cells:
+            if name not in lasting:
+                continue
             value = cell["local"]
             if value is CLIENT_NOT_SET:
                 value = cell["remote"]
-            # Most are not set, and most of the others are plain.
-            if value is CLIENT_NOT_SET or name not in lasting:
-                continue
+            # Most are plain.
             if type(value) not in PLAIN_TYPES:
                 if is_entity(value):
                     value = self._reference(key[0], name, value)

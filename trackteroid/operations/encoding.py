@@ -61,7 +61,7 @@ def encode_create(operation: ftrack_api.operation.CreateEntityOperation, session
             value = encode_value(value, session, operation.entity_type, key, name)
             if value is NOT_SET:
                 continue
-        data[str(name)] = value
+        data[name] = value
     return CreateOperation(entity_type=str(operation.entity_type), entity_key=key, entity_data=data)
 
 

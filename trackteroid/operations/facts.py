@@ -12,7 +12,7 @@ from typing import Any
 
 from ftrack_api.symbol import NOT_SET
 
-from trackteroid.operations.loaded import Identity, cells, follow, identity, is_entity, value_in
+from trackteroid.operations.loaded import Held, Identity, cells, follow, identity, is_entity, value_in
 from trackteroid.operations.operation import JSON
 
 __all__ = ["facts_about"]
@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-def facts_about(session: Any, entities: Mapping[Identity, Any], *, paths: Iterable[str] = ()) -> dict[str, JSON]:
+def facts_about(session: Any, entities: Mapping[Identity, Held], *, paths: Iterable[str] = ()) -> dict[str, JSON]:
     """Return what `entities`, and what they belong to, are called.
 
     Text for each of project, parents, asset, task, version and component that is known, several names joined by commas;
@@ -43,11 +43,11 @@ def facts_about(session: Any, entities: Mapping[Identity, Any], *, paths: Iterab
 
     Args:
         session: Whose memory to look in.
-        entities: The client's entities, by their identities.
+        entities: By their identities.
         paths: Files that are known besides.
     """
     names: dict[str, dict[str, None]] = {}
-    waiting = deque(entities.values())
+    waiting = deque([held.entity for held in entities.values()])
     seen = set(entities)
     # Most lead to the few that everything belongs to, which `id` tells quickest. Kept alive, so that no other object gets it.
     visited = {id(entity): entity for entity in waiting}
@@ -58,8 +58,10 @@ def facts_about(session: Any, entities: Mapping[Identity, Any], *, paths: Iterab
         kind = kinds.get(type(entity))
         if kind is None:
             kind = kinds[type(entity)] = _kind_of(entity)
-        _name(stored, kind, names)
-        _trail(stored, names)
+        if len(names.get(kind.name, ())) < _MOST:
+            _name(stored, kind, names)
+        if kind.has_trail:
+            _trail(stored, names)
         for way in kind.ways:
             value = value_in(stored, way)
             if id(value) in visited:
@@ -87,6 +89,7 @@ class _Kind:
     name: str
     attributes: tuple[str, ...]
     ways: tuple[str, ...]
+    has_trail: bool
 
 
 def _kind_of(entity: Any) -> _Kind:
@@ -95,7 +98,8 @@ def _kind_of(entity: Any) -> _Kind:
         name, attributes = "component", ("name",)
     elif not name and entity.attributes.get("object_type_id") is not None:
         name, attributes = "parents", ("name",)
-    return _Kind(name, attributes, tuple(way for way in _WAYS if entity.attributes.get(way) is not None))
+    ways = tuple(way for way in _WAYS if entity.attributes.get(way) is not None)
+    return _Kind(name, attributes, ways, entity.attributes.get("link") is not None)
 
 
 def _name(stored: Mapping[str, Mapping[str, Any]], kind: _Kind, names: dict[str, dict[str, None]]) -> None:

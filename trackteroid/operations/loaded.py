@@ -7,7 +7,7 @@ a collection that was never fetched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ftrack_api.cache
 import ftrack_api.collection
@@ -18,6 +18,7 @@ from trackteroid.operations.effects import Identity
 from trackteroid.relationships import AttributeKind
 
 __all__ = [
+    "Held",
     "Identity",
     "cached",
     "cached_values",
@@ -53,6 +54,27 @@ def is_collection(value: Any) -> bool:
 def members(collection: Any) -> tuple[Any, ...]:
     """Return the entities in a collection; of a mapped one its rows."""
     return tuple(getattr(collection, "collection", collection))
+
+
+class Held(NamedTuple):
+    """An entity in memory with the attributes of it that have a value; most have none.
+
+    Attributes:
+        entity: The client's.
+        cells: Attribute name and "local" and "remote" value of each of those.
+    """
+
+    entity: Any
+    cells: list[tuple[str, dict[str, Any]]]
+
+    @classmethod
+    def of(cls, entity: Any) -> Held:
+        """Return an entity with what is set of it now."""
+        # A list first: another thread may load meanwhile.
+        stored = list(cells(entity).items())
+        return cls(
+            entity, [item for item in stored if item[1]["local"] is not NOT_SET or item[1]["remote"] is not NOT_SET]
+        )
 
 
 def cells(entity: Any) -> dict[str, dict[str, Any]]:

@@ -117,14 +117,15 @@ def _attached(session: Any, value: Any) -> Any:
     return value if key is None else cached(session, key) or value
 
 
-def promote(entity: Any, *recorded: Collection[str]) -> None:
+def promote(entity: Any, stored: Iterable[tuple[str, dict[str, Any]]], *recorded: Collection[str]) -> None:
     """Make the local values of an entity that was created its remote ones: it is no longer pending.
 
     Args:
         entity: The client's entity.
+        stored: Its attributes that have a value, and their cells, when it was recorded.
         recorded: Attributes whose values stand in the recording.
     """
-    for name, cell in list(cells(entity).items()):
+    for name, cell in stored:
         value = cell["local"]
         if value is NOT_SET:
             continue

@@ -24,7 +24,7 @@ from trackteroid.operations.containers.locking import locked
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
 from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
-from trackteroid.operations.loaded import cached, cells, uncache
+from trackteroid.operations.loaded import Held, cached, cells, uncache
 from trackteroid.operations.local_state import promote, restore
 from trackteroid.operations.manifest import COMMIT_AS, Manifest
 from trackteroid.operations.operation import CreateOperation, Operation
@@ -205,7 +205,7 @@ class Recorder:
         self,
         text: OperationsText,
         effects: Effects,
-        entities: Mapping[Identity, Any],
+        entities: Mapping[Identity, Held],
         captured: CapturingOperations,
         unstamped: Mapping[Identity, str],
     ) -> Recording:
@@ -259,7 +259,7 @@ class Recorder:
         self,
         operations: Sequence[Operation],
         effects: Effects,
-        entities: Mapping[Identity, Any],
+        entities: Mapping[Identity, Held],
         captured: CapturingOperations,
     ) -> None:
         """Leave the session's memory as it should be after the block."""
@@ -269,10 +269,11 @@ class Recorder:
             if key in gone or key not in data:
                 uncache(self._session, key)
                 continue
-            entity = entities.get(key)
-            if entity is None:
+            held = entities.get(key)
+            if held is None:
                 continue
-            promote(entity, data[key], effects.updated.get(key, ()))
+            entity = held.entity
+            promote(entity, held.cells, data[key], effects.updated.get(key, ()))
             stored = cells(entity)
             for name, value in data[key].items():
                 cell = stored.get(name)
@@ -296,10 +297,10 @@ class Recorder:
             uncache(self._session, key)
 
 
-def _in_memory(session: Any, effects: Effects) -> dict[Identity, Any]:
+def _in_memory(session: Any, effects: Effects) -> dict[Identity, Held]:
     """Return the entities that a block creates, updates or deletes, as far as the session has them in memory."""
     touched = dict.fromkeys((*effects.created, *effects.updated, *effects.deleted))
-    return {key: entity for key in touched if (entity := cached(session, key)) is not None}
+    return {key: Held.of(entity) for key in touched if (entity := cached(session, key)) is not None}
 
 
 def session_memory(session: Any) -> dict[tuple[Identity, str], tuple[Any, ...]]:
