@@ -8,6 +8,7 @@ somebody still holds is found again ("previously obtained results").
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -70,6 +71,7 @@ class ReusedResults:
         # Least recently used first: the collection, and its receipt from the shared cache.
         self._strong: OrderedDict[Hashable, tuple[Any, Any | None]] = OrderedDict()
         self._thread = threading.local()
+        _all.add(self)
 
     @property
     def enabled(self) -> bool:
@@ -158,3 +160,16 @@ class ReusedResults:
         self._strong.move_to_end(key)
         while len(self._strong) > self._most:
             self._strong.popitem(last=False)
+
+
+_all: weakref.WeakSet[ReusedResults] = weakref.WeakSet()
+
+
+def _begin_all() -> None:
+    for results in list(_all):
+        # Who holds it has stayed in the parent.
+        results._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_all)

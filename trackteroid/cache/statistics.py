@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -33,9 +34,6 @@ class CacheStatistics:
     bytes_read: int = 0
     bytes_stored: int = 0
 
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-
     @property
     def hit_rate(self) -> float:
         """The part of all answers that needed no question to ftrack; 0 if there were none."""
@@ -44,13 +42,13 @@ class CacheStatistics:
 
     def add(self, **counts: int) -> None:
         """Count something; safe from any thread."""
-        with self._lock:
+        with _state["lock"]:
             for name, number in counts.items():
                 setattr(self, name, getattr(self, name) + number)
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
-        with self._lock:
+        with _state["lock"]:
             return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
@@ -58,3 +56,15 @@ class CacheStatistics:
         """Return statistics from counts by name; unknown names are left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: number for name, number in counts.items() if name in known})
+
+
+# One for all: it is held for next to no time, and a forked child, where its holder is gone, has to find but one.
+_state = {"lock": threading.Lock()}
+
+
+def _begin() -> None:
+    _state["lock"] = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)
