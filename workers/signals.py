@@ -15,6 +15,7 @@ from trackteroid.errors import LedgerError
 from trackteroid.settings import Settings
 from workers.cache_listener import CacheListener
 from workers.housekeeping_timer import COMPLAIN_SECONDS, HousekeepingTimer
+from workers.preloading import preload
 from workers.schedule import FLUSH_SECONDS, PURGE_SECONDS
 
 __all__ = ["check_at_start", "connect_signals", "own_timers", "wait_for_room"]
@@ -131,6 +132,7 @@ class _Lifetime:
                 f"The worker cannot start: set {' and '.join(missing)} to the workers' credentials for ftrack."
             )
         self.check()
+        preload()
         wait_for_room(self._settings.redis_url)
 
     def check(self, **_: Any) -> None:

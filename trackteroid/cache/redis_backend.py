@@ -219,6 +219,7 @@ class RedisBackend:
         return "" if self._clock is None else _microseconds(self._clock())
 
 
+@functools.cache
 def _script(name: str) -> str:
     return resources.files("trackteroid.cache").joinpath("lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["source"]
+__all__ = ["read_all", "source"]
 
 _FOLDER = files("trackteroid.commits").joinpath("lua")
 
@@ -18,6 +18,13 @@ def source(name: str) -> str:
     """Return the whole text of a script, by the name of its file."""
     parts = (f"local function {part}(ARGV)\n{_own(part)}\nend\n" for part in _PARTS.get(name, ()))
     return "".join((_common(), *parts, _own(name)))
+
+
+def read_all() -> None:
+    """Read every script now: what is installed while this process runs must not become a part of it."""
+    for file in _FOLDER.iterdir():
+        if file.name.endswith(".lua"):
+            source(file.name[: -len(".lua")])
 
 
 @cache
