@@ -206,7 +206,7 @@ class Attempt:
                 # Who sent it may have died before the cache was told: whatever comes of this attempt, nobody who hears of it
                 # must be answered with what was before.
                 server.invalidate(work.batch)
-            work.reconcile()
+            work.reconcile(long_ago=any(commit.facts.recovered for commit in self._commits))
         if not work.to_send:
             return work.result([])
         work.validate()

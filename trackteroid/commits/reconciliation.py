@@ -101,7 +101,13 @@ def read_answers(asked: Sequence[Question], answers: Sequence[Any], schemas: Sch
 
 
 def plan_remaining(
-    batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf, deltas: Deltas | None = None
+    batch: Sequence[Payload],
+    found: Found,
+    schemas: Schemas,
+    base_of: BaseOf,
+    deltas: Deltas | None = None,
+    *,
+    long_ago: bool = False,
 ) -> Plan:
     """Return what is left to do of a batch that may have been applied wholly, half-way or not at all.
 
@@ -111,13 +117,22 @@ def plan_remaining(
         schemas: For comparing values.
         base_of: What the server had when it was recorded.
         deltas: What the recording does to collections.
+        long_ago: Whether it may have been applied days ago (the ledger that knew is lost), so that people may have changed
+            anything since: what nothing tells of is left alone then. Otherwise it was moments ago, and is sent.
     """
-    return _Planner(batch, found, schemas, base_of, deltas or {}).plan()
+    return _Planner(batch, found, schemas, base_of, deltas or {}, long_ago=long_ago).plan()
 
 
 class _Planner:
     def __init__(
-        self, batch: Sequence[Payload], found: Found, schemas: Schemas, base_of: BaseOf, deltas: Deltas
+        self,
+        batch: Sequence[Payload],
+        found: Found,
+        schemas: Schemas,
+        base_of: BaseOf,
+        deltas: Deltas,
+        *,
+        long_ago: bool,
     ) -> None:
         self._deltas = deltas
         self._batch = batch
@@ -127,6 +142,8 @@ class _Planner:
         creates = [place for place, payload in enumerate(batch) if payload["action"] == "create"]
         there = [place for place in creates if _identity(batch[place]) in found]
         self._has_creates = bool(creates)
+        # Of what it creates the server tells whether it was applied.
+        self._untold = long_ago and not creates
         self._created = {_identity(batch[place]): batch[place] for place in creates}
         # Up to here the batch was certainly applied.
         self._applied_until = max(there, default=-1)
@@ -170,6 +187,9 @@ class _Planner:
             if self._was_applied(place):
                 self._plan.note(f"{_name(identity)} was updated and has been removed since.")
                 return None
+            if self._untold:
+                self._plan.note(f"{_name(identity)} is gone; nobody knows whether it had been updated before.")
+                return None
             # Not there and perhaps never was: the server's refusal says so better than we can.
             return payload
         data = {}
@@ -185,9 +205,11 @@ class _Planner:
         delta = self._deltas.get((entity_type, key, attribute))
         if delta is not None:
             # Applied once more it would take back what a person did to the collection since.
-            return not self._was_applied(place) and (
-                merge_members(row.get(attribute), target, delta, self._schemas) is not None
-            )
+            if self._was_applied(place) or merge_members(row.get(attribute), target, delta, self._schemas) is None:
+                return False
+            if self._untold:
+                self._leave_untold(identity, attribute)
+            return not self._untold
         current = self._schemas.comparable(entity_type, attribute, row.get(attribute))
         if current == self._schemas.comparable(entity_type, attribute, target):
             return False
@@ -203,8 +225,17 @@ class _Planner:
                 f"{_name(identity)}.{attribute} was not written: it has been changed by somebody else since (superseded)."
             )
             return False
+        if self._untold:
+            self._leave_untold(identity, attribute)
+            return False
         # Nothing says that the batch was applied, so this is a first write; ftrack overwrites.
         return True
+
+    def _leave_untold(self, identity: tuple[str, Key], attribute: str) -> None:
+        self._plan.note(
+            f"{_name(identity)}.{attribute} was not written: it has another value now, and nobody knows whether it had been "
+            "written before the ledger was lost (superseded). `trackteroid recording commit FILE` writes it."
+        )
 
     def _was_applied(self, place: int) -> bool:
         return self._all_there or place < self._applied_until

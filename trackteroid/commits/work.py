@@ -132,14 +132,19 @@ class Work:
         """The payloads that are left to send."""
         return self._plan.send
 
-    def reconcile(self) -> None:
+    def reconcile(self, *, long_ago: bool = False) -> None:
         """Ask the server what is there already and leave that out of `to_send`.
+
+        Args:
+            long_ago: As of `plan_remaining`.
 
         Raises:
             ServerCallError: The server did not say.
         """
         self._found = self._ask(questions(self.batch, self._schemas))
-        self._plan = plan_remaining(self.batch, self._found, self._schemas, self._base_of, self._deltas)
+        self._plan = plan_remaining(
+            self.batch, self._found, self._schemas, self._base_of, self._deltas, long_ago=long_ago
+        )
 
     def existing(self) -> Existing:
         """Ask how much of what the batch creates is there.

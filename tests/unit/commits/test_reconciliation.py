@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from trackteroid.commits.batch import Payload
+from trackteroid.commits.members import Deltas
 from trackteroid.commits.reconciliation import UNKNOWN_BASE, Plan, plan_remaining, questions, read_answers
 from trackteroid.commits.schemas import Schemas
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import key_text
 
 SCHEMAS = Schemas(
     [
@@ -35,12 +38,24 @@ def payload(action: str, entity_type: str, key: list[str], **data: Any) -> Paylo
 
 
 def plan(
-    batch: list[Payload], there: dict[str, dict[str, Any]], bases: dict[tuple[str, str], Any] | None = None
+    batch: list[Payload],
+    there: dict[str, dict[str, Any]],
+    bases: dict[tuple[str, str], Any] | None = None,
+    deltas: Deltas | None = None,
+    *,
+    long_ago: bool = False,
 ) -> Plan:
     """`there`: "Type id" to its row; `bases`: (id, attribute) to its base."""
     found = {(name.split()[0], tuple(name.split()[1:])): row for name, row in there.items()}
     known = bases or {}
-    return plan_remaining(batch, found, SCHEMAS, lambda kind, key, name: known.get((key[0], name), UNKNOWN_BASE))
+    return plan_remaining(
+        batch,
+        found,
+        SCHEMAS,
+        lambda kind, key, name: known.get((key[0], name), UNKNOWN_BASE),
+        deltas,
+        long_ago=long_ago,
+    )
 
 
 VERSION_1, VERSION_2, VERSION_3 = create("1"), create("2"), create("3")
@@ -95,6 +110,31 @@ def test_a_value_that_somebody_changed_since_is_superseded() -> None:
 
 def test_without_a_base_and_without_evidence_an_update_is_sent() -> None:
     assert plan([update("t", bid=3)], {"Task t": {"bid": 7}}).send == [update("t", bid=3)]
+
+
+def test_after_a_long_time_what_nothing_tells_of_is_left_alone() -> None:
+    left = plan([update("t", bid=3), update("u", bid=4)], {"Task t": {"bid": 7}}, long_ago=True)
+    assert left.send == []
+    assert "Task t.bid was not written" in left.notes[0] and "trackteroid recording commit" in left.notes[0]
+    assert left.notes[1] == "Task u is gone; nobody knows whether it had been updated before."
+    # A base tells, and so does what it creates.
+    known = {("t", "bid"): 7}
+    assert plan([update("t", bid=3)], {"Task t": {"bid": 7}}, known, long_ago=True).send == [update("t", bid=3)]
+    assert plan([update("t", bid=3)], {"Task t": {"bid": 3}}, long_ago=True).notes == []
+    new = [VERSION_1, update("t", bid=3)]
+    assert plan(new, {"Task t": {"bid": 7}}, long_ago=True).send == new
+
+
+def test_after_a_long_time_a_collection_is_left_alone_too() -> None:
+    delta = Delta(entity=key_text("Task", ["t"]), attribute="lists", added=(key_text("AssetVersion", ["2"]),))
+    deltas = {("Task", ("t",), "lists"): delta}
+    member = {"__entity_type__": "AssetVersion", "id": "2"}
+    change = update("t", lists=[member])
+    assert plan([change], {"Task t": {"lists": []}}, deltas=deltas).send == [change]
+    left = plan([change], {"Task t": {"lists": []}}, deltas=deltas, long_ago=True)
+    assert (left.send, len(left.notes)) == ([], 1)
+    there = plan([change], {"Task t": {"lists": [member]}}, deltas=deltas, long_ago=True)
+    assert (there.send, there.notes) == ([], [])
 
 
 def test_with_evidence_that_the_batch_was_applied_another_value_is_superseded() -> None:

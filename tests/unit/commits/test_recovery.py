@@ -57,3 +57,20 @@ def test_a_lost_ledger_leads_to_no_second_effect() -> None:
     }
     assert {key for kind, _, key in again if kind == "update"} == {f"t{number}" for number in range(190, 200)}
     assert [key for kind, _, key in again if kind == "delete"] == ["old190"]
+
+
+def test_values_whose_recordings_do_not_say_what_was_before_are_not_written_again() -> None:
+    """As `entity.comment = ...` is recorded, of an entity whose comment was not loaded."""
+    recordings = [recorded(update("Task", "t1", "bid", number), recording_id=f"rec-{number}") for number in (1, 2)]
+    other = recorded(update("Task", "t2", "bid", 5), recording_id="rec-other")
+    server = CannedServer({("Task", "t1"): {"bid": 0}, ("Task", "t2"): {"bid": 0}})
+    commit_all(server, [*recordings, other], recovered=False)
+    before = list(server.effects)
+    server.rows["Task", "t2"]["bid"] = 7
+    ledger = commit_all(server, [*recordings, other], recovered=True)
+    assert server.effects == before
+    assert (server.rows["Task", "t1"]["bid"], server.rows["Task", "t2"]["bid"]) == (2, 7)
+    assert ledger.counts()[CommitState.COMMITTED] == 3
+    notes = [(ledger.get(name).result or {}).get("notes") for name in ("rec-1", "rec-2", "rec-other")]
+    assert [bool(each) for each in notes] == [True, False, True]
+    assert "Task t2.bid was not written" in str(notes[2])
