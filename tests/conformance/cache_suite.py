@@ -261,6 +261,55 @@ class CacheBackendSuite:
         assert not backend.store(look("first"), Entry(b"1", outcome.stamps, outcome.asked_at), 60)
         lead(backend, look("second", waiting_since=since))
 
+    def test_an_answer_that_may_not_be_kept_stays_for_those_who_waited_while_the_next_one_asks(
+        self, backend: CacheBackend, clock: FakeClock
+    ) -> None:
+        """Else whoever comes takes it away from those who have not looked yet, as long as commits come."""
+        since = clock.now
+        clock.advance(1)
+        outcome = lead(backend, look("first"))
+        assert isinstance(backend.look(look("waiting")), Busy)
+        backend.raise_(["Task"])
+        assert not backend.store(look("first"), Entry(b"1", outcome.stamps, outcome.asked_at), 60)
+        clock.advance(1)
+        lead(backend, look("who comes now"))
+        found = backend.look(look("waiting", waiting_since=since))
+        assert isinstance(found, Found)
+        assert (found.payload, found.valid, found.age) == (b"1", False, pytest.approx(1))
+        # Not for who came after it was asked for.
+        assert isinstance(backend.look(look("late")), Busy)
+        assert isinstance(backend.look(look("late", waiting_since=clock.now)), Busy)
+
+    @pytest.mark.parametrize("raised", ["Task", "server"])
+    def test_a_kept_answer_that_a_commit_made_old_does_for_who_waited_before_it_was_asked_for(
+        self, backend: CacheBackend, clock: FakeClock, raised: str
+    ) -> None:
+        since = clock.now
+        clock.advance(1)
+        keep(backend, look("first"))
+        backend.raise_([raised])
+        clock.advance(1)
+        lead(backend, look("who comes now"))
+        found = backend.look(look("waiting", waiting_since=since))
+        if raised == "server":
+            # Its user may have been shut out.
+            assert isinstance(found, Busy)
+        else:
+            assert isinstance(found, Found)
+            assert not found.valid
+        assert isinstance(backend.look(look("late", waiting_since=since + 1)), Busy)
+
+    @pytest.mark.parametrize("wanted", [{}, {"max_stale": 60.0}, {"waiting_since": 1.0}], ids=str)
+    def test_an_old_answer_from_a_time_to_come_does_for_nobody(
+        self, backend: CacheBackend, clock: FakeClock, wanted: dict[str, float]
+    ) -> None:
+        """The clock was put back, or another Redis took over: nobody knows what came first."""
+        clock.advance(10)
+        keep(backend, look("first"))
+        backend.raise_(["Task"])
+        clock.advance(-5)
+        lead(backend, look("second", **wanted))
+
     def test_nobody_waits_for_what_is_too_large(self, backend: CacheBackend) -> None:
         lead(backend, look("first"))
         assert isinstance(backend.look(look("second")), Busy)

@@ -178,7 +178,6 @@ class CacheBackend(Protocol):
 class _Flight:
     expires: float
     token: str | None = None
-    asked_at: float = 0.0
     waited: bool = False
     entry: Entry | None = None
     large: bool = False
@@ -208,25 +207,23 @@ class MemoryBackend:
             if entry is not None and expires > now:
                 if self._hold(entry.stamps, look.all_tags):
                     return self._found(entry, now, valid=True)
-                if now - entry.asked_at < look.max_stale and self._hold(entry.stamps, look.hard):
+                if self._welcome(entry, look, now):
                     return self._found(entry, now, valid=False)
             flight = self._flights.get(look.key)
+            handed = None
             if flight is not None and flight.expires > now:
                 if flight.large:
                     return Alone("large")
                 handed = flight.entry
-                if (
-                    handed is not None
-                    and look.waiting_since is not None
-                    and handed.asked_at > look.waiting_since
-                    and self._hold(handed.stamps, look.hard)
-                ):
+                if handed is not None and self._welcome(handed, look, now):
                     return self._found(handed, now, valid=False)
                 if flight.token not in (None, look.token):
                     flight.waited = True
                     return Busy(now)
-            # Where one has waited others may still be waiting.
-            self._flights[look.key] = _Flight(now + look.lease, look.token, now, waited=look.waiting_since is not None)
+            # Where one has waited others may still be waiting, also for an answer that may not be kept.
+            self._flights[look.key] = _Flight(
+                now + look.lease, look.token, waited=look.waiting_since is not None, entry=handed
+            )
             return Lead({tag: self._stamp(tag) or self._set(tag, new_stamp()) for tag in look.all_tags}, now)
 
     def store(self, look: Look, entry: Entry, ttl: float, *, patiently: bool = True) -> bool:
@@ -295,6 +292,16 @@ class MemoryBackend:
     @staticmethod
     def _found(entry: Entry, now: float, *, valid: bool) -> Found:
         return Found(entry.payload, entry.stamps, now - entry.asked_at, valid)
+
+    def _welcome(self, entry: Entry, look: Look, now: float) -> bool:
+        """Whether an old answer will do: as much staleness is welcome, or it was asked for after the asker had begun to wait.
+
+        One from a time to come was given before the clock was put back: nobody knows how old it is.
+        """
+        since = look.waiting_since
+        awaited = since is not None and entry.asked_at > since
+        is_new = entry.asked_at <= now and (awaited or now - entry.asked_at < look.max_stale)
+        return is_new and self._hold(entry.stamps, look.hard)
 
     def _mine(self, look: Look) -> _Flight | None:
         flight = self._flights.get(look.key)

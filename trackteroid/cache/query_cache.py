@@ -180,7 +180,8 @@ class QueryCache:
         """Return whether a result with this receipt will still do; False when that can't be known."""
         stamps = dict(receipt.stamps)
         now = self._monotonic()
-        if now - receipt.asked_at < min(max_stale, now - self._wrote_at):
+        # It lies before us where Redis's clock was put back: nobody knows how old the answer is.
+        if 0 <= now - receipt.asked_at < min(max_stale, now - self._wrote_at):
             stamps = {name: stamp for name, stamp in stamps.items() if self._is_hard(name)}
         confirmed = bool(self._try(lambda: self.connection.backend.holds(stamps)))
         if confirmed:

@@ -292,6 +292,22 @@ def test_a_receipt_is_confirmed_while_the_answer_is_true_or_staleness_is_welcome
     assert cache.statistics.confirmed == 2
 
 
+def test_an_old_answer_is_not_confirmed_because_the_clock_of_redis_was_put_back() -> None:
+    clock, theirs, server = FakeClock(), FakeClock(), Server()
+    backend = MemoryBackend(theirs)
+    cache, writer = make_cache(backend, clock=clock), make_cache(backend, clock=clock)
+    ask(writer, "select id from Task", server)
+    theirs.advance(-5)
+    with cache.reading():
+        ask(cache, "select id from Task", server)
+    receipt = cache.last_receipt
+    assert receipt is not None
+    assert cache.confirm(receipt)
+    write(writer, {"action": "create", "entity_type": "Task"})
+    assert not cache.confirm(receipt)
+    assert not cache.confirm(receipt, max_stale=60.0)
+
+
 def test_a_result_whose_pages_saw_different_states_cannot_be_confirmed_later() -> None:
     cache, server = make_cache(MemoryBackend()), Server()
     with cache.reading():

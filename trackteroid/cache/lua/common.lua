@@ -1,8 +1,8 @@
 -- In front of the other scripts but renew.lua. ARGV[1] is the time in microseconds in tests and empty otherwise.
 --
 --   entry:<key>   hash: payload, stamps (those of its tags in the askers' order, each with a blank behind), asked_at
---   flight:<key>  hash: holder, asked_at, waited: somebody asks ftrack right now, and whether anybody waits for it;
---                 or asked_at, payload, stamps: an answer that may not be kept, for those who waited before it was asked for;
+--   flight:<key>  hash: holder, waited: somebody asks ftrack right now, and whether anybody waits for it;
+--                 asked_at, payload, stamps: an answer that may not be kept, for those who waited before it was asked for;
 --                 or alone: the answer is too large to be kept, waiting for it is of no use
 --   tag:<tag>     string, its stamp; one that begins with "!" says that the tag is being changed
 --   writers:<tag> sorted set: who is changing the tag, by when that is not believed any more (microseconds)

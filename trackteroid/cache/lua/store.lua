@@ -17,7 +17,7 @@ end
 if not leading then return kept end
 if ARGV[4] == '' then
   redis.pcall('HSET', KEYS[2], 'alone', '1')
-  redis.call('HDEL', KEYS[2], 'holder')
+  redis.call('HDEL', KEYS[2], 'holder', 'payload', 'stamps', 'asked_at')
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
 elseif kept == 0 and mine[2] then
   redis.pcall('HSET', KEYS[2], 'asked_at', ARGV[6], 'payload', ARGV[4], 'stamps', ARGV[3])
