@@ -167,8 +167,8 @@ class CacheBackend(Protocol):
             patiently: See above.
         """
 
-    def count(self, server: str, counts: Mapping[str, int]) -> None:
-        """Add to the farm-wide statistics of a server, patiently."""
+    def count(self, server: str, counts: Mapping[str, int], *, patiently: bool = False) -> None:
+        """Add to the farm-wide statistics of a server."""
 
     def counts(self, server: str) -> dict[str, int]:
         """Return the farm-wide statistics of a server."""
@@ -279,7 +279,7 @@ class MemoryBackend:
             for tag in tags:
                 self._restamp(tag, {name: until for name, until in self._changing(tag).items() if name != writer})
 
-    def count(self, server: str, counts: Mapping[str, int]) -> None:
+    def count(self, server: str, counts: Mapping[str, int], *, patiently: bool = False) -> None:
         with self._lock:
             totals = self._counts.setdefault(server, {})
             for name, number in counts.items():

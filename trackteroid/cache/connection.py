@@ -144,9 +144,9 @@ class CacheConnection:
             due = self._monotonic() - self._reported_at >= REPORT_SECONDS
         if due:
             # Where there is a thread for it: a look-up is one round trip.
-            self.store(lambda _: self.report(server))
+            self.store(partial(self.report, server))
 
-    def report(self, server: str) -> None:
+    def report(self, server: str, patiently: bool = False) -> None:
         """Add what has not been reported yet to the farm-wide statistics, if the cache answers."""
         with self._lock:
             counts = {name: number for name, number in self._unreported.pop(server, {}).items() if number}
@@ -154,8 +154,8 @@ class CacheConnection:
         if not counts:
             return
 
-        counting = partial(self.backend.count, server, counts)
-        if self.availability.attempt(counting, patiently=True, quiet=True) is UNAVAILABLE:
+        counting = partial(self.backend.count, server, counts, patiently=patiently)
+        if self.availability.attempt(counting, patiently=patiently, quiet=True) is UNAVAILABLE:
             with self._lock:
                 unreported = self._unreported.setdefault(server, {})
                 for name, number in counts.items():

@@ -159,17 +159,16 @@ class QueryCache:
             lease=self.connection.lease,
             max_stale=min(max_stale, max(0.0, self._monotonic() - self._wrote_at)),
         )
-        outcome = self._look(look)
-        if isinstance(outcome, Busy):
-            self._count(waits=1)
-            outcome = self._wait(look, outcome)
+        outcome = self._outcome(look)
         if isinstance(outcome, Found):
             value = self._read(outcome, read)
             if value is not None:
                 return value
             # Garbage under our key: a miss like any other, once it is out of the way.
             self._try(partial(self.connection.backend.discard, look.key))
-            outcome = self._look(look)
+            outcome = self._outcome(look)
+            if isinstance(outcome, Found) and (value := self._read(outcome, read)) is not None:
+                return value
         if isinstance(outcome, Lead):
             return self._lead(look, outcome, ask, ttl)
         if isinstance(outcome, Alone) and outcome.reason != "large":
@@ -264,6 +263,14 @@ class QueryCache:
         return CacheStatistics.of(self.connection.backend.counts(self._server))
 
     # Parts of an answer
+
+    def _outcome(self, look: Look) -> Outcome | Unavailable:
+        """Look, and wait if somebody else is asking."""
+        outcome = self._look(look)
+        if not isinstance(outcome, Busy):
+            return outcome
+        self._count(waits=1)
+        return self._wait(look, outcome)
 
     def _look(self, look: Look) -> Outcome | Unavailable:
         """Look, or have another thread look that asks the same and welcomes as much staleness."""

@@ -182,8 +182,8 @@ class RedisBackend:
         return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
 
     @_available
-    def count(self, server: str, counts: Mapping[str, int]) -> None:
-        with self._patient.pipeline(transaction=False) as pipeline:
+    def count(self, server: str, counts: Mapping[str, int], *, patiently: bool = False) -> None:
+        with self._waiting(patiently).pipeline(transaction=False) as pipeline:
             for name, number in counts.items():
                 pipeline.hincrby(f"{self._prefix}counts:{server}", name, number)
             pipeline.execute()

@@ -46,9 +46,10 @@ class _Group(Generic[_Outcome]):
 
 @dataclass(eq=False)
 class _Asker(Generic[_Outcome]):
-    """`outcome` is a sequence of one as soon as there is one."""
+    """`outcome` is a sequence of one as soon as there is one; `left` says that nobody is there to take it."""
 
     outcome: tuple[_Outcome] | tuple[()] = ()
+    left: bool = False
 
 
 @dataclass(eq=False)
@@ -85,8 +86,14 @@ class SharedLooks(Generic[_Outcome]):
             if line is None:
                 line = self._lines[key] = _Line(threading.Condition(self._lock))
             line.next.append(me)
-            while line.looking and not me.outcome:
-                line.moved.wait()
+            try:
+                while line.looking and not me.outcome:
+                    line.moved.wait()
+            except BaseException:
+                # Somebody has pressed Ctrl-C.
+                me.left = True
+                self._tidy(key, line)
+                raise
             if me.outcome:
                 return me.outcome[0]
             line.looking = True
@@ -106,9 +113,13 @@ class SharedLooks(Generic[_Outcome]):
                         asker.outcome = everybodys
                 else:
                     line.next = present + line.next
-                if not line.next:
-                    del self._lines[key]
+                self._tidy(key, line)
                 line.moved.notify_all()
+
+    def _tidy(self, key: Hashable, line: _Line[_Outcome]) -> None:
+        line.next = [asker for asker in line.next if not asker.left]
+        if not line.next and not line.looking:
+            self._lines.pop(key, None)
 
 
 class WaitingRoom(Generic[_Outcome]):

@@ -12,9 +12,10 @@ import pytest
 from tests.support.clock import FakeClock
 from tests.support.processes import wait_until
 from tests.unit.cache.questions import Server, SilentBackend, ask, make_cache, make_running_cache, rows_of, write
+from trackteroid.cache import query_cache
 from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Outcome
 from trackteroid.cache.connection import MOST_UNSTORED, CacheConnection
-from trackteroid.cache.payload import pack
+from trackteroid.cache.payload import pack, unpack
 from trackteroid.cache.query_cache import Answer
 
 
@@ -146,6 +147,40 @@ def test_garbage_under_our_key_is_a_miss_and_replaced(garbage: bytes) -> None:
         backend._entries[key] = (replace(entry, payload=garbage), expires)
     assert ask(cache, "select id from Task", server)[0]["id"] == "2"
     assert ask(cache, "select id from Task", server)[0]["id"] == "2"
+
+
+def test_of_many_who_find_garbage_at_once_one_asks_the_server() -> None:
+    backend, server = MemoryBackend(), Server()
+    cache = make_running_cache(backend)
+    ask(cache, "select id from Task", Server())
+    for key, (entry, expires) in list(backend._entries.items()):
+        backend._entries[key] = (replace(entry, payload=b"garbage"), expires)
+    everybody_waits, results, found = threading.Event(), [], threading.Barrier(8)
+
+    def answer() -> Answer[Any]:
+        everybody_waits.wait(60)
+        return Answer(server(), "[1]")
+
+    def unreadable(payload: bytes, limit: int) -> str | None:
+        text = unpack(payload, limit)
+        if text is None:
+            found.wait(60)
+        return text
+
+    def ask_once() -> None:
+        results.append(cache.answer("select id from Task", answer, rows_of))
+
+    with pytest.MonkeyPatch.context() as patch:
+        # All of them have it in their hands before the first throws it away.
+        patch.setattr(query_cache, "unpack", unreadable)
+        threads = [threading.Thread(target=ask_once) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: cache.statistics.waits == 7, what="seven to wait")
+        everybody_waits.set()
+        for thread in threads:
+            thread.join(60)
+    assert (len(results), server.asked) == (8, 1)
 
 
 def test_without_redis_queries_are_answered_by_the_server_with_one_warning_a_minute(

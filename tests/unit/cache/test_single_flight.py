@@ -125,6 +125,22 @@ def test_an_error_of_a_look_is_the_lookers_own_and_the_others_look_again() -> No
     assert sorted(askers.outcomes) == ["answer", "answer", "answer", "broken"]
 
 
+def test_nobody_looks_for_one_who_has_been_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: SharedLooks[Any] = SharedLooks()
+
+    def interrupted(condition: threading.Condition, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+    def look(others: Callable[[], bool]) -> tuple[Any, bool]:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(threading.Condition, "wait", interrupted)
+            shared.look("key", lambda others: pytest.fail("looked"))
+        return others(), True
+
+    assert shared.look("key", look) is False
+    assert shared._lines == {}
+
+
 def test_looks_for_other_keys_are_not_waited_for() -> None:
     shared: SharedLooks[Any] = SharedLooks()
     assert shared.look("one", lambda others: (shared.look("other", lambda others: ("inner", True)), True)) == "inner"
