@@ -11,22 +11,19 @@ from typing import Any, TypeAlias
 
 import ftrack_api.operation
 from ftrack_api.operation import CreateEntityOperation, DeleteEntityOperation, UpdateEntityOperation
-from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
-from trackteroid.operations.effects import identity_of
 from trackteroid.operations.encoding import (
     PLAIN_TYPES,
     check_members,
     encode_create,
-    encode_delete,
     encode_key,
     encode_update,
 )
-from trackteroid.operations.loaded import Identity, cached, is_collection
+from trackteroid.operations.loaded import Identity, cached, is_collection, is_entity
 from trackteroid.operations.local_state import Touch, first_touch, restore
 from trackteroid.operations.manifest import Ensure
-from trackteroid.operations.operation import Operation
+from trackteroid.operations.operation import DeleteOperation, Operation
 
 __all__ = ["CapturingOperations"]
 
@@ -36,16 +33,16 @@ _Slot: TypeAlias = "tuple[Identity, str]"
 class CapturingOperations(ftrack_api.operation.Operations):
     """The operations of a deferred block.
 
-    Values are encoded when they are pushed, so that what cannot be recorded is refused at the assignment, and the
-    assignment is undone. Contents of collections are only checked then: the client pushes the whole collection with each
-    change, and its operation holds a copy that later changes do not reach. They are encoded at the end, the last one
-    of each attribute, which is the only one that the client would send too.
+    Values are checked when they are pushed, so that what cannot be recorded is refused at the assignment, and the
+    assignment is undone. Those that could change until the block ends, such as dictionaries, are encoded then too; others
+    at the end, where that takes a third of the time, as nothing else is done in between. Of collections, which the client
+    pushes as a whole with each change, the last one of each attribute is encoded, the only one that the client would send too.
 
     Args:
         session: The session that records.
 
     Attributes:
-        created: Entities that were created in the block, also those rolled back since, with their keys by attribute.
+        created: Entities that were created in the block, also those rolled back since.
         ensures: Of those the ones that are created only if there is none like them.
         touches: State of attributes of other entities before the block changed them.
     """
@@ -53,9 +50,10 @@ class CapturingOperations(ftrack_api.operation.Operations):
     def __init__(self, session: Any) -> None:
         super().__init__()
         self._session = session
-        # Beside each operation the encoded one; None for a collection, which is encoded at the end.
-        self._encoded: list[Operation | None] = []
-        self.created: dict[Identity, Mapping[str, str]] = {}
+        # Beside each operation the encoded one, or whose it is where it is encoded at the end.
+        self._entries: list[Operation | Identity] = []
+        self._has_collections = False
+        self.created: dict[Identity, None] = {}
         self.ensures: dict[Identity, Ensure] = {}
         self.touches: dict[_Slot, Touch] = {}
 
@@ -65,17 +63,15 @@ class CapturingOperations(ftrack_api.operation.Operations):
         Raises:
             RecordingRefusedError: It cannot be recorded; the assignment is undone.
         """
-        encoded: Operation | None
         if isinstance(operation, UpdateEntityOperation):
-            encoded = self._update(operation)
+            entry = self._update(operation)
         elif isinstance(operation, CreateEntityOperation):
-            encoded = encode_create(operation, self._session)
-            self.created[identity_of(encoded)] = encoded.entity_key
+            entry = self._create(operation)
         elif isinstance(operation, DeleteEntityOperation):
-            encoded = encode_delete(operation)
+            entry = _identity(operation)
         else:
             raise RecordingRefusedError(f"An operation of type {type(operation).__name__} cannot be recorded.")
-        self._encoded.append(encoded)
+        self._entries.append(entry)
         self._stack.append(operation)
 
     @property
@@ -87,36 +83,42 @@ class CapturingOperations(ftrack_api.operation.Operations):
     def pop(self) -> Any:
         """Take the last operation off the stack and return it."""
         operation = super().pop()
-        self._encoded.pop()
+        self._entries.pop()
         return operation
 
     def clear(self) -> None:
         """Forget all operations, as after a rollback; what the block touched is still known."""
         super().clear()
-        self._encoded.clear()
+        self._entries.clear()
 
-    def _update(self, operation: Any) -> Operation | None:
+    def _create(self, operation: CreateEntityOperation) -> Operation | Identity:
+        identity = _identity(operation)
+        entry: Operation | Identity = identity
+        if not PLAIN_TYPES.issuperset(map(type, operation.entity_data.values())):
+            entry = encode_create(operation, self._session, encode_key(operation))
+        self.created[identity] = None
+        return entry
+
+    def _update(self, operation: UpdateEntityOperation) -> Operation | Identity:
         name, new = operation.attribute_name, operation.new_value
         identity = _identity(operation)
-        # Shared by all operations of an entity: they are thousands, and never changed.
-        key = self.created.get(identity)
         touch: Touch | None = None
-        if key is None:
-            key = encode_key(operation)
-            if (identity, name) not in self.touches:
-                touch = first_touch(self._session, identity, name, operation.old_value, new)
-        try:
-            encoded: Operation | None = None
-            if type(new) not in PLAIN_TYPES and is_collection(new):
-                check_members(new, self._session, operation.entity_type, key, name)
-            else:
-                encoded = encode_update(operation, self._session, key)
-        except RecordingRefusedError:
-            self._undo(operation, identity)
-            raise
+        if identity not in self.created and (identity, name) not in self.touches:
+            touch = first_touch(self._session, identity, name, operation.old_value, new)
+        entry: Operation | Identity = identity
+        if type(new) not in PLAIN_TYPES:
+            try:
+                if is_entity(new) or is_collection(new):
+                    check_members(new, self._session, operation)
+                    self._has_collections |= not is_entity(new)
+                else:
+                    entry = encode_update(operation, self._session, encode_key(operation))
+            except RecordingRefusedError:
+                self._undo(operation, identity)
+                raise
         if touch is not None:
             self.touches[identity, name] = touch
-        return encoded
+        return entry
 
     def _undo(self, operation: Any, key: Identity) -> None:
         """Take back the assignment that led to an operation."""
@@ -129,12 +131,12 @@ class CapturingOperations(ftrack_api.operation.Operations):
 
     def _drop(self, key: Identity) -> None:
         kept = [
-            (operation, encoded)
-            for operation, encoded in zip(self._stack, self._encoded, strict=True)
+            (operation, entry)
+            for operation, entry in zip(self._stack, self._entries, strict=True)
             if _identity(operation) != key
         ]
         self._stack[:] = [operation for operation, _ in kept]
-        self._encoded[:] = [encoded for _, encoded in kept]
+        self._entries[:] = [entry for _, entry in kept]
         del self.created[key]
 
     def recorded(self) -> list[Operation]:
@@ -143,29 +145,48 @@ class CapturingOperations(ftrack_api.operation.Operations):
         Raises:
             RecordingRefusedError: A collection cannot be recorded.
         """
+        session = self._session
+        # Shared by all operations of an entity: they are thousands, and never changed.
+        keys: dict[Identity, Mapping[str, str]] = {}
+        collections = self._collections() if self._has_collections else {}
+        operations: list[Operation] = []
+        for position, (operation, entry) in enumerate(zip(self._stack, self._entries, strict=True)):
+            if not isinstance(entry, tuple):
+                operations.append(entry)
+                continue
+            key = keys.get(entry)
+            if key is None:
+                key = keys[entry] = encode_key(operation)
+            if isinstance(operation, UpdateEntityOperation):
+                whole = collections.get(position, operation)
+                if whole is not None:
+                    operations.append(encode_update(whole, session, key))
+            elif isinstance(operation, CreateEntityOperation):
+                operations.append(encode_create(operation, session, key))
+            else:
+                operations.append(DeleteOperation(entity_type=entry[0], entity_key=key))
+        return operations
+
+    def _collections(self) -> dict[int, UpdateEntityOperation | None]:
+        """Return what stands for the updates of collections, by position: None, for the last one of each all of them."""
+        found: dict[int, UpdateEntityOperation | None] = {}
         last: dict[_Slot, int] = {}
         first: dict[_Slot, Any] = {}
-        for position, (operation, encoded) in enumerate(zip(self._stack, self._encoded, strict=True)):
-            if encoded is None:
-                slot = (_identity(operation), operation.attribute_name)
-                last[slot] = position
-                first.setdefault(slot, operation.old_value)
-        operations: list[Operation] = []
-        for position, (operation, encoded) in enumerate(zip(self._stack, self._encoded, strict=True)):
-            if encoded is not None:
-                operations.append(encoded)
+        for position, (operation, entry) in enumerate(zip(self._stack, self._entries, strict=True)):
+            if not isinstance(operation, UpdateEntityOperation) or not isinstance(entry, tuple):
                 continue
-            slot = (_identity(operation), operation.attribute_name)
-            if last[slot] == position:
-                whole = UpdateEntityOperation(
-                    operation.entity_type,
-                    operation.entity_key,
-                    operation.attribute_name,
-                    first.get(slot, CLIENT_NOT_SET),
-                    operation.new_value,
-                )
-                operations.append(encode_update(whole, self._session, encode_key(whole)))
-        return operations
+            new = operation.new_value
+            if type(new) not in PLAIN_TYPES and is_collection(new):
+                slot = (entry, operation.attribute_name)
+                first.setdefault(slot, operation.old_value)
+                found[position] = None
+                last[slot] = position
+        for slot, position in last.items():
+            operation = self._stack[position]
+            found[position] = UpdateEntityOperation(
+                operation.entity_type, operation.entity_key, operation.attribute_name, first[slot], operation.new_value
+            )
+        return found
 
 
 def _identity(operation: Any) -> Identity:

@@ -21,7 +21,6 @@ from trackteroid.operations.operation import (
     JSON,
     NOT_SET,
     CreateOperation,
-    DeleteOperation,
     NotSet,
     UpdateOperation,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "PLAIN_TYPES",
     "check_members",
     "encode_create",
-    "encode_delete",
     "encode_key",
     "encode_update",
     "encode_value",
@@ -48,13 +46,19 @@ def encode_key(operation: Any) -> dict[str, str]:
     return {str(name): str(value) for name, value in operation.entity_key.items()}
 
 
-def encode_create(operation: ftrack_api.operation.CreateEntityOperation, session: Any) -> CreateOperation:
+def encode_create(
+    operation: ftrack_api.operation.CreateEntityOperation, session: Any, key: Mapping[str, str]
+) -> CreateOperation:
     """Return the client's create operation as ours.
+
+    Args:
+        operation: The client's.
+        session: The session that entities in it must belong to.
+        key: What `encode_key` returns for it.
 
     Raises:
         RecordingRefusedError: A value cannot be recorded.
     """
-    key = encode_key(operation)
     data = {}
     for name, value in operation.entity_data.items():
         if type(value) not in PLAIN_TYPES:
@@ -93,11 +97,6 @@ def encode_update(
     return UpdateOperation(entity_type=entity_type, entity_key=key, attribute_name=name, old_value=old, new_value=new)
 
 
-def encode_delete(operation: ftrack_api.operation.DeleteEntityOperation) -> DeleteOperation:
-    """Return the client's delete operation as ours."""
-    return DeleteOperation(entity_type=str(operation.entity_type), entity_key=encode_key(operation))
-
-
 def encode_value(
     value: Any, session: Any, entity_type: str, entity_key: Mapping[str, str], attribute: str
 ) -> JSON | NotSet:
@@ -121,19 +120,21 @@ def encode_value(
         raise RecordingRefusedError(f"{_where(entity_type, entity_key, attribute)}: {error}") from error
 
 
-def check_members(
-    collection: Any, session: Any, entity_type: str, entity_key: Mapping[str, str], attribute: str
-) -> None:
-    """Check that a collection can be recorded, without encoding it.
+def check_members(value: Any, session: Any, operation: ftrack_api.operation.UpdateEntityOperation) -> None:
+    """Check that an entity or a collection can be recorded, without encoding it.
+
+    Args:
+        value: The new value of an update.
+        session: The session that entities in it must belong to.
+        operation: The update, for messages.
 
     Raises:
-        RecordingRefusedError: It has a member of another session.
+        RecordingRefusedError: It is, or has a member, of another session.
     """
-    for member in getattr(collection, "collection", collection):
+    for member in (value,) if is_entity(value) else getattr(value, "collection", value):
         if getattr(member, "session", None) is not session:
-            raise RecordingRefusedError(
-                f"{_where(entity_type, entity_key, attribute)}: {_foreign(member)} cannot be recorded."
-            )
+            where = _where(operation.entity_type, encode_key(operation), operation.attribute_name)
+            raise RecordingRefusedError(f"{where}: {_foreign(member)} cannot be recorded.")
 
 
 def reference(entity: Any) -> dict[str, JSON]:
