@@ -77,11 +77,13 @@ def own_timers(settings: Settings) -> list[HousekeepingTimer]:
     from workers.runtime import runtime
 
     # Telling somebody is no task: a receiver that hangs would take a slot from commits.
-    timers = [HousekeepingTimer(lambda: runtime().tell(), min(TELL_SECONDS, settings.digest_seconds), name="telling")]
+    timers = [
+        HousekeepingTimer(lambda: runtime().tell(), min(TELL_SECONDS, settings.digest_seconds), name="telling"),
+        HousekeepingTimer(lambda: runtime().report(), REPORT_SECONDS, name="report"),
+    ]
     if settings.worker_sweep:
         timers.append(HousekeepingTimer(lambda: runtime().sweep(), settings.sweep_seconds))
         timers.append(HousekeepingTimer(lambda: runtime().purge(), PURGE_SECONDS, name="purge"))
-        timers.append(HousekeepingTimer(lambda: runtime().report(), REPORT_SECONDS, name="report"))
         if settings.spool_folder is not None:
             timers.append(HousekeepingTimer(lambda: runtime().flush_spool(), FLUSH_SECONDS, name="flush_spool"))
     return timers

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_receipt
-from trackteroid.cli.selecting import duration
+from trackteroid.cli.selecting import commit_id_of, duration
 from trackteroid.errors import BadInputError, SpoolError, TrackteroidError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--priority", metavar="N", type=int, default=0, help="higher ones are committed first, -100 to 100 (default: 0)"
     )
     parser.add_argument(
-        "--depends-on", metavar="ID", action="append", default=[], help="commit this one before (may be repeated)"
+        "--depends-on", metavar="ID|FILE", action="append", default=[], help="commit this one before (may be repeated)"
     )
     parser.add_argument(
         "--commit-as",
@@ -58,6 +58,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     settings = Settings.from_environment()
     server = options.server or os.environ.get("FTRACK_SERVER") or None
+    depends_on = [commit_id_of(each) for each in options.depends_on]
     accepted: list[_Accepted] = []
     code = ExitCode.OK
     for file in options.files:
@@ -71,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
                 wake=False,
                 hold=options.hold,
                 priority=options.priority,
-                depends_on=options.depends_on,
+                depends_on=depends_on,
                 commit_as=options.commit_as,
             )
         except TrackteroidError as error:

@@ -160,6 +160,8 @@ def enqueue(
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
     recording = _with_identity(recording, commit_as, settings)
+    if recording.recording_id in terms.depends_on:
+        raise BadInputError(f"Recording {recording.recording_id} cannot depend on itself.")
     if ledger is not None:
         payload = packed(recording, ledger.server_url, settings)
         accepted = submit(ledger, recording, payload, recovered=recovered, terms=terms)

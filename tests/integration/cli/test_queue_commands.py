@@ -390,8 +390,10 @@ def test_holding_releasing_and_cancelling_from_submission_to_render(
     refused = trackteroid("release", ids[2], env=env)
     assert_one_clear_line(refused, ExitCode.FAILED)
     assert trackteroid("release", "nobody-knows", env=env).returncode == ExitCode.NOT_FOUND
-    dependent = trackteroid("enqueue", str(recording(tmp_path)), "--depends-on", ids[0], env=env).stdout.strip()
-    assert ledger.get(dependent).state is CommitState.WAITING
+    for earlier in (ids[0], str(first)):
+        dependent = trackteroid("enqueue", str(recording(tmp_path)), "--depends-on", earlier, env=env).stdout.strip()
+        waiting = ledger.get(dependent).waiting
+        assert waiting is not None and waiting.commit_id == ids[0]
 
 
 def test_without_redis_a_release_waits_in_the_spool_and_says_so(env: Mapping[str, str], tmp_path: Path) -> None:

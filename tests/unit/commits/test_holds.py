@@ -242,6 +242,7 @@ def test_cancelling_without_redis_leaves_no_order(farm: Farm) -> None:
 def test_terms_that_make_no_sense_are_refused(farm: Farm) -> None:
     for terms, text in (
         ({"depends_on": "rec-0"}, "depends_on takes a list"),
+        ({"depends_on": ["other", PUBLISH.recording_id]}, "cannot depend on itself"),
         ({"priority": 101}, "between -100 and 100"),
         ({"commit_as": "somebody"}, "commit_as must be one of worker, recorder"),
     ):
