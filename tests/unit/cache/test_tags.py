@@ -292,9 +292,11 @@ def test_a_large_batch_costs_little_for_each_operation() -> None:
     assert len(tags._shapes) == 1
 
 
-@pytest.mark.parametrize("schemas", [stock_schemas(), json.loads(shared_file("spec/ftrack-schema.json").read_text())])
-def test_every_attribute_of_every_type_is_listed(schemas: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("recorded", [False, True])
+def test_every_attribute_of_every_type_is_listed(recorded: bool) -> None:
     """All 116 types, but the two that the server writes with every change."""
+    # Read here, and not while tests are collected: a checkout elsewhere has no such file.
+    schemas = json.loads(shared_file("spec/ftrack-schema.json").read_text()) if recorded else stock_schemas()
     tags = Tags(schemas)
     unlisted = set()
     for schema in schemas:
