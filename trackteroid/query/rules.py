@@ -287,9 +287,13 @@ class Pairs(Rule):
 
 def _rows(path: str, dictionary: Mapping[Any, Any]) -> tuple[Node, ...]:
     return tuple(
-        Related(path, True, AllOf((Comparison("key", "like", str(key)), Comparison("value", "like", str(value)))))
+        Related(path, True, AllOf((Comparison("key", "like", str(key)), _value_like(value))))
         for key, value in dictionary.items()
     )
+
+
+def _value_like(value: Any) -> Node:
+    return match("value", [None]) if value is None else Comparison("value", "like", str(value))
 
 
 def _moment(value: Any) -> str:

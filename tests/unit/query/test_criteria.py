@@ -450,3 +450,4 @@ def test_none_is_the_absence_of_a_value_not_a_text(query: MakeQuery) -> None:
     assert where(query(Shot).by_name("a", None, "b%")) == '(name is "a" or name is none or name like "b%")'
     assert where(query(Shot).not_by_name("a", None)) == '(name is_not "a" and name is_not none)'
     assert where(query(AssetVersion).not_by_comment(None)) == "(comment is_not none)"
+    assert where(query(Shot).by_metadata({"k": None})) == '((metadata any (key like "k" and (value is none))))'
