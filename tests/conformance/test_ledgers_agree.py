@@ -29,7 +29,7 @@ class History:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.clock = FakeClock()
-        self.ledgers: tuple[Ledger, Ledger] = (
+        self.ledgers: tuple[MemoryLedger, RedisLedger] = (
             MemoryLedger(SERVER, policy=NUMBERS, clock=self.clock),
             RedisLedger(fake_redis(), SERVER, policy=NUMBERS, clock=self.clock),
         )
@@ -161,6 +161,20 @@ class History:
             else:
                 assert commit.state in (CommitState.COMMITTED, CommitState.DEAD, CommitState.CANCELLED), commit
 
+    def forget(self) -> None:
+        """Nothing but tombstones, counters and the times of values is left of commits that ended long ago."""
+        for name in self.names:
+            for ledger in self.ledgers:
+                if ledger.get(name).state is not CommitState.COMMITTED:
+                    ledger.cancel(name)
+        self.clock.advance(NUMBERS.retention_seconds)
+        assert [ledger.purge() for ledger in self.ledgers] == [len(self.names)] * 2
+        kept = {"t", "x:t", "accepted", "place", "turn", "breaker", "outage", "pause", "tell"}
+        redis = self.ledgers[1]
+        for key in redis.client.keys("*"):
+            first, _, rest = key.decode().removeprefix(redis.prefix).partition(":")
+            assert (f"x:{rest.partition(':')[0]}" if first == "x" else first) in kept, key
+
     def stands_for_good(self, name: str) -> bool:
         """Whether a commit waits, over any number of others, for one that has ended."""
         chain: list[str] = []
@@ -190,3 +204,4 @@ def test_both_ledgers_agree_on_any_history(seed: int) -> None:
         history.step()
         history.compare()
     history.finish()
+    history.forget()
