@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +20,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trackteroid.commits.submission import PLAIN, Terms
-from trackteroid.errors import BadInputError, RecordingChangedError, SpoolDataError, SpoolError, SpoolFullError
+from trackteroid.commits.spool_index import Count, SpoolIndex
+from trackteroid.commits.spooled_recording import (
+    HEADER_LIMIT,
+    SUFFIX,
+    SpooledRecording,
+    decode,
+    encode,
+    file_name,
+    safe_id,
+)
+from trackteroid.errors import BadInputError, RecordingChangedError, SpoolError, SpoolFullError
 from trackteroid.operations.containers.writing import flush_folder, publish_bytes, replace_file
 from trackteroid.settings import Settings
 
@@ -39,16 +45,8 @@ __all__ = [
     "open_spool",
 ]
 
-_FORMAT = "trackteroid spool"
-# What an older release would misunderstand (a held recording, an order to release one) has the second version, so that it is
-# left alone there; everything else has the first.
-_VERSIONS = (1, 2)
-_SUFFIX = ".spooled"
 _SENT = "sent"
 _REFUSED = "refused"
-# The header has a fixed set of short fields.
-_HEADER_LIMIT = 64 * 1024
-_REASON_LIMIT = 500
 # A writer needs seconds; what is older was left by one that was killed, which therefore accepted nothing.
 _ABANDONED_SECONDS = 86400.0
 _FULL_DISK = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -56,7 +54,7 @@ _FULL_DISK = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpoolLimits:
-    """How much a spool holds. Many writers at once may exceed the first two by one recording each.
+    """How much a spool holds. Many writers at once may exceed the first two by what they write within a few minutes.
 
     Attributes:
         total_bytes: Of all waiting recordings.
@@ -69,31 +67,6 @@ class SpoolLimits:
     count: int = 10_000
     item_bytes: int = 8 * 1024**2
     keep_seconds: float = 86400.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpooledRecording:
-    """One recording as it waits, or the order to release one.
-
-    Attributes:
-        commit_id: The recording's id.
-        digest: SHA-256 over its operations; empty in an order.
-        server_url: Normalised URL of the ftrack server it is for.
-        redis_url: The Redis it was meant for, without password: a node may work for several.
-        payload: As the ledger stores it; of an order the facts of the release, as JSON.
-        reason: Why it is here.
-        kind: `recording`, or `release`: the order to release what waits before it, or stands in the ledger.
-        terms: How it is to be committed, and who says so.
-    """
-
-    commit_id: str
-    digest: str
-    server_url: str
-    redis_url: str
-    payload: bytes
-    reason: str = ""
-    kind: str = "recording"
-    terms: Terms = PLAIN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +149,7 @@ class Spool:
         self._folder = folder
         self._limits = limits or SpoolLimits()
         self._clock = clock
+        self._index = SpoolIndex(folder, self._make, clock)
 
     @property
     def folder(self) -> Path:
@@ -185,22 +159,30 @@ class Spool:
     def accept(self, item: SpooledRecording) -> Accepted:
         """Keep a recording so that no crash of this process or machine loses it.
 
+        How much waits already makes no difference, but for a look at all of it every few minutes.
+
         Raises:
             SpoolFullError: A limit is reached, or the disk is full; the text says what to do.
             SpoolError: The folder cannot be written to.
             RecordingChangedError: A recording of this id with another content waits here.
             BadInputError: The recording is larger than the spool takes.
         """
-        data = _encode(item)
-        if len(item.payload) > self._limits.item_bytes + _HEADER_LIMIT:
+        data = encode(item)
+        if len(item.payload) > self._limits.item_bytes + HEADER_LIMIT:
             raise BadInputError(f"The recording has {len(item.payload):,} bytes, more than the spool takes.")
-        target = self._folder / _name(item)
+        target = self._folder / file_name(item)
         try:
             self._make(self._folder)
-            if self._is_known(item, target):
+            if target.exists():
                 return Accepted(path=target, known=True)
+            commit_id = safe_id(item.commit_id)
+            for name in self._index.names(commit_id):
+                self._check_namesake(item, self._folder / name)
+            self._check_room(len(data))
+            self._index.add(commit_id, target.name)
             publish_bytes(data, target)
             self._stamp(target)
+            self._index.changed(1, len(data))
         except OSError as error:
             if isinstance(error, SpoolError):
                 raise
@@ -218,7 +200,7 @@ class Spool:
 
     def find(self, commit_id: str) -> list[Entry]:
         """Return what waits under this id: a recording per server it is for, and orders to release it."""
-        prefix = f"{_safe(commit_id)}."
+        prefix = f"{safe_id(commit_id)}."
         return [entry for entry in self.waiting() if entry.path.name.startswith(prefix)]
 
     def read(self, entry: Entry) -> SpooledRecording:
@@ -229,15 +211,7 @@ class Spool:
             FileNotFoundError: Somebody else has flushed it.
             SpoolError: It cannot be read, or a newer release has written it.
         """
-        try:
-            with entry.path.open("rb") as file:
-                return _decode(file.read(self._limits.item_bytes + 2 * _HEADER_LIMIT + 1), self._limits.item_bytes)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            if isinstance(error, SpoolError):
-                raise
-            raise SpoolError(f"{entry.path} cannot be read: {error.strerror}.") from error
+        return self._read(entry.path)
 
     def mark_sent(self, entry: Entry) -> None:
         """Put a delivered recording with the sent ones. Somebody else may have done that."""
@@ -260,6 +234,7 @@ class Spool:
             for path, facts in self._scan(self._folder, suffix=".tmp"):
                 if facts.st_mtime < now - _ABANDONED_SECONDS:
                     _remove(path)
+        self._index.tidy(now - _ABANDONED_SECONDS)
 
     @property
     def has_old_copies(self) -> bool:
@@ -285,30 +260,38 @@ class Spool:
             refused=sum(1 for _ in self._scan(self._folder / _REFUSED)),
         )
 
-    def _is_known(self, item: SpooledRecording, target: Path) -> bool:
-        count = total = 0
-        known = False
-        namesakes = f"{_safe(item.commit_id)}."
-        for path, facts in self._scan(self._folder):
-            count += 1
-            total += facts.st_size
-            if path == target:
-                known = True
-            elif path.name.startswith(namesakes):
-                self._check_namesake(item, Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
-        if known:
-            return True
-        if count >= self._limits.count or total + len(item.payload) > self._limits.total_bytes:
-            raise SpoolFullError(
-                f"The spool {self._folder} is full: {count:,} recordings, {total:,} bytes wait in it. This one was NOT accepted. "
-                "Bring Redis back and run `trackteroid spool flush`, or raise TRACKTEROID_SPOOL_COUNT_LIMIT or "
-                "TRACKTEROID_SPOOL_SIZE_LIMIT."
-            )
-        return False
-
-    def _check_namesake(self, item: SpooledRecording, entry: Entry) -> None:
+    def _read(self, path: Path) -> SpooledRecording:
         try:
-            other = self.read(entry)
+            with path.open("rb") as file:
+                return decode(file.read(self._limits.item_bytes + 2 * HEADER_LIMIT + 1), self._limits.item_bytes)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if isinstance(error, SpoolError):
+                raise
+            raise SpoolError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def _check_room(self, size: int) -> None:
+        limits = self._limits
+
+        def is_full(count: Count) -> bool:
+            return count.recordings >= limits.count or count.size + size > limits.total_bytes
+
+        known = self._index.count()
+        if known is not None and not is_full(known):
+            return
+        sizes = [facts.st_size for _, facts in self._scan(self._folder)]
+        found = self._index.counted(len(sizes), sum(sizes))
+        if is_full(found):
+            raise SpoolFullError(
+                f"The spool {self._folder} is full: {found.recordings:,} recordings, {found.size:,} bytes wait in it. This one "
+                "was NOT accepted. Bring Redis back and run `trackteroid spool flush`, or raise TRACKTEROID_SPOOL_COUNT_LIMIT "
+                "or TRACKTEROID_SPOOL_SIZE_LIMIT."
+            )
+
+    def _check_namesake(self, item: SpooledRecording, path: Path) -> None:
+        try:
+            other = self._read(path)
         except (SpoolError, FileNotFoundError):
             # Nothing is known of it; whoever flushes it finds out.
             return
@@ -318,7 +301,7 @@ class Spool:
                 f"Recording {item.commit_id} waits in the spool with another content. Record again instead of changing a file."
             )
 
-    def _scan(self, folder: Path, *, suffix: str = _SUFFIX) -> Iterator[tuple[Path, os.stat_result]]:
+    def _scan(self, folder: Path, *, suffix: str = SUFFIX) -> Iterator[tuple[Path, os.stat_result]]:
         try:
             with os.scandir(folder) as found:
                 for item in found:
@@ -345,6 +328,8 @@ class Spool:
         self._stamp(target)
         flush_folder(folder)
         flush_folder(self._folder)
+        self._index.changed(-1, -entry.size)
+        self._index.drop(entry.path.name.partition(".")[0])
         return target
 
     def _stamp(self, path: Path) -> None:
@@ -376,82 +361,6 @@ class Spool:
             f"The spool {self._folder} cannot be written to ({reason}). The recording was NOT accepted. "
             "Set TRACKTEROID_SPOOL to a folder of this user."
         )
-
-
-def _safe(commit_id: str) -> str:
-    # A recording's id is text that somebody else wrote.
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", commit_id):
-        return commit_id
-    return f"sha256-{hashlib.sha256(commit_id.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
-
-
-def _name(item: SpooledRecording) -> str:
-    # The same recording has the same name from every writer; another content or server never replaces it.
-    facts = [item.commit_id, item.digest, item.server_url, item.redis_url]
-    rest = json.dumps(facts if item.kind == "recording" else [*facts, item.kind])
-    return f"{_safe(item.commit_id)}.{hashlib.sha256(rest.encode()).hexdigest()[:12]}{_SUFFIX}"
-
-
-def _encode(item: SpooledRecording) -> bytes:
-    header: dict[str, Any] = {
-        "format": _FORMAT,
-        "version": 1,
-        "commit_id": item.commit_id,
-        "digest": item.digest,
-        "server_url": item.server_url,
-        "redis_url": item.redis_url,
-        "reason": item.reason[:_REASON_LIMIT],
-        "bytes": len(item.payload),
-        "sha256": hashlib.sha256(item.payload).hexdigest(),
-    }
-    if item.kind != "recording" or not item.terms.are_plain:
-        header |= {"version": 2, "kind": item.kind, "terms": asdict(item.terms)}
-    line = json.dumps(header).encode()
-    if len(line) >= _HEADER_LIMIT:
-        raise BadInputError("The recording's id or server URL is too long for the spool.")
-    return line + b"\n" + item.payload
-
-
-def _decode(data: bytes, limit: int) -> SpooledRecording:
-    line, separator, payload = data.partition(b"\n")
-    try:
-        header = json.loads(line) if separator and len(line) < _HEADER_LIMIT else None
-    except (ValueError, RecursionError) as error:
-        raise SpoolDataError(f"It is no file of a spool: {error}.") from error
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise SpoolDataError("It is no file of a spool.")
-    if header.get("version") not in _VERSIONS:
-        # Not damaged: a newer release of ours can read it.
-        raise SpoolError(f"It has format version {header.get('version')!r}; this release reads up to {max(_VERSIONS)}.")
-    texts = {name: header.get(name) for name in ("commit_id", "digest", "server_url", "redis_url", "reason")}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise SpoolDataError("Its header is damaged.")
-    kind, terms = _order_in(header)
-    if len(payload) > limit + _HEADER_LIMIT:
-        raise SpoolDataError(f"It has more than the {limit:,} bytes that are taken (TRACKTEROID_PAYLOAD_LIMIT).")
-    if len(payload) != header.get("bytes") or hashlib.sha256(payload).hexdigest() != header.get("sha256"):
-        raise SpoolDataError("It is damaged: its bytes are not those that were written.")
-    return SpooledRecording(
-        payload=payload, kind=kind, terms=terms, **{name: str(text) for name, text in texts.items()}
-    )
-
-
-def _order_in(header: dict[str, Any]) -> tuple[str, Terms]:
-    if header["version"] == 1:
-        return "recording", PLAIN
-    kind: Any = header.get("kind")
-    terms: Any = header.get("terms")
-    if kind not in ("recording", "release"):
-        raise SpoolError(f"It is an order of a kind that this release does not know: {kind!r}.")
-    try:
-        return kind, Terms(
-            hold=terms["hold"] is True,
-            priority=int(terms["priority"]),
-            depends_on=tuple(str(each) for each in terms["depends_on"]),
-            actor=terms["actor"],
-        )
-    except (BadInputError, KeyError, TypeError, ValueError) as error:
-        raise SpoolDataError(f"Its header is damaged: {error}.") from error
 
 
 def _remove(path: Path) -> None:

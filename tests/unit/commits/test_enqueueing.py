@@ -94,7 +94,7 @@ def test_without_redis_it_is_accepted_in_the_spool_with_the_reason_and_without_t
     assert not result.already_known
     assert "redis://127.0.0.1:1/0 cannot be reached" in result.reason
     assert "set TRACKTEROID_REDIS_URL" in result.reason
-    assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_enqueueing_what_waits_in_the_spool_again_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,112 @@ def test_sent_and_refused_recordings_take_no_room(tmp_path: Path) -> None:
     assert not spool.accept(item("c")).known
 
 
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that were looked through."""
+    found: list[str] = []
+    scandir = os.scandir
+
+    def record(folder: os.PathLike[str]) -> Any:
+        found.append(Path(folder).name)
+        return scandir(folder)
+
+    monkeypatch.setattr("os.scandir", record)
+    return found
+
+
+def test_accepting_does_not_look_through_what_waits(tmp_path: Path, looks: list[str]) -> None:
+    clock = FakeClock()
+    for number in range(50):
+        # As each enqueue does, in a process of its own.
+        Spool(tmp_path, clock=clock).accept(item(str(number)))
+        clock.advance(1)
+    assert looks == [tmp_path.name], "only the first one, which knows of none before it"
+    assert [entry.accepted_at for entry in Spool(tmp_path).waiting()] == sorted(clock.now - 50 + n for n in range(50))
+
+
+def test_what_waits_is_counted_anew_every_few_minutes(tmp_path: Path, looks: list[str]) -> None:
+    clock = FakeClock()
+    limits = SpoolLimits(count=3)
+    spool = Spool(tmp_path, limits=limits, clock=clock)
+    name = spool.accept(item("a")).path.name
+    # A writer that keeps no count, such as one of an older release.
+    for number in range(2):
+        (tmp_path / f"old{number}.{name.partition('.')[2]}").write_bytes(b"")
+    clock.advance(299)
+    spool.accept(item("b"))
+    assert len(looks) == 1
+    clock.advance(2)
+    with pytest.raises(SpoolFullError, match="4 recordings"):
+        spool.accept(item("c"))
+    assert len(looks) == 2
+
+
+def test_nothing_is_refused_on_hearsay(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limits=SpoolLimits(count=2))
+    for name in "ab":
+        # Taken away by hand, unnoticed.
+        spool.accept(item(name)).path.unlink()
+    assert not spool.accept(item("c")).known
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"recordings": 0, "size": 0, "counted_at": 1e400}', b"\xff", b"[" * 900, b"9" * 5000]
+)
+def test_a_damaged_count_is_made_again(damage: bytes, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limits=SpoolLimits(count=1))
+    spool.accept(item("a"))
+    (tmp_path / "index" / "count.json").write_bytes(damage)
+    with pytest.raises(SpoolFullError):
+        spool.accept(item("b"))
+
+
+def test_a_count_from_a_clock_that_is_ahead_is_made_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    Spool(tmp_path, clock=lambda: clock.now + 86400).accept(item("a"))
+    (tmp_path / "old.0123.spooled").write_bytes(b"")
+    with pytest.raises(SpoolFullError):
+        Spool(tmp_path, limits=SpoolLimits(count=2), clock=clock).accept(item("b"))
+
+
+def test_what_was_sent_may_come_again_with_another_content(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(item())
+    spool.mark_sent(spool.waiting()[0])
+    assert not spool.accept(item(digest="d2")).known
+    with pytest.raises(RecordingChangedError):
+        spool.accept(item(digest="d3"))
+    spool.mark_sent(spool.waiting()[0])
+    assert [path.name for path in (tmp_path / "index").iterdir()] == ["count.json"]
+
+
+def test_an_index_leads_nowhere_else(tmp_path: Path) -> None:
+    outside = Spool(tmp_path / "other").accept(item(digest="d2")).path
+    spool = Spool(tmp_path / "spool")
+    spool.accept(item("first"))
+    (tmp_path / "spool" / "index" / "rec-1").write_text(
+        f"../other/{outside.name}\n{outside}\nrec-1.x/../../other/{outside.name}\n"
+    )
+    assert not spool.accept(item()).known
+
+
+def test_what_was_noted_and_never_accepted_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    clock = FakeClock()
+    spool = Spool(tmp_path, clock=clock)
+    waiting = spool.accept(item("waits")).path
+    spool.accept(item("gone")).path.unlink()
+    left = tmp_path / "index" / "count.json.0123.tmp"
+    left.write_text("{")
+    for path in (tmp_path / "index").iterdir():
+        os.utime(path, (clock.now, clock.now))
+    spool.tidy()
+    assert left.exists()
+    clock.advance(86_500)
+    spool.tidy()
+    assert waiting.exists()
+    assert [path.name for path in (tmp_path / "index").iterdir()] == ["waits"]
+
+
 def test_a_full_disk_is_a_full_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -151,13 +258,16 @@ def test_the_name_appears_only_after_the_bytes_are_on_the_disk(tmp_path: Path, m
         fsync(handle)
 
     def record_replace(source: os.PathLike[str], target: os.PathLike[str]) -> None:
-        steps.append("rename")
+        # Not that of what is merely kept to save looking.
+        if str(target).endswith(".spooled"):
+            steps.append("rename")
         replace(source, target)
 
     # What a descriptor stands for is known by name on Linux only; the order of the steps is the same elsewhere.
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("needs /proc to tell files from folders")
     spool = Spool(tmp_path)
+    spool.accept(item("before"))
     monkeypatch.setattr("os.fsync", record_fsync)
     monkeypatch.setattr("os.replace", record_replace)
     spool.accept(item())
