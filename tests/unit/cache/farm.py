@@ -14,13 +14,14 @@ from typing import Any
 
 import redis
 
+from tests.support.clock import FakeClock
 from tests.support.local_session import stock_schemas
 from trackteroid.cache.connection import CacheConnection
 from trackteroid.cache.namespaces import namespace_of
 from trackteroid.cache.query_cache import Answer, QueryCache
 from trackteroid.cache.redis_backend import RedisBackend
 from trackteroid.cache.tags import Tags
-from trackteroid.errors import CacheUnavailableError
+from trackteroid.errors import CacheTimeoutError, CacheUnavailableError
 from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError
 
 __all__ = ["QUESTIONS", "USERS", "Farm", "Member"]
@@ -49,21 +50,28 @@ QUESTIONS = (
 
 
 class _Link(RedisBackend):
-    """One member's way to Redis, which can be cut."""
+    """One member's way to Redis, which can be cut; or `late`: everything is done, and so many replies come too late."""
 
     def __init__(self, client: redis.Redis, clock: Callable[[], float]) -> None:
         super().__init__(client, clock=clock)
         self.cut = False
+        self.late = 0
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name in _METHODS and super().__getattribute__("cut"):
+        if name not in _METHODS:
+            return found
 
-            def away(*_: Any, **__: Any) -> Any:
+        def told(*arguments: Any, **options: Any) -> Any:
+            if self.cut:
                 raise CacheUnavailableError("Redis is away.")
+            answer = found(*arguments, **options)
+            if self.late:
+                self.late -= 1
+                raise CacheTimeoutError("Redis is late.")
+            return answer
 
-            return away
-        return found
+        return told
 
 
 _METHODS = frozenset(
@@ -113,7 +121,7 @@ class Farm:
 
     handle: Callable[[list[Any], str, str], Any]
     client: Callable[[], redis.Redis]
-    clock: Callable[[], float]
+    clock: FakeClock
     members: list[Member] = field(default_factory=list)
     truths: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
@@ -138,10 +146,15 @@ class Farm:
 
     def join(self, user: str) -> Member:
         link = _Link(self.client(), self.clock)
-        connection = CacheConnection(link, longest_wait=0.01, monotonic=self.clock)
+        connection = CacheConnection(link, longest_wait=0.01, monotonic=self._ticking)
         member = Member(user, link, connection, self._cache(user, connection))
         self.members.append(member)
         return member
+
+    def _ticking(self) -> float:
+        """Time passes while somebody waits, if only for a lead that was given to one who has not heard of it."""
+        self.clock.advance(0.001)
+        return self.clock()
 
     def _cache(self, user: str, connection: CacheConnection) -> QueryCache:
         namespace = namespace_of(api_user=user, api_key=USERS[user], schema_hash="h", name=None)

@@ -181,10 +181,14 @@ class Sharing(RuleBasedStateMachine):
     def find_redis(self, member: int) -> None:
         self.farm.members[member].link.cut = False
 
+    @rule(member=members, replies=st.integers(1, 4))
+    def redis_is_late(self, member: int, replies: int) -> None:
+        self.farm.members[member].link.late = replies
+
     @rule()
     def everybody_finds_redis(self) -> None:
         for member in self.farm.members:
-            member.link.cut = False
+            member.link.cut, member.link.late = False, 0
             member.cache.settle()
         self.clock.advance(600)
         for member in self.farm.members:
