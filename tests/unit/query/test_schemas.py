@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.local_session import stock_schemas
 from tests.unit.query.conftest import MakeQuery, where
 from trackteroid.entities import AssetVersion, Sequence, Shot, Task
 from trackteroid.errors import ConfigurationError
@@ -120,8 +121,6 @@ def test_d63_arrays_are_told_by_the_schema(query: MakeQuery) -> None:
 def test_d63_a_bad_path_is_reported_once_and_disturbs_nothing_else(
     caplog: pytest.LogCaptureFixture, paths: Any, complaint: str
 ) -> None:
-    from tests.support.local_session import stock_schemas
-
     fresh = SchemaIndex(stock_schemas())
     schema = {"name": "own", "entities": {"AssetVersion": {"Shot": paths}}}
     for _ in range(2):
@@ -139,8 +138,6 @@ def test_unknown_types_are_reported(caplog: pytest.LogCaptureFixture, index: Sch
 
 
 def test_a_long_way_that_nobody_named_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    from tests.support.local_session import stock_schemas
-
     fresh = SchemaIndex(stock_schemas())
     assert find_relation(fresh, {"name": "default"}, "AssetVersion", "WorkflowSchema") is not None
     assert find_relation(fresh, {"name": "default"}, "AssetVersion", "WorkflowSchema") is not None
@@ -148,3 +145,12 @@ def test_a_long_way_that_nobody_named_is_worth_a_warning(caplog: pytest.LogCaptu
     caplog.clear()
     assert find_relation(fresh, {"name": "default"}, "Asset", "ComponentLocation") is not None
     assert not caplog.records
+
+
+def test_where_the_studios_path_is_bad_the_schemas_stands(caplog: pytest.LogCaptureFixture) -> None:
+    index = SchemaIndex(stock_schemas())
+    schema = {"name": "own", "entities": {"AssetVersion": {"User": "nobody.user"}}}
+    relation = find_relation(index, schema, "AssetVersion", "User")
+    assert relation is not None
+    assert (relation.paths, relation.inferred) == (("user",), True)
+    assert "nobody" in caplog.text

@@ -285,3 +285,31 @@ def test_a_projection_without_relation_is_worth_one_warning(
         "Projection User is left out: no relation from Group to User is known; add one in RELATIONSHIPS_RESOLVER of your "
         "configuration."
     ]
+
+
+def test_inputs_and_outputs_are_of_the_class_and_have_the_projections(session: LocalSession) -> None:
+    shots = Query(Shot, session=session).by_name("bc0010", "bc0020").get_all(order_by="name")
+    task = Query(Task, session=session).get_first()
+    shots[0].link_inputs(shots[1]).link_inputs(task).link_outputs(shots[1])
+    session.commit()
+    session.reset()
+    linked = Query(Shot, session=session).by_name("bc0010")
+    inputs = linked.get_inputs(projections=["description", Status.name])
+    assert (inputs.entity_type, inputs.name) == (Shot, ["bc0020"])
+    assert inputs.description != [NOT_SET]
+    assert inputs.status.name == ["Normal"]
+    assert linked.get_inputs(Task, ["bid"]).bid == [28800]
+    outputs = linked.get_outputs(["description"])
+    assert (outputs.name, outputs.description) == (["bc0020"], inputs.description)
+    assert linked.get_outputs(Task) == EmptyCollection(Task)
+    # Each end is asked for from its own side.
+    assert Query(Shot, session=session).by_name("bc0020").get_outputs().name == ["bc0010"]
+
+
+def test_only_one_path_can_be_ordered_by(session: LocalSession) -> None:
+    schema = {"name": "or", "entities": {"AssetVersion": {"Shot": ["asset.parent[Shot]", "task.parent[Shot]"]}}}
+    question = Query(AssetVersion, session=session, schema=schema)
+    with pytest.raises(AssertionError, match=r"must be one attribute path, not Shot\.name"):
+        question.get_all(order_by=Shot.name)
+    with pytest.raises(AssertionError, match="must be one attribute path"):
+        question.get_all(order_by=AssetVersion)
