@@ -300,6 +300,15 @@ class OrderSuite(LedgerSuite):
         self.accept("c", written=(("e", "x"),), recorded_at=self.clock.now - 1)
         assert self.claim_and_complete("c").overtaken == {("e", "x")}
 
+    def test_a_clock_that_is_fast_does_not_make_a_value_outlast_later_ones(self) -> None:
+        self.accept("fast", written=(("e", "x"),), recorded_at=self.clock.now + 1e6)
+        assert self.claim_and_complete("fast").overtaken == frozenset()
+        self.clock.advance(5)
+        self.accept("later", written=(("e", "x"),), recorded_at=self.clock.now - 1)
+        assert self.claim_and_complete("later").overtaken == frozenset()
+        self.accept("earlier", written=(("e", "x"),), recorded_at=self.clock.now - 10)
+        assert self.claim_and_complete("earlier").overtaken == {("e", "x")}
+
     def claim_and_complete(self, name: str) -> Claim:
         claim = self.take(name)
         self.ledger.complete(claim, result={})

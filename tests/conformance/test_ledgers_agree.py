@@ -57,7 +57,7 @@ class History:
             deleted=self.some(ENTITIES, 0.1),
             assets=self.some(("asset",), 0.2),
             depends_on=self.some(tuple(self.names[-3:]), 0.1),
-            recorded_at=self.clock.now - self.chance.randrange(100),
+            recorded_at=self.clock.now + 20 - self.chance.randrange(100),
         )
         hold = self.chance.random() < 0.1
         priority = self.chance.choice((0, 0, 0, 5, -5))

@@ -53,9 +53,9 @@ class MemoryOrder:
         self.missing.discard(commit_id)
 
     def recorded_at(self, row: Commit) -> float:
-        """Return when a commit was recorded, or else accepted."""
+        """Return when a commit was recorded, or accepted if it does not say or says that it was after that."""
         moment = self.keys(row.id).recorded_at
-        return row.created_at if moment is None else moment
+        return row.created_at if moment is None else min(moment, row.created_at)
 
     def overtaken(self, row: Commit) -> frozenset[tuple[str, str]]:
         """Return what must not be written any more: a later value is there."""

@@ -39,7 +39,8 @@ class Order:
         deleted: Entities it deletes and does not create.
         assets: Assets of which it creates versions, and entities that it creates only if there are none like them.
         depends_on: Commits that must be committed before.
-        recorded_at: When it was recorded, seconds since the epoch; None if it does not say.
+        recorded_at: When it was recorded, seconds since the epoch; None if it does not say. A ledger takes its acceptance instead
+            if that was earlier.
     """
 
     created: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'p
   'created_at', stamp(now), 'updated_at', stamp(now))
 redis.call('SET', P .. 'p:' .. id, payload)
 redis.call('HSET', row(id), 'priority', ARGV[10], 'flow', ARGV[11])
-if ARGV[9] ~= '' then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
+-- Nothing was recorded after it was accepted: by a clock that is fast its values would outlast all that come later.
+if ARGV[9] ~= '' and tonumber(ARGV[9]) <= now then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
 if ARGV[8] ~= '' then
   redis.call('SET', P .. 'o:' .. id, ARGV[8])
   keys = cjson.decode(ARGV[8])
