@@ -154,10 +154,12 @@ class Verdicts:
         )
         if opened:
             self._alert(decision.error.message)
+        # While the breaker is open its probes decide when, not this commit's delay.
+        around = verdict.kind is VerdictKind.ENVIRONMENT
         logger.warning(
-            "Will try %s again in %.1f s: %s",
+            "Will try %s again %s: %s",
             self._claim.commit.id,
-            delay,
+            "when the trouble around it has passed" if around else f"in {delay:.1f} s",
             decision.error.message,
             extra={"delay": delay, **self._facts("retrying", decision)},
         )
