@@ -18,6 +18,7 @@ __all__ = ["record", "recording_rows"]
 
 PUBLISHES = 1_000
 RUNS = 3
+TURNS = 6
 
 _UNMANAGED = ftrack_api.symbol.UNMANAGED_LOCATION_ID
 
@@ -44,7 +45,7 @@ def record(session: Any, publishes: int) -> None:
 
 
 def record_publishes(session: Any, folder: Path, server: CannedServer) -> Row:
-    """Recording against creating without deferral."""
+    """Recording against creating without deferral, in turns: what else the machine does meets both."""
 
     def deferred() -> None:
         with session.deferred_operations(folder / "recorded.dbm"):
@@ -54,13 +55,12 @@ def record_publishes(session: Any, folder: Path, server: CannedServer) -> Row:
         record(session, PUBLISHES)
         session.recorded_operations.clear()
 
-    def emptied(work: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            work()
-
-        return run
-
-    ours, theirs = _best(server, session.reset, emptied(deferred)), _best(server, session.reset, emptied(direct))
+    # The first turns build what either needs only once.
+    turns = [
+        (_best(server, session.reset, deferred, runs=1), _best(server, session.reset, direct, runs=1))
+        for _ in range(TURNS)
+    ][1:]
+    ours, theirs = (min(times) for times in zip(*turns, strict=True))
     return Row(f"record {PUBLISHES:,} publishes", "the same without deferral", ours, theirs, 1.3)
 
 
