@@ -386,9 +386,7 @@ class Session(OperationStacks, Transfers, Fetching):
 
     def _merge_records(self, records: Iterable[Mapping[str, Any]]) -> None:
         known = [record for record in records if record.get("__entity_type__") in self.types]
-        # As what the server returns for creates: each is merged on its own.
-        answers = self._loader.read_parsed([{"action": "create", "data": record} for record in known])
-        self._loader.merge_results([answer["data"] for answer in answers])
+        self._loader.merge_results(self._loader.read_parsed(known))
 
 
 class _UnconnectedSession(LazyConnection, Session):

@@ -136,14 +136,16 @@ class Loader:
         finally:
             self._thread.expecting = False
 
-    def read_parsed(self, response: Any) -> Any:
-        """Decode the parsed JSON of a response as `read` does its text. It stays as it is."""
+    def read_parsed(self, entities: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Decode entities of a parsed response as `call` decodes those of the server's. They stay as they are."""
         if self.usable():
             try:
-                return row_format.decode_parsed(response, self._plan_of)
+                return row_format.decode_parsed(entities, self._plan_of)
             except Unusual as reason:
                 self._fall_back(reason)
-        return self._session.decode(json.dumps(response))
+        # As what the server returns for creates: each is merged on its own.
+        response = [{"action": "create", "data": entity} for entity in entities]
+        return [answer["data"] for answer in self._session.decode(json.dumps(response))]
 
     def fits(self, value: Any) -> bool:
         """Whether `merge_page` takes a decoded value."""

@@ -8,7 +8,7 @@ entities being rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from trackteroid import fast_json
@@ -46,24 +46,16 @@ def decode(text: str | bytes, plan_of: Callable[[str], Plan]) -> Any:
     return response
 
 
-def decode_parsed(value: Any, plan_of: Callable[[str], Plan]) -> Any:
-    """Return a response of the server that was parsed already; `value` is not changed.
+def decode_parsed(entities: Iterable[Mapping[str, Any]], plan_of: Callable[[str], Plan]) -> list[Any]:
+    """Return entities of a response that was parsed already, as rows; they are not changed.
 
     Raises:
         Unusual: As of `decode`.
     """
     rows = _Rows(plan_of)
-    response = rows.read_in_place(_copied(value))
-    rows.check(response)
-    return response
-
-
-def _copied(value: Any) -> Any:
-    if value.__class__ is dict:
-        return {name: _copied(part) if part.__class__ in _CONTAINERS else part for name, part in value.items()}
-    if value.__class__ is list:
-        return [_copied(part) if part.__class__ in _CONTAINERS else part for part in value]
-    return value
+    found = [rows.read_copied(entity) for entity in entities]
+    rows.check([{"data": row} for row in found])
+    return found
 
 
 _CONTAINERS: frozenset[Any] = frozenset({dict, list})
@@ -89,6 +81,19 @@ class _Rows:
             return self.read(value)
         if isinstance(value, list):
             return [self.read_in_place(part) if part.__class__ in _CONTAINERS else part for part in value]
+        return value
+
+    def read_copied(self, value: Any) -> Any:
+        """As `read_in_place`, but the value stays as it is."""
+        if isinstance(value, dict):
+            return self.read(
+                {
+                    name: self.read_copied(part) if part.__class__ in _CONTAINERS else part
+                    for name, part in value.items()
+                }
+            )
+        if isinstance(value, list):
+            return [self.read_copied(part) if part.__class__ in _CONTAINERS else part for part in value]
         return value
 
     def read(self, item: dict[str, Any]) -> Any:
