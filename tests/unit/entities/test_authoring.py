@@ -183,6 +183,13 @@ class TestCreate:
             Query(entity_class, session=session).get_all(limit=1).create(**arguments)
         assert not operations(session)
 
+    @pytest.mark.parametrize("task", [None, EmptyCollection(Task)])  # type: ignore[type-var]
+    def test_nothing_is_no_argument(self, session: LocalSession, task: Any) -> None:
+        asset = Query(Asset, session=session).get_first(projections=["versions.version"])
+        with pytest.raises(AssertionError, match="'task' is missing"):
+            asset.versions.create(task=task)
+        assert not operations(session)
+
     def test_unknown_names_list_the_known_ones(self, session: LocalSession) -> None:
         shot = Query(Shot, session=session).by_name("bc0040").get_one()
         with pytest.raises(AssertionError, match=r"no AssetType 'Nonsense'.*Composite"):

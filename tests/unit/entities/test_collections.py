@@ -367,6 +367,10 @@ class TestFunctional:
         assert shots.min(lambda shot: shot.name).name == ["bc0010"]
         assert shots.sort(lambda shot: shot.assets) == shots
 
+    def test_equal_ones_keep_their_order_in_both_directions(self, shots: Any) -> None:
+        assert shots.sort(lambda shot: shot.name[0][:2]).name == SHOTS
+        assert shots.sort(lambda shot: shot.name[0][:2], reverse=True).name == [SHOTS[-1], *SHOTS[:-1]]
+
     def test_of_equal_ones_max_is_the_last_and_min_the_first(self, shots: Any) -> None:
         assert shots.max(lambda shot: 1).name == ["sp010"]
         assert shots.min(lambda shot: 1).name == ["bc0010"]

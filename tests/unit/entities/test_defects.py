@@ -217,6 +217,14 @@ def test_d66_cost_grows_with_the_number_of_entities_not_with_its_square(many: An
     assert seconds(many) < 80 * max(seconds(many[:500]), 1e-5)
 
 
+def test_attributes_of_many_are_fetched_in_chunks_of_ids() -> None:
+    session = LocalSession()
+    for number in range(1100):
+        session.create("Shot", {"id": f"{number:08x}"}, reconstructing=True)
+    session.get_cached_collections()[Shot].fetch_attributes("description")
+    assert [text.count(",") for text in session.expressions] == [499, 499, 99]
+
+
 def test_d68_cached_collections_come_from_one_pass(session: LocalSession, monkeypatch: pytest.MonkeyPatch) -> None:
     Query(AssetVersion, session=session).get_all(projections=["task.name", Component])
     memory = session.cache.caches[0]
