@@ -15,7 +15,8 @@ from ftrack_api.operation import CreateEntityOperation, DeleteEntityOperation, U
 from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.encoding import (
     PLAIN_TYPES,
-    check_members,
+    check_entities,
+    client_identity,
     encode_create,
     encode_key,
     encode_update,
@@ -68,7 +69,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         elif isinstance(operation, CreateEntityOperation):
             entry = self._create(operation)
         elif isinstance(operation, DeleteEntityOperation):
-            entry = _identity(operation)
+            entry = client_identity(operation)
         else:
             raise RecordingRefusedError(f"An operation of type {type(operation).__name__} cannot be recorded.")
         self._entries.append(entry)
@@ -92,7 +93,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         self._entries.clear()
 
     def _create(self, operation: CreateEntityOperation) -> Operation | Identity:
-        identity = _identity(operation)
+        identity = client_identity(operation)
         entry: Operation | Identity = identity
         if not PLAIN_TYPES.issuperset(map(type, operation.entity_data.values())):
             entry = encode_create(operation, self._session, encode_key(operation))
@@ -101,7 +102,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
 
     def _update(self, operation: UpdateEntityOperation) -> Operation | Identity:
         name, new = operation.attribute_name, operation.new_value
-        identity = _identity(operation)
+        identity = client_identity(operation)
         touch: Touch | None = None
         if identity not in self.created and (identity, name) not in self.touches:
             touch = first_touch(self._session, identity, name, operation.old_value, new)
@@ -109,7 +110,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         if type(new) not in PLAIN_TYPES:
             try:
                 if is_entity(new) or is_collection(new):
-                    check_members(new, self._session, operation)
+                    check_entities(new, self._session, operation)
                     self._has_collections |= not is_entity(new)
                 else:
                     entry = encode_update(operation, self._session, encode_key(operation))
@@ -133,7 +134,7 @@ class CapturingOperations(ftrack_api.operation.Operations):
         kept = [
             (operation, entry)
             for operation, entry in zip(self._stack, self._entries, strict=True)
-            if _identity(operation) != key
+            if client_identity(operation) != key
         ]
         self._stack[:] = [operation for operation, _ in kept]
         self._entries[:] = [entry for _, entry in kept]
@@ -187,7 +188,3 @@ class CapturingOperations(ftrack_api.operation.Operations):
                 operation.entity_type, operation.entity_key, operation.attribute_name, first[slot], operation.new_value
             )
         return found
-
-
-def _identity(operation: Any) -> Identity:
-    return str(operation.entity_type), tuple([str(value) for value in operation.entity_key.values()])

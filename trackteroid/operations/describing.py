@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
-from trackteroid.operations.effects import Effects, Identity, references_in
+from trackteroid.operations.effects import Effects, Identity, identity_of, references_in
 from trackteroid.operations.encoding import PLAIN_TYPES, encode_value
 from trackteroid.operations.loaded import Held, cached, cells, find, identity, is_collection, is_entity, loaded
 from trackteroid.operations.local_state import Touch
@@ -67,7 +67,7 @@ def remember_written(memory: _Written, operations: Iterable[Operation], touches:
         return
     for operation in operations:
         if isinstance(operation, UpdateOperation) and not isinstance(operation.new_value, list):
-            slot = (_identity(operation), operation.attribute_name)
+            slot = (identity_of(operation), operation.attribute_name)
             if slot not in touches:
                 continue
             earlier = [value for value in memory.get(slot, ()) if value != operation.new_value]
@@ -143,7 +143,7 @@ def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[De
     if not collections:
         return
     last = {
-        (_identity(operation), operation.attribute_name): operation.new_value
+        (identity_of(operation), operation.attribute_name): operation.new_value
         for operation in operations
         if isinstance(operation, UpdateOperation)
     }
@@ -157,10 +157,6 @@ def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[De
         removed = tuple(key_text(*member) for member in before if member not in after)
         if added or removed:
             yield Delta(entity=key_text(*key), attribute=name, added=added, removed=removed)
-
-
-def _identity(operation: UpdateOperation) -> Identity:
-    return operation.entity_type, tuple(operation.entity_key.values())
 
 
 def referenced_by(session: Any, operations: Sequence[Operation], effects: Effects) -> tuple[Identity, ...]:

@@ -16,7 +16,7 @@ import ftrack_api.operation
 from ftrack_api.symbol import NOT_SET as CLIENT_NOT_SET
 
 from trackteroid.errors import RecordingRefusedError
-from trackteroid.operations.loaded import cells, is_collection, is_entity, members, value_in
+from trackteroid.operations.loaded import Identity, cells, is_collection, is_entity, members, value_in
 from trackteroid.operations.operation import (
     JSON,
     NOT_SET,
@@ -27,7 +27,8 @@ from trackteroid.operations.operation import (
 
 __all__ = [
     "PLAIN_TYPES",
-    "check_members",
+    "check_entities",
+    "client_identity",
     "encode_create",
     "encode_key",
     "encode_update",
@@ -39,6 +40,11 @@ _PLAIN = (str, bool, int, type(None))
 #: Of exactly these types there is nothing to encode, which is most values.
 PLAIN_TYPES = frozenset(_PLAIN)
 _DATES = (arrow.Arrow, datetime.datetime, datetime.date)
+
+
+def client_identity(operation: Any) -> Identity:
+    """Return the entity that one of the client's operations is about."""
+    return str(operation.entity_type), tuple([str(value) for value in operation.entity_key.values()])
 
 
 def encode_key(operation: Any) -> dict[str, str]:
@@ -120,7 +126,7 @@ def encode_value(
         raise RecordingRefusedError(f"{_where(entity_type, entity_key, attribute)}: {error}") from error
 
 
-def check_members(value: Any, session: Any, operation: ftrack_api.operation.UpdateEntityOperation) -> None:
+def check_entities(value: Any, session: Any, operation: ftrack_api.operation.UpdateEntityOperation) -> None:
     """Check that an entity or a collection can be recorded, without encoding it.
 
     Args:

@@ -22,6 +22,7 @@ from trackteroid.operations.appending import append
 from trackteroid.operations.capturing import CapturingOperations
 from trackteroid.operations.containers.locking import locked
 from trackteroid.operations.effects import Effects, Identity, effects_of, identity_of, texts_in, without_unset
+from trackteroid.operations.encoding import client_identity
 from trackteroid.operations.expected import ExpectedOutputs
 from trackteroid.operations.facts import facts_about
 from trackteroid.operations.loaded import Held, cached, cells, uncache
@@ -317,13 +318,9 @@ def _pending(session: Any) -> Iterator[Any]:
         yield from list(operations)
 
 
-def _client_identity(operation: Any) -> Identity:
-    return str(operation.entity_type), tuple(map(str, operation.entity_key.values()))
-
-
 def _waiting_updates(session: Any) -> set[tuple[Identity, str]]:
     return {
-        (_client_identity(operation), operation.attribute_name)
+        (client_identity(operation), operation.attribute_name)
         for operation in _pending(session)
         if isinstance(operation, ftrack_api.operation.UpdateEntityOperation)
     }
@@ -338,7 +335,7 @@ def _check_needs(session: Any, block: Sequence[Operation], captured: CapturingOp
     # Within another block nothing can be committed: advice must be something that can be followed.
     remedy = "Create it inside" if session.in_deferred_block else "Commit it before the block, or create it inside"
     lacking: dict[Identity, str] = {
-        _client_identity(operation): f"was created outside the block and is still pending. {remedy}"
+        client_identity(operation): f"was created outside the block and is still pending. {remedy}"
         for operation in _pending(session)
         if isinstance(operation, ftrack_api.operation.CreateEntityOperation)
     }
