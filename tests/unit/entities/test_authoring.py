@@ -23,6 +23,7 @@ from trackteroid.entities import (
     Note,
     NoteCategory,
     Project,
+    Recipient,
     ReviewSession,
     Sequence,
     Shot,
@@ -344,6 +345,21 @@ class TestNotes:
         note = shot.notes.create(content="x", parent_id=other.id[0], parent_type="Shot")
         assert note.parent_id == other.id
 
+    def test_recipients_may_be_those_of_other_notes_each_once(self, session: LocalSession) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        user = Query(User, session=session).by_name("anna").get_one()
+        first, second = (shot.notes.create(content=text, recipients=user) for text in ("one", "two"))
+        session.commit()
+        recipients = Query(Recipient, session=session).by_id(*((note.id[0], user.id[0]) for note in (first, second)))
+        shot.notes.create(content="three", recipients=recipients.get_all())
+        assert [kind for kind, *_ in operations(session)].count("create") == 2  # the note and one recipient
+
+    def test_recipients_are_of_this_session(self, session: LocalSession, fresh_session: LocalSession) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        with pytest.raises(EntityCollectionOperationError, match="different sessions"):
+            shot.notes.create(content="x", recipients=Query(User, session=fresh_session).get_all())
+        assert not operations(session)
+
     def test_after_a_reconnect_none_is_created(self, fresh_session: LocalSession) -> None:
         notes = Query(Note, session=fresh_session).get_first()
         fresh_session.reconnect()
@@ -657,6 +673,20 @@ class TestLinks:
         shots = Query(Shot, session=session).get_all()
         shots.link_inputs(shots[:0])
         assert "Nothing to link" in caplog.text
+
+    @pytest.mark.parametrize("method", ["link_inputs", "link_outputs", "unlink_inputs", "unlink_outputs"])
+    def test_what_cannot_be_linked_is_refused(
+        self, session: LocalSession, fresh_session: LocalSession, method: str
+    ) -> None:
+        shot = Query(Shot, session=session).by_name("bc0010").get_one()
+        change = getattr(shot, method)
+        with pytest.raises(EntityCollectionOperationError, match="different sessions"):
+            change(Query(Shot, session=fresh_session).get_all())
+        with pytest.raises(EntityCollectionOperationError, match="Shot cannot be linked to AssetVersion"):
+            change(Query(AssetVersion, session=session).get_first())
+        with pytest.raises(TypeError, match="Only collections"):
+            change("bc0020")
+        assert not operations(session)
 
     def test_types_without_links_are_refused(self, session: LocalSession) -> None:
         users = Query(User, session=session).get_all()
