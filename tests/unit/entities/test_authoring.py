@@ -575,6 +575,9 @@ class TestAssign:
         foreign = Query(Task, session=fresh_session).get_first()
         with pytest.raises(EntityCollectionOperationError, match="different sessions"):
             version.task = foreign
+        for bare in (foreign.client_entities[0], next(iter(foreign.values()))):
+            with pytest.raises(EntityCollectionOperationError, match="another session"):
+                version.task = bare
         with pytest.raises(EntityCollectionOperationError, match="different sessions"):
             version.create(task=foreign)
         assert not operations(session)
