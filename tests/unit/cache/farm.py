@@ -20,6 +20,7 @@ from trackteroid.cache.connection import CacheConnection
 from trackteroid.cache.namespaces import namespace_of
 from trackteroid.cache.query_cache import Answer, QueryCache
 from trackteroid.cache.redis_backend import RedisBackend
+from trackteroid.cache.single_flight import WaitingRoom
 from trackteroid.cache.tags import Tags
 from trackteroid.errors import CacheTimeoutError, CacheUnavailableError
 from trackteroid.sandbox.errors import ApiError, InvalidCredentialsError
@@ -74,9 +75,8 @@ class _Link(RedisBackend):
         return told
 
 
-_METHODS = frozenset(
-    {"look", "store", "too_large", "renew", "give_up", "discard", "holds", "open", "raise_", "count", "counts"}
-)
+# Not `renew`: a thread calls that whenever it has its turn, and a story must be the same when it is told again.
+_METHODS = frozenset({"look", "store", "too_large", "give_up", "discard", "holds", "open", "raise_", "count", "counts"})
 
 
 # Less than what the cache promises by its own clock.
@@ -146,13 +146,17 @@ class Farm:
 
     def join(self, user: str) -> Member:
         link = _Link(self.client(), self.clock)
-        connection = CacheConnection(link, longest_wait=0.01, monotonic=self._ticking)
+        connection = CacheConnection(link, longest_wait=0.01, monotonic=self.clock)
+        connection.waiting_room = WaitingRoom(self._ticking)
         member = Member(user, link, connection, self._cache(user, connection))
         self.members.append(member)
         return member
 
     def _ticking(self) -> float:
-        """Time passes while somebody waits, if only for a lead that was given to one who has not heard of it."""
+        """Time passes while somebody waits, if only for a lead that was given to one who has not heard of it.
+
+        It must not in a thread that renews leads: what happens in a story would hang on when that has its turn.
+        """
         self.clock.advance(0.001)
         return self.clock()
 
