@@ -57,6 +57,7 @@ class _Link(RedisBackend):
         super().__init__(client, clock=clock)
         self.cut = False
         self.late = 0
+        self.opened = 0
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -67,6 +68,7 @@ class _Link(RedisBackend):
             if self.cut:
                 raise CacheUnavailableError("Redis is away.")
             answer = found(*arguments, **options)
+            self.opened += name == "open"
             if self.late:
                 self.late -= 1
                 raise CacheTimeoutError("Redis is late.")
@@ -197,9 +199,11 @@ class Farm:
 
     def begin(self, member: Member, batch: list[dict[str, Any]]) -> Flight:
         """The marks are set; the request has not left."""
-        ending = self._writing(member, batch)
+        ending, opened = self._writing(member, batch), member.link.opened
         next(ending)
-        flight = Flight(member, batch, ending, marked_until=0.0 if member.link.cut else self.clock() + _MARKED_SECONDS)
+        # They are not where Redis was away, or too late with what comes first: what the member owes.
+        is_marked = member.link.opened > opened
+        flight = Flight(member, batch, ending, marked_until=self.clock() + _MARKED_SECONDS if is_marked else 0.0)
         self.flights.append(flight)
         return flight
 
