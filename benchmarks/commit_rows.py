@@ -10,6 +10,7 @@ from functools import partial
 import ftrack_api
 
 from benchmarks.measure import Row, least, seconds
+from benchmarks.sandbox_process import RunningSandbox, running_sandbox
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.committer import Committer, CommitterPolicy
 from trackteroid.commits.filtering import CommitFilter, select
@@ -112,8 +113,15 @@ def _list_user(ledger: Ledger) -> None:
 
 
 def _worker_row(redis: EmbeddedRedis) -> Row:
-    """Small publishes through a warm worker against the same batches sent one after the other."""
-    with Session() as session, ftrack_api.Session(auto_populate=False) as client:
+    """Small publishes through a warm worker against the same batches sent one after the other.
+
+    The server has a process of its own: in this one it would hold the interpreter's lock whenever a worker waits for Redis.
+    """
+    with (
+        running_sandbox("demo") as sandbox,
+        Session(*_access(sandbox)) as session,
+        ftrack_api.Session(*_access(sandbox), auto_populate=False) as client,
+    ):
         asset = session.query("select id, versions.task_id from Asset").first()
         asset_id, task_id = asset["id"], asset["versions"][0]["task_id"]
         ledger = RedisLedger(connect(redis.url), session.server_url, address=redis.url)
@@ -147,10 +155,14 @@ def _worker_row(redis: EmbeddedRedis) -> Row:
 
         ours()
         theirs()
-        spent = [(ours(), seconds(theirs, repeats=1)) for _ in range(3)]
-        mine, loop = sorted(spent, key=lambda pair: pair[0] / pair[1])[1]
+        spent = [(ours(), seconds(theirs, repeats=1)) for _ in range(5)]
+        mine, loop = sorted(spent, key=lambda pair: pair[0] / pair[1])[2]
     # The goal of 0.7 is of the rate; the table's ratio is of times.
     return Row("worker, small publishes, warm", "loop of session.call(batch)", mine, loop, 1 / 0.7)
+
+
+def _access(sandbox: RunningSandbox) -> tuple[str, str, str]:
+    return sandbox.env["FTRACK_SERVER"], sandbox.env["FTRACK_API_KEY"], sandbox.env["FTRACK_API_USER"]
 
 
 def _publish(asset_id: str, task_id: str) -> tuple[CreateOperation, ...]:

@@ -26,7 +26,7 @@ from trackteroid.commits.questions import asker
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders, in_whose_name, refused_name
-from trackteroid.commits.server import Caching, Server, WarmServer
+from trackteroid.commits.server import Server, WarmServer, caching_of
 from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.signing import unseal_checked
 from trackteroid.commits.state import CommitState
@@ -190,9 +190,10 @@ class Attempt:
             schemas = Schemas(server.schemas)
         except Exception as error:
             return self._no_server(error)
-        if not isinstance(server, Caching):
+        caching = caching_of(server)
+        if caching is None:
             return self._commit_to(server, schemas, parts, lease)
-        with server.writing_as(min(commit.id for commit in self._commits)):
+        with caching.writing_as(min(commit.id for commit in self._commits)):
             return self._commit_to(server, schemas, parts, lease)
 
     def _commit_to(self, server: Server, schemas: Schemas, parts: list[Part], lease: Lease) -> CommitResult | Verdict:
@@ -202,10 +203,11 @@ class Attempt:
                 refuse_forbidden(part.recording, session=server)
         work = self._work = Work(server, schemas, *parts, timeout=self._request_seconds())
         if any(map(_is_uncertain, self._commits)):
-            if isinstance(server, Caching):
+            caching = caching_of(server)
+            if caching is not None:
                 # Who sent it may have died before the cache was told: whatever comes of this attempt, nobody who hears of it
                 # must be answered with what was before.
-                server.invalidate(work.batch)
+                caching.invalidate(work.batch)
             work.reconcile(long_ago=any(commit.facts.recovered for commit in self._commits))
         if not work.to_send:
             return work.result([])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
-__all__ = ["Caching", "Server", "WarmServer"]
+__all__ = ["Caching", "Server", "WarmServer", "caching_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,20 @@ class Caching(Protocol):
 
     def writing_as(self, writer: str) -> AbstractContextManager[None]:
         """What is written in the block is of one writer: it ends what an attempt before it announced and did not end."""
+
+
+def caching_of(server: Server) -> Caching | None:
+    """Return a server of whose answers copies are kept, None if it is another one."""
+    # Asking whether an object follows a protocol takes as long as reading a small recording.
+    kind = type(server)
+    known = _CACHING.get(kind)
+    if known is None:
+        known = _CACHING[kind] = isinstance(server, Caching)
+    return cast(Caching, server) if known else None
+
+
+# By class; a worker has one.
+_CACHING: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 class WarmServer:
