@@ -9,6 +9,7 @@ from ftrack_api.symbol import NOT_SET
 
 from tests.support.session_pair import Pair
 from tests.unit.loading.conftest import Fallbacks, Server
+from trackteroid import fast_json
 
 
 def row(entity_type: str, key: str, **values: Any) -> dict[str, Any]:
@@ -17,6 +18,13 @@ def row(entity_type: str, key: str, **values: Any) -> dict[str, Any]:
 
 def ask(pair: Pair) -> Any:
     return pair.agree(lambda session: [entity["id"] for entity in session.query("select id from Shot").all()])
+
+
+@pytest.fixture(autouse=True, params=["orjson", "json"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are read in another way where orjson is not installed."""
+    if request.param == "json":
+        monkeypatch.setattr(fast_json, "orjson", None)
 
 
 def test_of_two_rows_of_one_entity_in_a_page_the_first_counts(pair: Pair, server: Server, fallbacks: Fallbacks) -> None:
