@@ -11,7 +11,8 @@ import email.utils
 import functools
 import re
 import time
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -34,6 +35,9 @@ _CONNECTION = re.compile(r"^<?(?:[\w.]+\.)?HTTPS?Connection(?:Pool)?\b.*?: ")
 
 # A server that takes longer to accept a connection is as good as away.
 _CONNECT_SECONDS = 10.0
+
+# The environment is searched for proxies this often: doing so takes a twentieth of a small commit.
+_SURROUNDINGS_SECONDS = 5.0
 
 
 def exchange(
@@ -64,13 +68,10 @@ def exchange(
     # Connecting and waiting for the answer's head have time-outs of their own; together they must not exceed ours.
     connecting = min(timeout / 4, _CONNECT_SECONDS)
     try:
-        response = request.post(
-            url,
-            data=body,
-            headers=_HEADERS,
-            auth=None if as_user is None else _OtherUser(request.auth, as_user),
-            timeout=(connecting, timeout - connecting),
-            stream=True,
+        auth = None if as_user is None else _OtherUser(request.auth, as_user)
+        prepared = request.prepare_request(requests.Request("POST", url, data=body, headers=_HEADERS, auth=auth))
+        response = request.send(
+            prepared, timeout=(connecting, timeout - connecting), **_surroundings(request, url, monotonic())
         )
         with response:
             content = _read(response, deadline, monotonic)
@@ -86,6 +87,21 @@ def exchange(
             maybe_applied=not _never_left(error),
         ) from error
     return _results(response, content, server_url)
+
+
+def _surroundings(request: requests.Session, url: str, now: float) -> Mapping[str, Any]:
+    """Return proxies and certificates for a streamed answer, as `requests` finds them for each request anew."""
+    known = _known_surroundings.get(request)
+    if known is None or known[0] != url or now >= known[1]:
+        found = request.merge_environment_settings(url, {}, True, None, None)
+        known = _known_surroundings[request] = (url, now + _SURROUNDINGS_SECONDS, found)
+    return known[2]
+
+
+# For which URL, until when (monotonic), what.
+_known_surroundings: weakref.WeakKeyDictionary[requests.Session, tuple[str, float, Mapping[str, Any]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class _OtherUser(requests.auth.AuthBase):

@@ -58,6 +58,34 @@ def call(url: str, timeout: float = 5.0) -> list[Any]:
         return exchange(request, url, BATCH, timeout=timeout)
 
 
+def test_a_proxy_of_the_environment_is_asked_and_one_that_comes_later_soon_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    now = 1000.0
+
+    def ask(url: str) -> list[Any]:
+        return exchange(request, url, BATCH, timeout=5.0, monotonic=lambda: now)
+
+    with requests.Session() as request:
+        with answering(response(["direct"])) as server:
+            assert ask(server) == ["direct"]
+        with answering(response(["by the proxy"])) as proxy:
+            monkeypatch.setenv("http_proxy", proxy)
+            now += 5.0
+            # Nobody listens there any more but the proxy.
+            assert ask(server) == ["by the proxy"]
+
+
+def test_proxies_belong_to_their_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with requests.Session() as request, answering(response(["direct"])) as server:
+        with answering(response(["by the proxy"])) as proxy:
+            monkeypatch.setenv("http_proxy", proxy)
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            assert exchange(request, "http://ftrack.example", BATCH, timeout=5.0) == ["by the proxy"]
+            assert exchange(request, server, BATCH, timeout=5.0) == ["direct"]
+
+
 def failure(answer: Callable[[socket.socket], None], timeout: float = 5.0) -> ServerCallError:
     with answering(answer) as url, pytest.raises(ServerCallError) as caught:
         call(url, timeout)
