@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 __all__ = ["parse_index_line", "parse_key"]
 
@@ -52,7 +53,11 @@ def _string(literal: str) -> str:
 def _unescaped(match: re.Match[str]) -> str:
     escape = match[1]
     if len(escape) > 1:
-        return chr(int(escape[1:], 16))
+        code = int(escape[1:], 16)
+        if code > sys.maxunicode:
+            # `chr` would raise OverflowError for the largest of them.
+            raise ValueError(f"there is no character \\{escape}")
+        return chr(code)
     if escape not in _SIMPLE:
         raise ValueError(f"unknown escape \\{escape}")
     return _SIMPLE[escape]

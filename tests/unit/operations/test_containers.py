@@ -293,7 +293,16 @@ def test_a_small_dumb_file_cannot_become_a_large_recording(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "line", ["'a', (0, __import__('os').getpid())", "'a', (-1, 2)", "'a'", "'a' * 9, (0, 1)", "'\\d', (0, 1)"]
+    "line",
+    [
+        "'a', (0, __import__('os').getpid())",
+        "'a', (-1, 2)",
+        "'a'",
+        "'a' * 9, (0, 1)",
+        "'\\d', (0, 1)",
+        "'\\U00110000', (0, 1)",
+        "'\\Uffffffff', (0, 1)",
+    ],
 )
 def test_an_index_line_that_is_no_literal_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / "recording.dbm.dat").write_bytes(bytes(512))

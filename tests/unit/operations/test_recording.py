@@ -113,7 +113,16 @@ def test_textual_keys_are_ascii_and_survive(entity_type: str, parts: list[str]) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Task", "('Task', [])", "('Task', [1])", "('Task', ['1']) or 1", "(__import__('os'), ['1'])"]
+    "text",
+    [
+        "",
+        "Task",
+        "('Task', [])",
+        "('Task', [1])",
+        "('Task', ['1']) or 1",
+        "(__import__('os'), ['1'])",
+        "('Task', ['\\Uffffffff'])",
+    ],
 )
 def test_what_is_no_key_is_none(text: str) -> None:
     assert parse_key_text(text) is None
