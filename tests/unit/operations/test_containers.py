@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dbm.dumb
 import importlib
 import os
@@ -11,6 +12,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.support.interpreters import interpreter
 from tests.support.shared import shared_file
 from trackteroid.errors import RecordingError, RecordingFormatError, RecordingNotFoundError
 from trackteroid.operations.containers import ndbm, read_container, write_container, writing
+from trackteroid.operations.containers.container import MAX_BYTES
 
 RECORDS = {
     b"('Task', ['1'])": b'{"name": "a"}',
@@ -119,6 +122,15 @@ def test_a_log_that_a_crashed_writer_left_is_applied(tmp_path: Path) -> None:
     shutil.copyfile(tmp_path / "recording.dbm-wal", tmp_path / "crashed.dbm-wal")
     writer.close()
     assert read_container(crashed).records[b"late"] == b"1"
+
+
+def test_a_log_that_is_too_large_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "recording.dbm"
+    write_container(path, RECORDS, None)
+    with (tmp_path / "recording.dbm-wal").open("wb") as log:
+        log.truncate(MAX_BYTES + 1)
+    with pytest.raises(RecordingFormatError, match="are not read"):
+        read_container(path)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -281,8 +293,30 @@ def test_a_small_gnu_file_cannot_claim_work_without_end(tmp_path: Path) -> None:
     directory = struct.pack(f"<{size // 16}q", *range(64, 64 + size // 2, 8))
     path = tmp_path / "recording.dbm"
     path.write_bytes((head.ljust(64, b"\0") + directory).ljust(2 * size, b"\xff"))
+    with pytest.raises(RecordingFormatError, match="more buckets than it can hold"):
+        read_container(path)
+
+
+def test_buckets_of_a_gnu_file_do_not_overlap(tmp_path: Path) -> None:
+    head = struct.pack("<Iiq4i", 0x13579ACF, 4096, 64, 16, 1, 4096, 8)
+    path = tmp_path / "recording.dbm"
+    path.write_bytes((head.ljust(64, b"\0") + struct.pack("<2q", 512, 520)).ljust(4096, b"\xff"))
     with pytest.raises(RecordingFormatError, match="overlap"):
         read_container(path)
+
+
+def test_the_directory_of_a_gnu_file_does_not_take_ten_times_its_memory(tmp_path: Path) -> None:
+    size = 8 * 1024 * 1024
+    head = struct.pack("<Iiq4i", 0x13579ACF, 4096, 64, size, 20, 4096, 1)
+    path = tmp_path / "recording.dbm"
+    path.write_bytes(head.ljust(64, b"\0") + array.array("q", range(10**9, 10**9 + size // 8)).tobytes())
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordingFormatError, match="more buckets than it can hold"):
+            read_container(path)
+        assert tracemalloc.get_traced_memory()[1] < 3 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_small_dumb_file_cannot_become_a_large_recording(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.containers.container import MAX_RECORDS
@@ -69,15 +69,9 @@ def _records(data: bytes, order: str, *, wide: bool) -> Iterator[tuple[bytes, by
         raise RecordingFormatError("It is a GNU dbm file whose directory lies outside of it.")
     if not 0 < elements <= len(data) // slot_size:
         raise RecordingFormatError("It is a GNU dbm file whose buckets are larger than itself.")
-    offsets = struct.unpack_from(f"{order}{directory_bytes // width}{offset_format}", data, directory)
-    # Many directory entries lead to one bucket.
-    buckets = sorted(set(offsets))
     size = bucket_head + elements * slot_size
-    if buckets[0] < 0 or buckets[-1] + size > len(data):
-        raise RecordingFormatError("It is a GNU dbm file with a bucket outside of it.")
-    if any(after - before < size for before, after in itertools.pairwise(buckets)):
-        # Buckets and records do not overlap: else a small file could be work without end.
-        raise RecordingFormatError("It is a GNU dbm file whose buckets overlap.")
+    listed = memoryview(data)[directory : directory + directory_bytes // width * width]
+    buckets = _buckets(struct.iter_unpack(f"{order}{offset_format}", listed), size, len(data))
     count = total = 0
     for bucket in buckets:
         slots = struct.iter_unpack(slot_format, data[bucket + bucket_head : bucket + size])
@@ -92,3 +86,20 @@ def _records(data: bytes, order: str, *, wide: bool) -> Iterator[tuple[bytes, by
             if count > MAX_RECORDS or total > len(data):
                 raise RecordingFormatError("It is a GNU dbm file that claims more records than it can hold.")
             yield data[start : start + key_size], data[start + key_size : end]
+
+
+def _buckets(directory: Iterable[tuple[int]], size: int, most: int) -> list[int]:
+    """Return where the buckets are, ascending, given their size and the file's."""
+    # Many entries lead to one bucket. One by one: all at once they take ten times the file's size.
+    found: set[int] = set()
+    for (offset,) in directory:
+        found.add(offset)
+        if len(found) > most // size:
+            raise RecordingFormatError("It is a GNU dbm file that claims more buckets than it can hold.")
+    buckets = sorted(found)
+    if buckets[0] < 0 or buckets[-1] + size > most:
+        raise RecordingFormatError("It is a GNU dbm file with a bucket outside of it.")
+    if any(after - before < size for before, after in itertools.pairwise(buckets)):
+        # Buckets and records do not overlap: else a small file could be work without end.
+        raise RecordingFormatError("It is a GNU dbm file whose buckets overlap.")
+    return buckets

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from trackteroid.errors import RecordingFormatError
-from trackteroid.operations.containers.container import MAX_BYTES, MAX_RECORDS
+from trackteroid.operations.containers.container import MAX_BYTES, MAX_RECORDS, check_size
 
 __all__ = ["MANIFEST_TABLE", "read"]
 
@@ -40,15 +40,17 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
         copy = Path(folder, "recording")
         shutil.copyfile(path, copy)
         log = path.with_name(path.name + "-wal")
-        if log.is_file() and log.stat().st_size <= MAX_BYTES:
+        size = copy.stat().st_size
+        if log.is_file():
+            # Without its log the database would be read as it was some time ago.
+            check_size(log.stat().st_size)
             shutil.copyfile(log, Path(folder, "recording-wal"))
+            size += log.stat().st_size
         _refuse_journal(path.with_name(path.name + "-journal"))
         try:
             with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
                 _distrust(connection)
-                return _records(
-                    connection, copy.stat().st_size + (log.stat().st_size if log.is_file() else 0)
-                ), _manifest(connection)
+                return _records(connection, size), _manifest(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError, MemoryError) as error:
             raise RecordingFormatError(f"It is a SQLite database that is damaged or no recording: {error}.") from error
 
