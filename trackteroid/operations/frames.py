@@ -15,7 +15,8 @@ __all__ = ["MOST_FRAMES", "format_frames", "parse_frames"]
 #: More frames than a film has: a range beyond is a slip of the keyboard, and must not take the memory of a farm node.
 MOST_FRAMES = 500_000
 
-_PART = re.compile(r"(\d+)(?:\s*-\s*(\d+)(?:\s*x\s*(\d+))?)?", re.ASCII)
+# Nobody counts further than nine digits, and Python refuses to read numbers of thousands.
+_PART = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?)?", re.ASCII)
 
 
 def parse_frames(text: str) -> tuple[int, ...]:

@@ -19,7 +19,8 @@ from trackteroid.path_roots import is_windows_path
 
 __all__ = ["FilePattern", "Output", "parse_pattern"]
 
-_TOKEN = re.compile(r"%(?:0(\d+))?d|#+", re.ASCII)
+# Two digits: the padding of a name that a file can have.
+_TOKEN = re.compile(r"%(?:0(\d{1,2}))?d|#+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,8 +111,10 @@ def parse_pattern(text: str) -> FilePattern:
     """Return the folder and the file name in an absolute pattern, of whatever platform.
 
     Raises:
-        BadInputError: It is not absolute, names no file, or has more than one frame token.
+        BadInputError: It is no path or not absolute, names no file, or has more than one frame token.
     """
+    if "\0" in text:
+        raise BadInputError(f"{text!r} is no path: it holds a null character.")
     rules = ntpath if is_windows_path(text) else posixpath
     folder, name = rules.split(text)
     if not (is_windows_path(text) or text.startswith("/")):

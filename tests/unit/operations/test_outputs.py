@@ -27,7 +27,7 @@ def test_frames_are_read_as_people_write_them(text: str, frames: tuple[int, ...]
     assert parse_frames(text) == frames
 
 
-@pytest.mark.parametrize("text", ["", "1-", "a", "1..5", "5-1", "1-5x0", "-3", "1,,2", "1x2", "²"])
+@pytest.mark.parametrize("text", ["", "1-", "a", "1..5", "5-1", "1-5x0", "-3", "1,,2", "1x2", "²", "9" * 5000])
 def test_frames_that_cannot_be_understood_are_named(text: str) -> None:
     with pytest.raises(BadInputError, match="cannot be understood"):
         parse_frames(text)
@@ -64,10 +64,16 @@ def test_a_pattern_names_its_files(text: str, parts: tuple[str, str, str, int | 
     assert list(pattern.names((7,))) == [(None if parts[3] is None else 7, name)]
 
 
-@pytest.mark.parametrize("text", ["beauty.exr", "", "/folder/", "/r/a.%04d.##.exr"])
+@pytest.mark.parametrize("text", ["beauty.exr", "", "/folder/", "/r/a.%04d.##.exr", "/r/a\0.exr", "/r\0/a.%04d.exr"])
 def test_a_pattern_that_names_nothing_is_refused(text: str) -> None:
     with pytest.raises(BadInputError):
         parse_pattern(text)
+
+
+@pytest.mark.parametrize("padding", ["099999999", "0" + "9" * 5000])
+def test_a_padding_longer_than_any_file_name_is_refused(padding: str) -> None:
+    with pytest.raises(RecordingFormatError, match="cannot be used"):
+        Output.from_json({"pattern": f"/r/a.%{padding}d.exr", "frames": "1"})
 
 
 def test_frames_and_pattern_must_fit() -> None:
