@@ -25,21 +25,24 @@ class CannedServer:
 
     def __init__(self, forward: Callable[..., requests.Response]) -> None:
         self._forward = forward
-        self._answers: dict[str, bytes] = {}
+        self._answers: dict[Any, bytes] = {}
         self.spent = 0.0
 
-    def post(self, connection: requests.Session, url: str, *, data: str | bytes, **options: Any) -> requests.Response:
+    def send(
+        self, connection: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
         started = time.process_time()
         try:
-            text = data if isinstance(data, str) else data.decode()
-            if text not in self._answers:
-                real = self._forward(connection, url, data=text, **{**options, "stream": False})
-                self._answers[text] = real.content
+            asked = request.method, request.url, request.body
+            if asked not in self._answers:
+                real = self._forward(connection, request, **{**options, "stream": False})
+                self._answers[asked] = real.content
             response = requests.Response()
             response.status_code = 200
             response.encoding = "utf-8"
             response.elapsed = datetime.timedelta(0)
-            response.raw = urllib3.HTTPResponse(io.BytesIO(self._answers[text]), preload_content=False)
+            response.request = request
+            response.raw = urllib3.HTTPResponse(io.BytesIO(self._answers[asked]), preload_content=False)
             return response
         finally:
             self.spent += time.process_time() - started
@@ -47,11 +50,14 @@ class CannedServer:
 
 @contextlib.contextmanager
 def canned_server() -> Iterator[CannedServer]:
-    """Let every session of this process speak to a `CannedServer` inside a `with` block."""
-    original = requests.Session.post
+    """Let every session of this process speak to a `CannedServer` inside a `with` block.
+
+    Whoever sends: the client's `Session.call`, and ours, which does not take its way for what it exchanges.
+    """
+    original = requests.Session.send
     server = CannedServer(original)
-    requests.Session.post = lambda connection, url, **rest: server.post(connection, url, **rest)  # type: ignore[method-assign]
+    requests.Session.send = lambda connection, request, **rest: server.send(connection, request, **rest)  # type: ignore[method-assign]
     try:
         yield server
     finally:
-        requests.Session.post = original  # type: ignore[method-assign]
+        requests.Session.send = original  # type: ignore[method-assign]
