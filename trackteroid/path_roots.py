@@ -66,6 +66,9 @@ class PathRoots:
                     best = (len(root), rest, here)
         if best is not None:
             return _joined(best[2], best[1], platform)
+        if platform == "windows" and path.startswith("//"):
+            # A network share as many programs write it; elsewhere an ordinary path may begin so.
+            return path
         if is_windows_path(path) != (platform == "windows"):
             written = "a path of Windows" if is_windows_path(path) else "no path of Windows"
             raise BadInputError(

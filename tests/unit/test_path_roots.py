@@ -31,6 +31,10 @@ ROOTS = PathRoots.parse(
         ("/MNT/shows/b.exr", "darwin", "/MNT/shows/b.exr"),
         ("/mnt/shows", "windows", "P:\\shows"),
         ("/var/tmp/b.exr", "linux", "/var/tmp/b.exr"),
+        # Programs on Windows write shares with slashes too.
+        ("//nas/lib/b.exr", "linux", "/mnt/shows/lib/b.exr"),
+        ("//nas/other/b.exr", "windows", "//nas/other/b.exr"),
+        ("//tmp/b.exr", "linux", "//tmp/b.exr"),
     ],
 )
 def test_a_path_is_written_as_the_platform_writes_it(path: str, platform: str, expected: str) -> None:
