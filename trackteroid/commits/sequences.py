@@ -6,13 +6,15 @@ size and the sequence's file type; the container's size is the sum.
 
 from __future__ import annotations
 
-import os
+import ntpath
+import posixpath
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
 from trackteroid.operations.effects import Identity, identity_of, references_in
 from trackteroid.operations.frames import parse_frames
 from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation
+from trackteroid.path_roots import is_windows_path
 
 __all__ = ["SEQUENCE", "file_type_of", "frame_sizes", "member_create", "recorded_members"]
 
@@ -41,7 +43,11 @@ def frame_sizes(facts: Mapping[str, JSON]) -> dict[str, int]:
 def file_type_of(facts: Mapping[str, JSON]) -> str:
     """Return the suffix of an output's files, `.exr` for example; empty if they have none."""
     path = facts.get("path")
-    return os.path.splitext(path)[1] if isinstance(path, str) else ""
+    if not isinstance(path, str):
+        return ""
+    # As the machine writes it that released, which need not be of this one's kind.
+    rules = ntpath if is_windows_path(path) else posixpath
+    return rules.splitext(path)[1]
 
 
 def member_create(container: Identity, name: str, size: int, file_type: str) -> CreateOperation:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.recordings import create, update
 from trackteroid.commits.release_facts import ReleaseFacts, apply_facts
+from trackteroid.commits.sequences import file_type_of
 from trackteroid.errors import LedgerDataError
 from trackteroid.operations.operation import CreateOperation
 
@@ -63,3 +64,17 @@ def test_sizes_and_metadata_that_were_recorded_stay() -> None:
         update("Component", "c2", "size", 2),
     )
     assert apply_facts(operations, facts) == operations
+
+
+@pytest.mark.parametrize(
+    ("path", "suffix"),
+    [
+        ("/show.v2/beauty.%04d.exr", ".exr"),
+        ("P:\\show\\beauty.%04d.exr", ".exr"),
+        ("P:\\show.v2\\beauty", ""),
+        ("\\\\nas\\show.v2\\beauty", ""),
+        ("/show.v2/beauty", ""),
+    ],
+)
+def test_the_file_type_is_told_from_a_path_of_any_platform(path: str, suffix: str) -> None:
+    assert file_type_of({"path": path}) == suffix
