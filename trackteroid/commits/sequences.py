@@ -46,8 +46,8 @@ def file_type_of(facts: Mapping[str, JSON]) -> str:
     if not isinstance(path, str):
         return ""
     # As the machine writes it that released, which need not be of this one's kind.
-    rules = ntpath if is_windows_path(path) else posixpath
-    return rules.splitext(path)[1]
+    _, suffix = ntpath.splitext(path) if is_windows_path(path) else posixpath.splitext(path)
+    return suffix
 
 
 def member_create(container: Identity, name: str, size: int, file_type: str) -> CreateOperation:
