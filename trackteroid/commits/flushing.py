@@ -17,12 +17,13 @@ from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording
 from trackteroid.commits.submission import submit
 from trackteroid.errors import (
+    BadInputError,
     LedgerDataError,
     LedgerError,
     LedgerUnavailableError,
     RecordingError,
+    SettingsError,
     SpoolDataError,
-    SpoolError,
     UnknownCommitError,
 )
 from trackteroid.operations.recording import Recording
@@ -126,22 +127,30 @@ class _Flush:
 
     def deliver(self, entry: Entry) -> None:
         try:
-            outcome = self._try(entry)
+            outcome = self._delivered_or_refused(entry)
         except FileNotFoundError:
             # Somebody else flushes too.
             return
-        except (SpoolDataError, RecordingError, LedgerDataError) as error:
-            logger.error("A spooled recording can never be delivered: %s: %s", entry.path.name, error)
-            self._spool.refuse(entry, str(error))
-            outcome = "refused"
-        except (LedgerError, SpoolError) as error:
-            if isinstance(error, LedgerUnavailableError):
-                self.error = str(error)
-            else:
-                # This one's trouble; the others need not wait for it.
-                logger.warning("A spooled recording was not delivered now: %s: %s", entry.path.name, error)
+        except SettingsError:
+            raise
+        except LedgerUnavailableError as error:
+            self.error = str(error)
+            outcome = "left"
+        except Exception as error:
+            # This one's trouble, whatever it is: neither the others wait for it, nor who enqueues next on this node.
+            logger.warning(
+                "A spooled recording was not delivered now: %s: %s: %s", entry.path.name, type(error).__name__, error
+            )
             outcome = "left"
         self.counts[outcome] += 1
+
+    def _delivered_or_refused(self, entry: Entry) -> str:
+        try:
+            return self._try(entry)
+        except (SpoolDataError, RecordingError, LedgerDataError, BadInputError) as error:
+            logger.error("A spooled recording can never be delivered: %s: %s", entry.path.name, error)
+            self._spool.refuse(entry, str(error))
+            return "refused"
 
     def _try(self, entry: Entry) -> str:
         item = self._spool.read(entry)

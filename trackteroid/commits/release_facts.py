@@ -32,6 +32,9 @@ DATE_ATTRIBUTES: Mapping[str, str] = {
 #: Facts about an output that become metadata of its component, and their keys there. `size` is an attribute of components.
 METADATA_FACTS: Mapping[str, str] = {"frames": "frames", "missing": "missing_frames"}
 
+#: As many digits as the number of a frame may have; file names have 255 characters.
+MOST_PADDING = 255
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseFacts:
@@ -79,11 +82,25 @@ class ReleaseFacts:
             return cls(
                 released_at=moment,
                 released_by=data.get("released_by"),
-                outputs={str(component): dict(facts) for component, facts in dict(data.get("outputs", {})).items()},
+                outputs={str(component): _checked(facts) for component, facts in dict(data.get("outputs", {})).items()},
                 gaps=tuple(str(gap) for gap in data.get("gaps", ())),
             )
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise LedgerDataError(f"The facts of a release cannot be read ({error}).") from error
+
+
+def _checked(facts: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return what is known of one output: nothing in it may take a worker's memory, whoever has written it."""
+    members = facts.get("members")
+    if members is not None:
+        padding = members["padding"] if isinstance(members, Mapping) and "padding" in members else None
+        if (
+            padding.__class__ is not int
+            or not 0 <= padding <= MOST_PADDING
+            or not isinstance(members.get("sizes"), list)
+        ):
+            raise ValueError("members need a padding and a list of sizes")
+    return dict(facts)
 
 
 def apply_facts(operations: Sequence[Operation], facts: ReleaseFacts) -> tuple[Operation, ...]:

@@ -63,9 +63,11 @@ def _normalise(url: str) -> str:
         raise BadInputError("No ftrack server is known: set FTRACK_SERVER, or give its URL.")
     if "://" not in text:
         text = f"https://{text}.ftrackapp.com" if text.isalnum() else f"https://{text}"
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         port = parts.port
+        # It names keys in Redis, which takes no half characters.
+        text.encode()
     except ValueError as error:
         raise BadInputError(f"{url!r} is not the URL of an ftrack server: {error}.") from error
     if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname:

@@ -22,6 +22,7 @@ SUFFIX = ".spooled"
 #: The header has a fixed set of short fields.
 HEADER_LIMIT = 64 * 1024
 _REASON_LIMIT = 500
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +113,7 @@ def decode(data: bytes, limit: int) -> SpooledRecording:
         # Not damaged: a newer release of ours can read it.
         raise SpoolError(f"It has format version {header.get('version')!r}; this release reads up to {max(_VERSIONS)}.")
     texts = {name: header.get(name) for name in ("commit_id", "digest", "server_url", "redis_url", "reason")}
-    if not all(isinstance(text, str) for text in texts.values()):
+    if not all(map(_is_text, texts.values())):
         raise SpoolDataError("Its header is damaged.")
     kind, terms = _order_in(header)
     if len(payload) > limit + HEADER_LIMIT:
@@ -132,11 +133,16 @@ def _order_in(header: dict[str, Any]) -> tuple[str, Terms]:
     if kind not in ("recording", "release"):
         raise SpoolError(f"It is an order of a kind that this release does not know: {kind!r}.")
     try:
-        return kind, Terms(
-            hold=terms["hold"] is True,
-            priority=int(terms["priority"]),
-            depends_on=tuple(str(each) for each in terms["depends_on"]),
-            actor=terms["actor"],
-        )
+        priority, depends_on, actor = terms["priority"], terms["depends_on"], terms["actor"]
+        if priority.__class__ is not int or not isinstance(depends_on, list) or not all(map(_is_text, depends_on)):
+            raise ValueError("a priority is a number, and it depends on a list of ids")
+        if actor is not None and not _is_text(actor):
+            raise ValueError("who says so is no text")
+        return kind, Terms(hold=terms["hold"] is True, priority=priority, depends_on=tuple(depends_on), actor=actor)
     except (BadInputError, KeyError, TypeError, ValueError) as error:
         raise SpoolDataError(f"Its header is damaged: {error}.") from error
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text that Redis takes: half characters, which JSON may hold, cannot be encoded."""
+    return isinstance(value, str) and _HALF.search(value) is None

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +15,10 @@ from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.ledger import Enqueued
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.payload import compress
+from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.spool import Spool, SpooledRecording
 from trackteroid.commits.submission import submit
-from trackteroid.errors import LedgerError, LedgerUnavailableError
+from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsError
 from trackteroid.operations.recording import Recording
 
 SERVER = "https://studio.example"
@@ -72,6 +77,86 @@ def test_what_waits_is_delivered_in_order_and_kept_as_sent(tmp_path: Path) -> No
     assert (stage.spool.status().waiting, stage.spool.status().sent) == (0, 3)
     facts = stage.open(SERVER).get("z").facts
     assert (facts.user, facts.host, facts.operations) == ("anna", "node7", 1)
+
+
+TERMS = {"hold": False, "priority": 0, "depends_on": [], "actor": None}
+
+
+def forged(payload: bytes, **changes: Any) -> bytes:
+    """A file of a spool as anybody may write it who can write there."""
+    recording = publish("forged")
+    header = {
+        "format": "trackteroid spool",
+        "version": 2,
+        "commit_id": "forged",
+        "digest": recording.digest,
+        "server_url": SERVER,
+        "redis_url": REDIS,
+        "reason": "",
+        "bytes": len(payload),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "kind": "recording",
+        "terms": TERMS,
+    }
+    return json.dumps({**header, **changes}).encode() + b"\n" + payload
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server_url": ""},
+        {"server_url": "ftp://studio.example"},
+        {"server_url": "http://[::1"},
+        {"server_url": "http://half\ud800"},
+        {"reason": "half \ud800"},
+        {"terms": {**TERMS, "priority": float("inf")}},
+        {"terms": {**TERMS, "priority": True}},
+        {"terms": {**TERMS, "actor": {"name": "anna"}}},
+        {"terms": {**TERMS, "actor": "half \ud800"}},
+        {"terms": {**TERMS, "depends_on": "abc"}},
+        {"terms": {**TERMS, "depends_on": ["half \ud800"]}},
+        {"kind": "release", "terms": TERMS},
+    ],
+)
+def test_what_somebody_forged_is_put_aside_and_nobody_waits_for_it(changes: dict[str, Any], tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.put(publish("good"))
+    payload = b"[" * 100_000 if "kind" in changes else compress(publish("forged").to_payload(), limit=LIMIT)
+    path = tmp_path / "forged.000000000000.spooled"
+    path.write_bytes(forged(payload, **changes))
+    os.utime(path, (1, 1))
+    stage.open = lambda url: Stage.open(stage, normalise_server_url(url))  # type: ignore[method-assign]
+    assert stage.flush() == FlushReport(delivered=1, refused=1)
+
+
+def test_trouble_that_nobody_has_thought_of_keeps_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path)
+    stage.put(publish("a"), server_url="https://odd.example")
+    stage.put(publish("b"))
+
+    def opened(server_url: str) -> MemoryLedger:
+        if "odd" in server_url:
+            raise ArithmeticError("whatever it is")
+        return Stage.open(stage, server_url)
+
+    stage.open = opened  # type: ignore[method-assign]
+    assert stage.flush() == FlushReport(delivered=1, left=1)
+    assert "ArithmeticError: whatever it is" in caplog.text
+
+
+def test_a_setting_of_ours_that_cannot_be_used_is_not_the_recordings_fault(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.put(publish("a"))
+
+    def opened(server_url: str) -> MemoryLedger:
+        raise SettingsError("TRACKTEROID_SERVER_ALIASES")
+
+    stage.open = opened  # type: ignore[method-assign]
+    with pytest.raises(SettingsError):
+        stage.flush()
+    assert stage.spool.status().waiting == 1
 
 
 def test_each_recording_goes_to_its_own_server(tmp_path: Path) -> None:

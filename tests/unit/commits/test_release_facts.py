@@ -21,7 +21,22 @@ def test_facts_survive_the_ledger_and_unknown_names_are_left_out() -> None:
     assert ReleaseFacts.from_json('{"released_by": "x", "colour": 1}') == ReleaseFacts(released_by="x")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"outputs": 7}', '{"released_at": "soon"}', '{"released_at": 7}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"outputs": 7}',
+        '{"outputs": {"c1": 7}}',
+        '{"outputs": {"c1": {"members": 7}}}',
+        '{"outputs": {"c1": {"members": {"padding": 999999999, "sizes": [1]}}}}',
+        '{"outputs": {"c1": {"members": {"padding": "4", "sizes": [1]}}}}',
+        '{"outputs": {"c1": {"members": {"padding": 4}}}}',
+        '{"released_at": "soon"}',
+        '{"released_at": 7}',
+    ],
+)
 def test_damaged_facts_are_an_error_of_the_ledger(text: str) -> None:
     with pytest.raises(LedgerDataError, match="facts of a release"):
         ReleaseFacts.from_json(text)

@@ -42,7 +42,14 @@ def test_aliases_name_one_server() -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [("", "set FTRACK_SERVER"), ("ftp://x", "expected http"), ("https://", "host name"), ("http://x:99999", "Port")],
+    [
+        ("", "set FTRACK_SERVER"),
+        ("ftp://x", "expected http"),
+        ("https://", "host name"),
+        ("http://x:99999", "Port"),
+        ("http://[::1", "IPv6"),
+        ("http://half\ud800", "surrogates"),
+    ],
 )
 def test_what_is_no_server_is_refused(given: str, message: str) -> None:
     with pytest.raises(BadInputError, match=message):
