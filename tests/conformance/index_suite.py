@@ -66,6 +66,10 @@ class IndexSuite(LedgerSuite):
         self.put("c1", user='ÄNNE "x" \\', context={"project": "日本"})
         assert self.found(user='änne "x" \\') == self.found(project="日*") == ["c1"]
 
+    def test_names_of_files_in_an_old_encoding_keep_nothing_from_being_accepted(self) -> None:
+        self.put("c1", user="j\udcf6rg", context={"project": "b\udce4r", "paths": ["/show/b\udce4r_v001.exr"]})
+        assert self.found("v001") == self.found(user="j\udcf6rg") == self.found(project="b?r") == ["c1"]
+
     @pytest.mark.parametrize("seed", range(3))
     def test_whatever_is_asked_the_index_answers_as_a_comparison_of_all_does(self, seed: int) -> None:
         chance = random.Random(seed)

@@ -93,7 +93,8 @@ class CommitFacts:
     @property
     def flow(self) -> str:
         """What one user does on one show. Flows take turns, so that one's flood does not starve the others."""
-        return f"{self.context.get('project') or ''}\n{self.user or ''}"
+        # Redis takes no half characters.
+        return f"{self.context.get('project') or ''}\n{self.user or ''}".encode("utf-8", "replace").decode()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""

@@ -48,8 +48,8 @@ def index_words(commit_id: str, facts: CommitFacts, result: Mapping[str, Any] | 
 
 
 def cut(word: str) -> str:
-    """Return a word as far as it is kept."""
-    return word[:_LONGEST]
+    """Return a word as far as it is kept. Half characters, as names of files in an old encoding have them, become `?`."""
+    return (word if word.isascii() else word.encode("utf-8", "replace").decode())[:_LONGEST]
 
 
 def user_tag(name: str) -> str:

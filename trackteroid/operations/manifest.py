@@ -199,6 +199,8 @@ class Manifest:
             for name in ("recording_id", "digest", "created_at"):
                 if not isinstance(values[name], str) or not values[name]:
                     raise RecordingFormatError(f"The manifest's {name} must be text.")
+            # Half characters, which JSON may hold, name nothing.
+            values["recording_id"].encode()
             for name in _OPTIONAL_TEXTS:
                 if not isinstance(values.get(name), str | None):
                     raise RecordingFormatError(f"The manifest's {name} must be text.")

@@ -298,7 +298,15 @@ def test_a_manifest_survives_and_leaves_out_what_a_newer_release_added() -> None
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": "other"}, {"version": 99}, {"version": "1"}, {"digest": None}, {"created": "text"}, {"bases": [1]}],
+    [
+        {"format": "other"},
+        {"version": 99},
+        {"version": "1"},
+        {"digest": None},
+        {"created": "text"},
+        {"bases": [1]},
+        {"recording_id": "half \ud800"},
+    ],
 )
 def test_a_damaged_or_newer_manifest_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(RecordingFormatError):
