@@ -27,6 +27,7 @@ from trackteroid.cache.backends import (
     new_stamp,
 )
 from trackteroid.errors import CacheTimeoutError, CacheUnavailableError
+from trackteroid.redis_scripts import RedisScript
 from trackteroid.redis_urls import client_of, reason_of, without_password
 
 __all__ = ["RedisBackend", "connect"]
@@ -102,12 +103,12 @@ class RedisBackend:
         self._prefix = prefix
         self._clock = clock
         common = _script("common")
-        self._look = client.register_script(common + _script("look"))
-        self._store = client.register_script(common + _script("store"))
-        self._holds = client.register_script(common + _script("holds"))
-        self._renew = client.register_script(_script("renew"))
-        self._open = client.register_script(common + _script("writers") + _script("open"))
-        self._raise = client.register_script(common + _script("writers") + _script("raise"))
+        self._look = RedisScript(client, common + _script("look"))
+        self._store = RedisScript(client, common + _script("store"))
+        self._holds = RedisScript(client, common + _script("holds"))
+        self._renew = RedisScript(client, _script("renew"))
+        self._open = RedisScript(client, common + _script("writers") + _script("open"))
+        self._raise = RedisScript(client, common + _script("writers") + _script("raise"))
 
     @_available
     def look(self, look: Look, *, patiently: bool = False) -> Outcome:
@@ -164,7 +165,7 @@ class RedisBackend:
 
     @_available
     def give_up(self, look: Look) -> None:
-        self._renew(keys=self._keys(look.key)[1:2], args=[look.token, 0])
+        self._renew(self._keys(look.key)[1:2], [look.token, 0])
 
     @_available
     def discard(self, key: str) -> None:
@@ -173,7 +174,7 @@ class RedisBackend:
     @_available
     def holds(self, stamps: Mapping[str, str]) -> bool:
         tags = tuple(stamps)
-        return bool(self._holds(keys=[self._tags()], args=[self._now(), _joined(stamps, tags), *tags]))
+        return bool(self._holds([self._tags()], [self._now(), _joined(stamps, tags), *tags]))
 
     @_available
     def stamps(self, tags: Iterable[str]) -> dict[str, str]:
@@ -196,7 +197,7 @@ class RedisBackend:
     @_available
     def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         arguments: list[str | int] = [self._now(), OPEN + new_stamp(), writer, max(1, int(seconds * 1000)), *tags]
-        self._open(keys=[self._tags(), self._writers()], args=arguments)
+        self._open([self._tags(), self._writers()], arguments)
 
     @_available
     def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:

@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
-from redis.commands.core import Script
 
 from trackteroid.commits.breaker import Breaker
 from trackteroid.commits.claim import Claim, Companion
@@ -36,6 +35,7 @@ from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.scripts import source
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
+from trackteroid.redis_scripts import RedisScript
 
 __all__ = ["FORMAT_VERSION", "RedisLedger"]
 
@@ -72,7 +72,7 @@ class RedisLedger:
         self._address = address
         self._clock = clock
         self._prefix = f"trackteroid:ledger:{FORMAT_VERSION}:{server_url}:"
-        self._scripts: dict[str, Script] = {}
+        self._scripts: dict[str, RedisScript] = {}
 
     @property
     def server_url(self) -> str:
@@ -334,10 +334,10 @@ class RedisLedger:
     def _run(self, name: str, *arguments: str | bytes | float) -> Any:
         script = self._scripts.get(name)
         if script is None:
-            script = self._scripts[name] = self._client.register_script(source(name))
+            script = self._scripts[name] = RedisScript(self._client, source(name))
         now = "" if self._clock is None else repr(self._clock())
         with ledger_errors(self._address):
-            return script(keys=[self._prefix], args=[now, *arguments])
+            return script([self._prefix], [now, *arguments])
 
     def _as_holder(self, name: str, claim: Claim, *arguments: str | bytes | float) -> int:
         return _still_held(claim, self._run(name, claim.commit.id, _fence(claim), *arguments))
