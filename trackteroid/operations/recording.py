@@ -24,6 +24,7 @@ from trackteroid.operations.operation import (
     key_text,
     operation_from_json,
     parse_key_text,
+    usual_operation,
 )
 from trackteroid.operations.operations_text import OperationsText, digest_of
 
@@ -233,9 +234,13 @@ def _operations(data: JSON, *, literal: bool) -> tuple[Operation, ...]:
         raise RecordingFormatError("The operations are no list.")
     if len(data) > _MAX_OPERATIONS:
         raise RecordingFormatError(f"There are {len(data)} operations; more than {_MAX_OPERATIONS} are not read.")
-    if any(map(_is_deep_operation, data)):
+    operations: list[Any] = [usual_operation(item, literal=literal) for item in data]
+    unusual = [place for place, operation in enumerate(operations) if operation is None]
+    if any(_is_deep_operation(data[place]) for place in unusual):
         raise _too_nested("the operations")
-    return tuple([operation_from_json(item, literal=literal) for item in data])
+    for place in unusual:
+        operations[place] = operation_from_json(data[place], literal=literal)
+    return tuple(operations)
 
 
 def _is_deep_operation(item: JSON) -> bool:

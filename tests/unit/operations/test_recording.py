@@ -29,6 +29,7 @@ from trackteroid.operations.operation import (
     operation_to_json,
     parse_key_text,
     resolve_textual_references,
+    usual_operation,
 )
 from trackteroid.operations.recording import Recording, digest_of, read_recording, write_recording
 
@@ -84,6 +85,30 @@ def make_manifest(recorded: tuple[Operation, ...], **values: Any) -> Manifest:
 @given(operations)
 def test_an_operation_survives_its_json_form(operation: Operation) -> None:
     assert operation_from_json(json.loads(json.dumps(operation_to_json(operation)))) == operation
+
+
+@given(
+    operations, st.sampled_from(["operation", "entity_type", "entity_key", "new_value", "more"]), values, st.booleans()
+)
+def test_what_is_read_without_a_closer_look_is_what_a_closer_look_finds(
+    operation: Operation, name: str, value: Any, literal: bool
+) -> None:
+    for fields in (operation_to_json(operation), {**operation_to_json(operation), name: value}, value):
+        found = usual_operation(json.loads(json.dumps(fields)), literal=literal)
+        assert found is None or found == operation_from_json(fields, literal=literal)
+
+
+def test_operations_of_everyday_need_no_closer_look() -> None:
+    created = CreateOperation(entity_type="Task", entity_key={"id": "1"}, entity_data={"id": "1", "bid": 0.5})
+    for operation in (created, update("x"), update({"__entity_type__": "Status", "id": "s"}), update(["a", 1])):
+        assert usual_operation(operation_to_json(operation), literal=True) == operation
+
+
+def test_operations_keep_their_order_whichever_of_them_take_a_closer_look() -> None:
+    deleted = DeleteOperation(entity_type="Task", entity_key={"id": "1"})
+    recorded = (deleted, update("x"), update({"a": [{"b": "c"}]}), update(1), deleted)
+    recording = Recording(recorded, {}, make_manifest(recorded))
+    assert Recording.from_payload(recording.to_payload()).operations == recorded
 
 
 def writable(operation: Operation) -> bool:
@@ -266,12 +291,15 @@ def test_the_digest_in_a_file_is_over_what_its_operations_say_not_over_their_tex
                 read_recording(path)
 
 
-@pytest.mark.parametrize("name", ["entity_data", "entity_key", "old_value", "unknown"])
-def test_an_operation_that_nests_deeply_anywhere_is_refused(name: str, tmp_path: Path) -> None:
-    deep: Any = "bottom"
+@pytest.mark.parametrize("name", ["entity_data", "entity_key", "new_value", "old_value", "unknown"])
+@pytest.mark.parametrize("kind", ["create", "update"])
+@pytest.mark.parametrize("bottom", [[], {"a": 1}])
+def test_an_operation_that_nests_deeply_anywhere_is_refused(name: str, kind: str, bottom: Any, tmp_path: Path) -> None:
+    deep = bottom
     for _ in range(200):
-        deep = [deep]
-    fields = {**operation_to_json(update("open")), name: deep}
+        deep = {"a": [deep]}
+    created = CreateOperation(entity_type="Task", entity_key={"id": "1"}, entity_data={})
+    fields = {**operation_to_json(created if kind == "create" else update("open")), name: deep}
     path = tmp_path / "deep.dbm"
     write_container(path, {b"__operations__": json.dumps(json.dumps([fields])).encode()}, None)
     with pytest.raises(RecordingFormatError, match="levels deep"):
