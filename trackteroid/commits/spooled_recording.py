@@ -70,8 +70,12 @@ def encode(item: SpooledRecording) -> bytes:
     """Return the bytes of its file.
 
     Raises:
-        BadInputError: What names it is too long.
+        BadInputError: What names it is too long, or holds half characters.
     """
+    actor = item.terms.actor
+    terms = {**asdict(item.terms), "actor": None if actor is None else _without_halves(actor)}
+    if not all(map(_is_text, (item.commit_id, item.server_url, item.redis_url, *item.terms.depends_on))):
+        raise BadInputError("An id or a URL of the recording holds half characters, which nothing can be named by.")
     header: dict[str, Any] = {
         "format": _FORMAT,
         "version": 1,
@@ -79,12 +83,12 @@ def encode(item: SpooledRecording) -> bytes:
         "digest": item.digest,
         "server_url": item.server_url,
         "redis_url": item.redis_url,
-        "reason": item.reason[:_REASON_LIMIT],
+        "reason": _without_halves(item.reason[:_REASON_LIMIT]),
         "bytes": len(item.payload),
         "sha256": hashlib.sha256(item.payload).hexdigest(),
     }
     if item.kind != "recording" or not item.terms.are_plain:
-        header |= {"version": 2, "kind": item.kind, "terms": asdict(item.terms)}
+        header |= {"version": 2, "kind": item.kind, "terms": terms}
     line = json.dumps(header).encode()
     if len(line) >= HEADER_LIMIT:
         raise BadInputError("The recording's id or server URL is too long for the spool.")
@@ -141,6 +145,10 @@ def _order_in(header: dict[str, Any]) -> tuple[str, Terms]:
         return kind, Terms(hold=terms["hold"] is True, priority=priority, depends_on=tuple(depends_on), actor=actor)
     except (BadInputError, KeyError, TypeError, ValueError) as error:
         raise SpoolDataError(f"Its header is damaged: {error}.") from error
+
+
+def _without_halves(text: str) -> str:
+    return _HALF.sub("?", text)
 
 
 def _is_text(value: object) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from trackteroid.commits.spool import Spool, SpooledRecording, SpoolLimits, default_folder, open_spool
+from trackteroid.commits.submission import Terms
 from trackteroid.errors import (
     BadInputError,
     RecordingChangedError,
@@ -44,6 +46,16 @@ def test_what_is_accepted_can_be_read_back_whole(tmp_path: Path) -> None:
     assert entry.path.name.startswith("rec-1.")
     assert entry.accepted_at == 1000.5
     assert spool.read(entry) == item()
+
+
+def test_half_characters_in_what_people_read_do_not_make_it_unreadable(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.accept(replace(item(), reason="No room in /b\udce4r.", terms=Terms(hold=True, actor="j\udcf6rg")))
+    found = spool.read(spool.waiting()[0])
+    assert (found.reason, found.terms.actor) == ("No room in /b?r.", "j?rg")
+    with pytest.raises(BadInputError, match="half characters"):
+        spool.accept(replace(item("other"), terms=Terms(depends_on=("\udce4",))))
+    assert len(spool.waiting()) == 1
 
 
 def test_nothing_but_the_recordings_file_is_left_in_the_folder(tmp_path: Path) -> None:
