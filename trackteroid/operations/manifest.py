@@ -264,7 +264,7 @@ def _delta(data: Mapping[str, JSON]) -> Delta:
 def _texts(values: Sequence[JSON]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise ValueError(f"a list was expected, not {values!r}")
-    return tuple(str(value) for value in values)
+    return tuple(map(str, values))
 
 
 def _named_texts(values: Mapping[str, JSON]) -> dict[str, str]:
