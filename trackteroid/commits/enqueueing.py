@@ -51,6 +51,7 @@ __all__ = [
     "spooled_handle",
     "spooled_recording",
     "wake_worker",
+    "with_identity",
 ]
 
 logger = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ def enqueue(
     terms = Terms(hold=hold, priority=priority, depends_on=tuple(depends_on), actor=current_actor())
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
-    recording = _with_identity(recording, commit_as, settings)
+    recording = with_identity(recording, commit_as, settings)
     if recording.recording_id in terms.depends_on:
         raise BadInputError(f"Recording {recording.recording_id} cannot depend on itself.")
     if ledger is not None:
@@ -191,7 +192,7 @@ def check_terms(priority: int, depends_on: Iterable[str], commit_as: str | None)
         raise BadInputError(f"commit_as must be one of {', '.join(COMMIT_AS)}, not {commit_as!r}.")
 
 
-def _with_identity(recording: Recording, commit_as: str | None, settings: Settings) -> Recording:
+def with_identity(recording: Recording, commit_as: str | None, settings: Settings) -> Recording:
     """Return the recording with the identity under which it is to be committed."""
     manifest = recording.manifest
     # A file of the original library does not say who recorded it.
@@ -305,7 +306,7 @@ def spooled_handle(commit_id: str, server_url: str, settings: Settings) -> Commi
     spool = open_spool(settings)
 
     def state() -> CommitState:
-        kinds = {item.kind: item for entry in spool.find(commit_id) if (item := spool.read(entry))}
+        kinds = {item.kind: item for item in spool.items(commit_id, server_url)}
         held = "recording" in kinds and kinds["recording"].terms.hold and "release" not in kinds
         return CommitState.HELD if held else CommitState.QUEUED
 

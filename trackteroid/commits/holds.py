@@ -14,7 +14,15 @@ from typing import Literal, TypeVar
 
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.commit import Commit
-from trackteroid.commits.enqueueing import enqueue, handle_of, packed, spooled_handle, spooled_recording, wake_worker
+from trackteroid.commits.enqueueing import (
+    enqueue,
+    handle_of,
+    packed,
+    spooled_handle,
+    spooled_recording,
+    wake_worker,
+    with_identity,
+)
 from trackteroid.commits.handle import CommitHandle
 from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.reaching import address, fit_ledger, server_of, soon
@@ -187,7 +195,7 @@ def _order(
     """Leave the recording and the order to release it in the spool."""
     spool = open_spool(settings)
     if recording is None:
-        recording = _in_spool(commit_id, settings)
+        recording = _in_spool(commit_id, server_url, settings)
     if recording is None:
         raise LedgerUnavailableError(
             f"{why} Only the recording says which files to look for: give its file instead of its id, and the order waits in the "
@@ -195,11 +203,12 @@ def _order(
         ) from why
     facts = check(recording, settings=settings, partial=partial, clock=clock)
     terms = Terms(hold=True, actor=facts.released_by)
+    recording = with_identity(recording, None, settings)
     payload = packed(recording, server_url, settings)
     kept = spooled_recording(recording, payload, server_url, settings, why, terms)
     try:
         # Once accepted, it is not looked at again whether this was held at all: what the ledger knows counts.
-        if not any(spool.read(entry).kind == "recording" for entry in spool.find(commit_id)):
+        if not any(item.kind == "recording" for item in spool.items(commit_id, server_url)):
             spool.accept(kept)
         spool.accept(_release_order(commit_id, server_url, settings, facts, str(why)))
     except SpoolError as error:
@@ -229,10 +238,8 @@ def _release_order(
     )
 
 
-def _in_spool(commit_id: str, settings: Settings) -> Recording | None:
-    spool = open_spool(settings)
-    for entry in spool.find(commit_id):
-        item = spool.read(entry)
+def _in_spool(commit_id: str, server_url: str, settings: Settings) -> Recording | None:
+    for item in open_spool(settings).items(commit_id, server_url):
         if item.kind == "recording":
             return recording_in(item.payload, settings)
     return None

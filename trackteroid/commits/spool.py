@@ -30,7 +30,7 @@ from trackteroid.commits.spooled_recording import (
     file_name,
     safe_id,
 )
-from trackteroid.errors import BadInputError, RecordingChangedError, SpoolError, SpoolFullError
+from trackteroid.errors import BadInputError, RecordingChangedError, SpoolDataError, SpoolError, SpoolFullError
 from trackteroid.operations.containers.writing import flush_folder, publish_bytes, replace_file
 from trackteroid.settings import Settings
 
@@ -173,7 +173,7 @@ class Spool:
         target = self._folder / file_name(item)
         try:
             self._make(self._folder)
-            if target.exists():
+            if target.exists() and self._is_whole(target):
                 return Accepted(path=target, known=True)
             commit_id = safe_id(item.commit_id)
             for name in self._index.names(commit_id):
@@ -202,6 +202,17 @@ class Spool:
         """Return what waits under this id: a recording per server it is for, and orders to release it."""
         prefix = f"{safe_id(commit_id)}."
         return [entry for entry in self.waiting() if entry.path.name.startswith(prefix)]
+
+    def items(self, commit_id: str, server_url: str) -> Iterator[SpooledRecording]:
+        """Yield what waits under this id for a (normalised) server. Left out: what somebody else flushes at this moment, and what
+        is damaged, which whoever flushes finds out."""
+        for entry in self.find(commit_id):
+            try:
+                item = self.read(entry)
+            except (FileNotFoundError, SpoolDataError):
+                continue
+            if item.server_url == server_url:
+                yield item
 
     def read(self, entry: Entry) -> SpooledRecording:
         """Return a waiting recording.
@@ -288,6 +299,14 @@ class Spool:
                 "was NOT accepted. Bring Redis back and run `trackteroid spool flush`, or raise TRACKTEROID_SPOOL_COUNT_LIMIT "
                 "or TRACKTEROID_SPOOL_SIZE_LIMIT."
             )
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            self._read(path)
+        except (SpoolDataError, FileNotFoundError):
+            # Damaged, or flushed at this moment: it must be there when we say that it was accepted.
+            return False
+        return True
 
     def _check_namesake(self, item: SpooledRecording, path: Path) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.holds import ReleaseResult, cancel, release
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.recovering import find_recordings
-from trackteroid.commits.spool import open_spool
+from trackteroid.commits.releasing import recording_in
+from trackteroid.commits.spool import Entry, Spool, SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import (
     BadInputError,
@@ -210,6 +212,40 @@ def test_missing_files_are_missing_without_redis_too(farm: Farm, tmp_path: Path)
     assert open_spool(farm.away).waiting() == []
 
 
+def test_the_order_of_a_release_takes_its_recording_along_for_each_server(farm: Farm) -> None:
+    """Production and staging may share a spool, and a recording of the original library may go to both."""
+    without_server = expecting(Path("/nowhere"), outputs=[], server_url=None)
+    for server in ("https://staging.example", SERVER):
+        release(without_server, settings=farm.away, server_url=server)
+    spool = open_spool(farm.away)
+    waiting = sorted((item.server_url, item.kind) for item in map(spool.read, spool.waiting()))
+    assert waiting == [
+        (server, kind) for server in ("https://staging.example", SERVER) for kind in ("recording", "release")
+    ]
+
+
+def test_a_release_without_redis_is_committed_in_the_name_that_the_node_says(farm: Farm) -> None:
+    release(PUBLISH, settings=replace(farm.away, commit_as="recorder"))
+    farm.flush()
+    stored = farm.ledger.payload("rec-1")
+    assert stored is not None
+    manifest = recording_in(stored, farm.settings).manifest
+    assert manifest is not None and manifest.commit_as == "recorder"
+
+
+def test_somebody_who_flushes_at_the_same_moment_is_no_error(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    handle = enqueue(PUBLISH, settings=farm.away, hold=True).commit
+    read = Spool.read
+
+    def overtaken(spool: Spool, entry: Entry) -> SpooledRecording:
+        spool.mark_sent(entry)
+        return read(spool, entry)
+
+    monkeypatch.setattr(Spool, "read", overtaken)
+    assert handle.state is CommitState.QUEUED
+    assert release(PUBLISH, settings=farm.away).accepted_in == "spool"
+
+
 def test_an_order_whose_recording_is_elsewhere_waits_for_it_and_one_that_is_void_is_put_aside(farm: Farm) -> None:
     release(PUBLISH, settings=farm.away)
     spool = open_spool(farm.away)
@@ -263,10 +299,6 @@ def test_terms_that_make_no_sense_are_refused(farm: Farm) -> None:
 def test_under_whose_name_it_is_committed_is_recorded(
     farm: Farm, said: str | None, setting: str, argument: str | None, expected: str | None
 ) -> None:
-    from dataclasses import replace
-
-    from trackteroid.commits.releasing import recording_in
-
     assert PUBLISH.manifest is not None
     recording = replace(PUBLISH, manifest=replace(PUBLISH.manifest, commit_as=said))
     enqueue(recording, ledger=farm.ledger, settings=Settings(commit_as=setting), commit_as=argument, wake=False)

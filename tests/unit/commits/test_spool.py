@@ -71,6 +71,14 @@ def test_the_same_recording_waits_once(tmp_path: Path) -> None:
     assert len(spool.waiting()) == 1
 
 
+def test_what_waits_damaged_does_not_pass_for_the_recording(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    path = spool.accept(item()).path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not spool.accept(item()).known
+    assert [spool.read(entry) for entry in spool.waiting()] == [item()]
+
+
 def test_another_content_under_the_same_id_is_refused(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.accept(item())
