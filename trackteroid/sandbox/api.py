@@ -17,7 +17,7 @@ from trackteroid.sandbox.changes import Change
 from trackteroid.sandbox.committed import Committed
 from trackteroid.sandbox.credentials import Caller, authenticate
 from trackteroid.sandbox.defaults import Request
-from trackteroid.sandbox.errors import MalformedRequestError, UnknownActionError, ValidationError
+from trackteroid.sandbox.errors import DataFileError, MalformedRequestError, UnknownActionError, ValidationError
 from trackteroid.sandbox.file_links import FileLinks
 from trackteroid.sandbox.loading import Loader
 from trackteroid.sandbox.projection import Node
@@ -29,6 +29,8 @@ from trackteroid.sandbox.visibility import sight_of
 __all__ = ["Api"]
 
 _WRITING = ("create", "update", "delete")
+# What SQLite says of a disk that is full or broken, or of a file that was taken away.
+_FILE_TROUBLE = ("disk", "readonly", "unable to open", "locked")
 
 
 class Api:
@@ -140,12 +142,16 @@ class Api:
     @staticmethod
     @contextmanager
     def _translated() -> Iterator[None]:
-        """What a request can provoke in the layers below is the request's fault, not the server's."""
+        """What a request can provoke in the layers below is the request's fault, not the server's; a full disk isn't."""
         try:
             yield
         except RecursionError:
             raise ValidationError("The request is nested too deeply.") from None
         except sqlite3.OperationalError as error:
+            if any(word in str(error) for word in _FILE_TROUBLE):
+                raise DataFileError(
+                    f"The sandbox cannot use its data file, and nothing was changed: {error}."
+                ) from error
             raise ValidationError(f"The request is too complex: {error}.") from error
 
     def _operate(self, batch: Batch, operation: dict[str, Any], call: Call) -> Any:

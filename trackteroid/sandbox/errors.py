@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ApiError",
+    "DataFileError",
     "DuplicateEntryError",
     "IntegrityError",
     "InvalidCredentialsError",
@@ -103,6 +104,13 @@ class DuplicateEntryError(ApiError):
     """A value that must be unique exists already."""
 
     exception = "DuplicateEntryError"
+
+
+class DataFileError(ApiError):
+    """The data file cannot be read or written: it is not the request's fault."""
+
+    exception = "InternalError"
+    status = 500
 
 
 class UnknownActionError(ApiError):

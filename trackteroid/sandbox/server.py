@@ -78,14 +78,17 @@ class SandboxServer:
         self.faults = FaultSet()
         self.requests = RequestLog()
         listener = listening_socket(host, port)
+        storage: Storage | None = None
         try:
             storage = Storage(_schema(schema), data, now=lambda: stored_time(clock()))
             if storage.is_new or storage.recall("seed") is None:
                 plant(storage, seed, cache=SeedCache.of_user() if cache is None else cache)
             # A data file keeps its seed, whatever is asked for now.
             planted = seed_called(storage.recall("seed") or seed)
-        except SandboxStartError:
+        except BaseException:
             listener.close()
+            if storage is not None:
+                storage.close()
             raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{listener.getsockname()[1]}"

@@ -112,9 +112,9 @@ class Storage:
         statements = "".join(_statements(self.schema))
         digest = hashlib.sha256(statements.encode("utf-8")).hexdigest()
         if self.is_new:
-            connection.executescript("BEGIN;" + _OWN_TABLES + statements + "COMMIT;")
-            self.remember("format", str(_FORMAT))
-            self.remember("tables", digest)
+            # In one go: a process that is killed meanwhile must not leave a file behind that is none.
+            about = f"INSERT INTO \"__about\" VALUES ('format', '{_FORMAT}'), ('tables', '{digest}');"
+            connection.executescript("BEGIN;" + _OWN_TABLES + statements + about + "COMMIT;")
         elif "__about" not in tables or self.recall("format") != str(_FORMAT):
             raise sqlite3.DatabaseError("it is no data file of this version of the sandbox")
         elif self.recall("tables") != digest:
@@ -149,15 +149,23 @@ class Storage:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; nobody else reads or writes meanwhile."""
+        """All or nothing; nobody else reads or writes meanwhile. Inside of another one it is a part of that."""
         with self.lock:
+            if self._is_writing():
+                yield
+                return
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.execute("COMMIT")
             except BaseException:
-                self.execute("ROLLBACK")
+                # SQLite may have gone back by itself, such as when the disk was full.
+                if self._is_writing():
+                    self.execute("ROLLBACK")
                 raise
-            self.execute("COMMIT")
+
+    def _is_writing(self) -> bool:
+        return self._connection.in_transaction
 
     def keep_copy(self, name: str) -> None:
         """Keep the present state under a name, in memory; replaces an earlier one of that name."""

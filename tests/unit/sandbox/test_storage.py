@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.sandbox.conftest import Ask
 from trackteroid.sandbox.api import Api
+from trackteroid.sandbox.errors import DataFileError, SandboxStartError
+from trackteroid.sandbox.json_schema import json_schemas
 from trackteroid.sandbox.schema_text import load_schema
+from trackteroid.sandbox.seeds import plant
 from trackteroid.sandbox.seeds.rows import Rows
+from trackteroid.sandbox.server import SandboxServer
+from trackteroid.sandbox.storage import Storage
 
 ROWS = Rows("demo", load_schema())
 SHOT = ROWS.identifier("Shot", "demo/bc0040")
@@ -78,3 +85,93 @@ def test_a_sibling_is_found_without_looking_at_the_others(api: Api) -> None:
     sql = 'SELECT COUNT(*) FROM "Context" WHERE "parent_id" = ? AND "object_type_id" = ? AND "name" = ? AND 1'
     (plan,) = api.storage.execute(f"EXPLAIN QUERY PLAN {sql}", ("a", "b", "c"))
     assert "(parent_id=? AND object_type_id=? AND name=?)" in plan[3]
+
+
+# Failing and going on
+
+
+def opened(path: Path) -> Storage:
+    return Storage(load_schema(), path, now=lambda: "2024-01-01 00:00:00")
+
+
+@pytest.mark.parametrize("last", [0, -2])
+def test_a_start_that_is_broken_off_at_any_statement_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    done: list[str] = []
+    execute = Storage.execute
+
+    def counted(storage: Storage, sql: str, parameters: Any = ()) -> Any:
+        if len(done) == breaking_off:
+            raise KeyboardInterrupt
+        done.append(sql)
+        return execute(storage, sql, parameters)
+
+    monkeypatch.setattr(Storage, "execute", counted)
+    breaking_off = -1
+    whole = opened(tmp_path / "whole")
+    plant(whole, "empty")
+    whole.close()
+    breaking_off = last if last >= 0 else len(done) + last
+    done.clear()
+    storage: Storage | None = None
+    with pytest.raises(KeyboardInterrupt):
+        storage = opened(tmp_path / "data")
+        plant(storage, "empty")
+    if storage is not None:
+        storage.close()
+    breaking_off = -1
+    again = opened(tmp_path / "data")
+    if again.recall("seed") is None:
+        plant(again, "empty")
+    assert Api(again, clock=lambda: 0.0).handle(
+        [{"action": "query", "expression": "Location"}], username="sandbox", api_key="sandbox-key"
+    )
+    again.close()
+
+
+def test_a_full_disk_is_not_the_requests_fault_and_the_next_request_may_fit(tmp_path: Path) -> None:
+    storage = opened(tmp_path / "data")
+    plant(storage, "empty")
+    api = Api(storage, clock=lambda: 0.0)
+
+    def send(count: int) -> Any:
+        return api.handle([new("Scope", name="x" * 1000)] * count, username="sandbox", api_key="sandbox-key")
+
+    (pages,) = storage.column("PRAGMA page_count")
+    storage.execute(f"PRAGMA max_page_count = {pages + 30}")
+    for _ in range(2):
+        with pytest.raises(
+            DataFileError, match=r"cannot use its data file, and nothing was changed: .* full\."
+        ) as told:
+            send(1000)
+        assert told.value.status == 500
+    assert len(send(1)) == 1
+    assert storage.column('SELECT COUNT(*) FROM "Scope"') == [1]
+    storage.close()
+
+
+def test_a_transaction_inside_of_another_is_a_part_of_it(api: Api) -> None:
+    storage = api.storage
+    with pytest.raises(ZeroDivisionError), storage.transaction():
+        with storage.transaction():
+            storage.remember("inner", "1")
+        assert storage.recall("inner") == "1"
+        raise ZeroDivisionError
+    assert storage.recall("inner") is None
+
+
+def test_a_server_that_cannot_start_lets_its_data_file_go(tmp_path: Path) -> None:
+    with pytest.raises(SandboxStartError, match="no seed") as told:
+        SandboxServer(seed="spring", data=tmp_path / "data")
+    # Not only by and by, when nobody remembers the error any more.
+    assert told.value.__traceback__ is not None
+    opened(tmp_path / "data").close()
+
+
+def test_a_seed_that_a_schema_cannot_hold_is_one_clear_message() -> None:
+    schemas = json.loads(json.dumps(json_schemas(load_schema())))
+    status = next(each for each in schemas if each["id"] == "Status")
+    status["properties"]["sort"] = {"type": "boolean"}
+    with pytest.raises(SandboxStartError, match=r'^The seed "demo" does not fit this schema: Attribute "sort" must be'):
+        SandboxServer(seed="demo", schema=schemas)

@@ -8,7 +8,7 @@ from typing import Any
 
 from trackteroid.sandbox.api import Api
 from trackteroid.sandbox.credentials import add_key
-from trackteroid.sandbox.errors import SandboxStartError
+from trackteroid.sandbox.errors import ApiError, SandboxStartError
 from trackteroid.sandbox.seeds.basics import add_basics
 from trackteroid.sandbox.seeds.client_test import JENKINS, add_client_test
 from trackteroid.sandbox.seeds.demo import add_demo
@@ -99,7 +99,7 @@ def plant(storage: Storage, text: str, *, cache: SeedCache | None = None) -> Non
         cache: Where seeds that take long are kept; they are made anew each time if not given.
 
     Raises:
-        SandboxStartError: There is no seed of this name, or its options are wrong.
+        SandboxStartError: There is no seed of this name, its options are wrong, or the schema can't hold its rows.
     """
     seed = seed_called(text)
     name, _, options = text.partition(":")
@@ -110,8 +110,12 @@ def plant(storage: Storage, text: str, *, cache: SeedCache | None = None) -> Non
     seed.fill(rows, options)
     # Seeds go in through the same door as everything else: defaults, versions, links and checks come for free.
     api = Api(storage, clock=lambda: _MOMENT, new_id=deterministic_ids(name))
-    api.apply(rows.operations, user_id=rows.api_user_id)
+    # In one go: without the last line a data file would be begun again, on top of what is in it.
     with storage.transaction():
+        try:
+            api.apply(rows.operations, user_id=rows.api_user_id)
+        except ApiError as error:
+            raise SandboxStartError(f'The seed "{name}" does not fit this schema: {error.content}') from error
         add_key(storage, API_KEY, rows.api_user_id)
         add_key(storage, GLOBAL_KEY, None)
         for key in rows.keys:
