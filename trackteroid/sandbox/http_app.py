@@ -7,7 +7,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
@@ -39,7 +39,7 @@ def make_app(api: Api, faults: FaultSet, requests: RequestLog, events: EventEndp
             WebSocketRoute("/socket.io/1/websocket/{session_id}", events.websocket),
             *admin.routes(),
         ],
-        exception_handlers={404: _not_found, 405: _not_allowed, 500: _failed},
+        exception_handlers={404: _not_found, 405: _not_allowed, 500: _failed, ClientDisconnect: _hung_up},
         middleware=[
             # Browsers: the JavaScript client sends credentials, which forbids a plain "*" (specification 1.8).
             Middleware(
@@ -71,6 +71,11 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
     return _for_api(request, 405, f"{request.method} is not possible at {request.url.path}.")
+
+
+async def _hung_up(request: Request, error: Exception) -> Response:
+    # In the middle of its own request: nobody reads this, and it is no failure of ours that should be logged.
+    return _for_api(request, 400, "The request was not sent to its end.")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -128,3 +128,20 @@ def test_what_is_no_http_ends_its_connection_only(server: SandboxServer, sent: b
             while connection.recv(65536):
                 continue
     assert requests.post(server.url + "/api", data=b"[]", headers=CREDENTIALS, timeout=10).json() == []
+
+
+@pytest.mark.parametrize("start", ["POST /api", "PUT {upload}", "POST /sandbox/faults", "POST /sandbox/keys"])
+def test_who_hangs_up_in_the_middle_of_a_request_leaves_no_trace(
+    server: SandboxServer, caplog: pytest.LogCaptureFixture, start: str
+) -> None:
+    address = urlsplit(server.url)
+    upload = urlsplit(server.api.links.upload("somebody's")).path
+    head = start.format(upload=upload) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n["
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode("ascii"))
+        # Nothing is left to read: it has hung up as well.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            continue
+    assert requests.post(server.url + "/api", data=b"[]", headers=CREDENTIALS, timeout=10).json() == []
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
