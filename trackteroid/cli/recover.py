@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from trackteroid.commits.enqueueing import enqueue, open_ledger
-    from trackteroid.commits.ledger import Ledger
+    from trackteroid.commits.enqueueing import enqueue
+    from trackteroid.commits.reaching import fit_ledger
     from trackteroid.commits.recovering import find_recordings
     from trackteroid.errors import UnknownCommitError
     from trackteroid.settings import Settings
@@ -42,21 +42,24 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     server = options.server or os.environ.get("FTRACK_SERVER") or None
     passed_over: list[tuple[Path, str]] = []
-    found = find_recordings(Path(options.folder), settings=settings, server_url=server, passed_over=passed_over)
-    ledgers: dict[str, Ledger] = {}
+    unreadable: list[tuple[Path, str]] = []
+    found = find_recordings(
+        Path(options.folder), settings=settings, server_url=server, passed_over=passed_over, unreadable=unreadable
+    )
     enqueued: list[str] = []
     held: list[str] = []
     known: dict[str, str] = {}
-    code = ExitCode.OK
+    # Whoever recovers must know of what cannot be read: it may be a publish that nobody else has.
+    for path, reason in unreadable:
+        message(reason if str(path) in reason else f"{path}: {reason}")
+    code = ExitCode.BAD_DATA if unreadable else ExitCode.OK
     for one in tracked(found, "recover"):
         commit_id = one.recording.recording_id
         hold = one.hold or options.hold
         try:
             if one.server_url is None:
                 raise TrackteroidError("It does not say for which ftrack server it is; give --server URL.")
-            ledger = ledgers.get(one.server_url) or ledgers.setdefault(
-                one.server_url, open_ledger(settings, one.server_url)
-            )
+            ledger = fit_ledger(settings, one.server_url)
             if options.dry_run:
                 try:
                     known[commit_id] = ledger.get(commit_id).state.value
@@ -78,16 +81,23 @@ def _run(options: argparse.Namespace) -> int:
             if hold:
                 held.append(commit_id)
     if options.json:
-        listed = [{"file": str(path), "reason": reason} for path, reason in passed_over]
-        print_json({"enqueued": enqueued, "held": held, "known": known, "passed_over": listed})
+        others = {"passed_over": _listed(passed_over), "unreadable": _listed(unreadable)}
+        print_json({"enqueued": enqueued, "held": held, "known": known, **others})
         return code
     for commit_id in enqueued:
         print_line(commit_id)
-    if held:
-        message(f"{len(held)} of them are held: `trackteroid release` sets them going.")
-    would = "would be " if options.dry_run else ""
-    message(
-        f"{len(enqueued)} {would}enqueued, {len(known)} known already, {len(passed_over)} files are no recordings "
-        "(--json lists them)."
-    )
+    _say(options.dry_run, len(enqueued), len(held), len(known), len(passed_over))
     return code
+
+
+def _say(dry_run: bool, enqueued: int, held: int, known: int, passed_over: int) -> None:
+    if held:
+        message(f"{held} of them are held: `trackteroid release` sets them going.")
+    would = "would be " if dry_run else ""
+    message(
+        f"{enqueued} {would}enqueued, {known} known already, {passed_over} files are no recordings (--json lists them)."
+    )
+
+
+def _listed(files: list[tuple[Path, str]]) -> list[dict[str, str]]:
+    return [{"file": str(path), "reason": reason} for path, reason in files]

@@ -11,7 +11,7 @@ from trackteroid.commits.outputs import expected_outputs
 from trackteroid.commits.releasing import recording_in
 from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording, SpoolLimits
-from trackteroid.errors import RecordingNotFoundError, TrackteroidError
+from trackteroid.errors import RecordingFormatError, RecordingNotFoundError, TrackteroidError
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
 
@@ -45,6 +45,7 @@ def find_recordings(
     settings: Settings,
     server_url: str | None = None,
     passed_over: list[tuple[Path, str]] | None = None,
+    unreadable: list[tuple[Path, str]] | None = None,
 ) -> list[Found]:
     """Return the recordings below a folder, each id once, in the order in which they were recorded.
 
@@ -52,7 +53,8 @@ def find_recordings(
         folder: Searched with its subfolders; links to folders are not followed.
         settings: The largest payload, aliases.
         server_url: Server of recordings that do not name one.
-        passed_over: Takes the files that cannot be read as recordings, with the reason: people keep other things beside them.
+        passed_over: Takes the files that are no recordings, with the reason: people keep other things beside them.
+        unreadable: Takes the files and folders that may hold recordings and cannot be read, with the reason.
 
     Raises:
         RecordingNotFoundError: There is no such folder.
@@ -61,27 +63,41 @@ def find_recordings(
         raise RecordingNotFoundError(f"There is no folder {folder}.")
     found: dict[tuple[str, str | None], Found] = {}
     released: set[tuple[str, str | None]] = set()
-    for path in _files(folder):
+    closed: list[tuple[Path, str]] = [] if unreadable is None else unreadable
+    for path in _files(folder, closed):
         try:
             one = _read(path, settings, server_url)
-            if isinstance(one, SpooledRecording):
-                released.add((one.commit_id, one.server_url))
-                continue
-        except (TrackteroidError, OSError) as error:
-            if passed_over is not None:
+        except RecordingFormatError as error:
+            if path.suffix == _SPOOLED:
+                # It was accepted, and is no longer what was written.
+                closed.append((path, str(error)))
+            elif passed_over is not None:
                 passed_over.append((path, str(error)))
             continue
-        found.setdefault((one.recording.recording_id, one.server_url), one)
+        except (TrackteroidError, OSError) as error:
+            closed.append((path, str(error)))
+            continue
+        if isinstance(one, SpooledRecording):
+            released.add((one.commit_id, one.server_url))
+            continue
+        slot = (one.recording.recording_id, one.server_url)
+        # Any copy that says so: the file that it was submitted from does not know that it was held.
+        found[slot] = replace(found[slot], hold=found[slot].hold or one.hold) if slot in found else one
     free = {slot: replace(one, hold=one.hold and slot not in released) for slot, one in found.items()}
     return sorted(free.values(), key=_moment)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+def _files(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        unreadable.append((Path(error.filename or folder), f"It cannot be read: {error.strerror or error}."))
+
+    for parent, folders, names in os.walk(folder, onerror=note):
         folders.sort()
         for name in sorted(names):
-            if not name.endswith(_TEMPORARY):
-                yield Path(parent, name)
+            path = Path(parent, name)
+            # Reading a pipe would wait for whoever writes into it.
+            if not name.endswith(_TEMPORARY) and path.is_file():
+                yield path
 
 
 def _read(path: Path, settings: Settings, server_url: str | None) -> Found | SpooledRecording:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -327,7 +328,10 @@ class Spool:
                     if item.name.endswith(suffix):
                         # Somebody may have moved it since.
                         with contextlib.suppress(FileNotFoundError):
-                            yield Path(item.path), item.stat()
+                            facts = item.stat()
+                            # Reading a pipe would wait for whoever writes into it.
+                            if stat.S_ISREG(facts.st_mode):
+                                yield Path(item.path), facts
         except FileNotFoundError:
             return
         except OSError as error:

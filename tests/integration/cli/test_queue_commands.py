@@ -28,7 +28,7 @@ from trackteroid.commits.ledger import Doubt
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
-from trackteroid.operations.recording import write_recording
+from trackteroid.operations.recording import read_recording, write_recording
 from trackteroid.settings import Settings
 from workers.runtime import Runtime
 
@@ -358,6 +358,20 @@ def test_recovering_needs_a_folder_and_a_redis(env: Mapping[str, str], tmp_path:
     recording(tmp_path)
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0"}
     assert_one_clear_line(trackteroid("recover", str(tmp_path), env=away), ExitCode.UNAVAILABLE, "127.0.0.1:9")
+
+
+def test_what_may_be_lost_is_not_recovered_quietly(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    path = recording(tmp_path)
+    (tmp_path / "rec.spooled").write_bytes(b"half of what was acc")
+    ledger.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        evicting = trackteroid("recover", str(tmp_path), env=env)
+    finally:
+        ledger.client.config_set("maxmemory-policy", "noeviction")
+    assert (evicting.returncode, "would throw accepted commits away" in evicting.stderr) == (ExitCode.UNAVAILABLE, True)
+    done = trackteroid("recover", str(tmp_path), env=env)
+    assert (done.returncode, done.stdout.split()) == (ExitCode.BAD_DATA, [read_recording(path).recording_id])
+    assert "rec.spooled: It is no file of a spool" in done.stderr
 
 
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:

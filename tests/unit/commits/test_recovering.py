@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,9 @@ from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.payload import compress
 from trackteroid.commits.recovering import find_recordings
+from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.spool import Spool, SpooledRecording
+from trackteroid.commits.submission import Terms
 from trackteroid.errors import BadInputError, RecordingNotFoundError
 from trackteroid.operations.recording import Recording, write_recording
 from trackteroid.settings import Settings
@@ -49,15 +53,74 @@ def test_other_files_are_passed_over_with_the_reason(tmp_path: Path) -> None:
     damaged = (tmp_path / "good.dbm").read_bytes()
     (tmp_path / "damaged.dbm").write_bytes(damaged[: len(damaged) // 2])
     passed_over: list[tuple[Path, str]] = []
-    found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over)
+    unreadable: list[tuple[Path, str]] = []
+    found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over, unreadable=unreadable)
     assert [one.recording.recording_id for one in found] == ["good"]
-    assert sorted(path.name for path, _ in passed_over) == [
-        "beauty.0001.exr",
-        "damaged.dbm",
-        "empty.spooled",
-        "notes.txt",
+    assert sorted(path.name for path, _ in passed_over) == ["beauty.0001.exr", "damaged.dbm", "notes.txt"]
+    # What a spool has accepted is never just another file.
+    assert [path.name for path, _ in unreadable] == ["empty.spooled"]
+    assert all(reason for _, reason in passed_over + unreadable)
+
+
+def test_what_cannot_be_looked_at_is_told_and_never_taken_for_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        write_recording(tmp_path / name / f"{name}.dbm", publish(name))
+    write_recording(tmp_path / "secret.dbm", publish("secret"))
+    scandir, opened = os.scandir, Path.open
+
+    def refused_folder(folder: str | int) -> Any:
+        if folder == str(tmp_path / "closed"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    def refused_file(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == "secret.dbm":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "scandir", refused_folder)
+    monkeypatch.setattr(Path, "open", refused_file)
+    passed_over: list[tuple[Path, str]] = []
+    unreadable: list[tuple[Path, str]] = []
+    found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over, unreadable=unreadable)
+    assert [one.recording.recording_id for one in found] == ["open"]
+    assert passed_over == []
+    assert [(path, "Permission denied" in reason) for path, reason in unreadable] == [
+        (tmp_path / "secret.dbm", True),
+        (tmp_path / "closed", True),
     ]
-    assert all(reason for _, reason in passed_over)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no pipes among files")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.spooled")
+    os.mkfifo(tmp_path / "pipe.dbm")
+    assert find_recordings(tmp_path, settings=Settings()) == []
+    assert Spool(tmp_path).waiting() == []
+
+
+def test_a_copy_that_says_it_was_held_counts_wherever_it_is_found(tmp_path: Path) -> None:
+    """The file of the submitter lies before the spool's copy, which alone knows that it was held."""
+    recording = publish("a")
+    (tmp_path / "publishes").mkdir()
+    write_recording(tmp_path / "publishes" / "a.dbm", recording)
+    spool = Spool(tmp_path / "spool")
+    item = SpooledRecording(
+        commit_id="a",
+        digest=recording.digest,
+        server_url="https://s.example",
+        redis_url="redis://gone/0",
+        payload=compress(recording.to_payload(), limit=10**6),
+        terms=Terms(hold=True),
+    )
+    spool.accept(item)
+    assert [one.hold for one in find_recordings(tmp_path, settings=Settings())] == [True]
+    order = dataclasses.replace(item, kind="release", digest="", payload=ReleaseFacts().to_json().encode())
+    spool.accept(order)
+    assert [one.hold for one in find_recordings(tmp_path, settings=Settings())] == [False]
 
 
 def test_the_sent_copies_of_a_spool_are_recordings_too(tmp_path: Path) -> None:
