@@ -26,6 +26,8 @@ __all__ = [
     "Lead",
     "Look",
     "MemoryBackend",
+    "Opened",
+    "Opening",
     "Outcome",
     "new_stamp",
 ]
@@ -118,6 +120,26 @@ class Alone:
 Outcome = Found | Lead | Busy | Alone
 
 
+class Opening(Protocol):
+    """Marks that are being set."""
+
+    def wait(self) -> None:
+        """Return when they are there; to be called once."""
+
+    def give_up(self) -> None:
+        """Do without knowing: they may or may not come to be there. Does nothing after `wait`."""
+
+
+class Opened:
+    """Marks that have been set."""
+
+    def wait(self) -> None:
+        pass
+
+    def give_up(self) -> None:
+        pass
+
+
 class CacheBackend(Protocol):
     """Entries by key and stamps by tag. Every method is one round trip.
 
@@ -157,6 +179,9 @@ class CacheBackend(Protocol):
 
     def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         """Mark `tags` as being changed by `writer`, for at most `seconds`: their entries are misses and none is kept."""
+
+    def start_open(self, tags: Iterable[str], seconds: float, writer: str) -> Opening:
+        """As `open`, without waiting: something else can be done until then."""
 
     def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
         """Give `tags` new stamps: every entry that depends on one is a miss from now on.
@@ -268,6 +293,10 @@ class MemoryBackend:
     def stamps(self, tags: Iterable[str]) -> dict[str, str]:
         with self._lock:
             return {tag: stamp for tag in tags if (stamp := self._stamp(tag)) is not None}
+
+    def start_open(self, tags: Iterable[str], seconds: float, writer: str) -> Opening:
+        self.open(tags, seconds, writer)
+        return Opened()
 
     def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
         with self._lock:

@@ -199,24 +199,55 @@ class QueryCache:
             batch: Operations of ftrack's protocol.
             writer: Who writes, where others may go on with it: marks of one that died end with the next one's raise.
         """
+        with self.announcing(batch, writer) as leave:
+            leave()
+            yield
+
+    @contextlib.contextmanager
+    def announcing(self, batch: Sequence[Mapping[str, Any]], writer: str | None = None) -> Iterator[Callable[[], None]]:
+        """As `writing`, where something else is to be done while the tags are being marked.
+
+        Args:
+            batch, writer: As of `writing`.
+
+        Yields:
+            What to call right before `batch` leaves: it returns when the tags are marked. If it is not called nothing was sent;
+            then marks stay until `writer` has written after all, or for two minutes.
+        """
         tags = [self._tag(name) for name in sorted(self.tags.written(batch))]
         if not tags:
             # It changes nothing that anybody asks for.
-            yield
+            yield lambda: None
             return
         backend, writer = self.connection.backend, writer or secrets.token_hex(8)
-        # Both are tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
-        self._try(partial(backend.open, tags, _OPEN_SECONDS, writer), insisting=True)
+        # All of it is tried even if Redis did not answer a moment ago: who reads from it now must not be told what was before.
+        opening = self._try(partial(backend.start_open, tags, _OPEN_SECONDS, writer), insisting=True)
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            left = True
+            if not isinstance(opening, Unavailable):
+                self._try(opening.wait, insisting=True)
+
         try:
-            yield
+            yield leave
         finally:
-            if self._try(partial(backend.raise_, tags, writer), insisting=True, patiently=True) is UNAVAILABLE:
-                # What could not be told is owed: the whole server is raised before any session of this process reads or
-                # stores anything of it, with its next write, or when one is closed.
-                self.connection.owe(self._server)
-                if self.on_debt is not None:
-                    self.on_debt()
-            self._wrote_at = self._monotonic()
+            if not isinstance(opening, Unavailable):
+                # Where nobody has waited for it.
+                opening.give_up()
+            if left:
+                self._raise(tags, writer)
+
+    def _raise(self, tags: Sequence[str], writer: str) -> None:
+        raising = partial(self.connection.backend.raise_, tags, writer)
+        if self._try(raising, insisting=True, patiently=True) is UNAVAILABLE:
+            # What could not be told is owed: the whole server is raised before any session of this process reads or
+            # stores anything of it, with its next write, or when one is closed.
+            self.connection.owe(self._server)
+            if self.on_debt is not None:
+                self.on_debt()
+        self._wrote_at = self._monotonic()
 
     def raise_tags(self, names: Iterable[str]) -> bool:
         """Make what depends on these tags unreachable, because somebody else has changed it.

@@ -23,11 +23,12 @@ from trackteroid.cache.backends import (
     Found,
     Lead,
     Look,
+    Opening,
     Outcome,
     new_stamp,
 )
 from trackteroid.errors import CacheTimeoutError, CacheUnavailableError
-from trackteroid.redis_scripts import RedisScript
+from trackteroid.redis_scripts import RedisScript, RunningScript
 from trackteroid.redis_urls import client_of, reason_of, without_password
 
 __all__ = ["RedisBackend", "connect"]
@@ -65,7 +66,7 @@ def _close(*clients: redis.Redis) -> None:
 
 def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
     @functools.wraps(method)
-    def guarded(self: RedisBackend, *args: Any, **options: Any) -> _Result:
+    def guarded(self: Any, *args: Any, **options: Any) -> _Result:
         try:
             return method(self, *args, **options)
         except (redis.RedisError, OSError) as error:
@@ -75,6 +76,21 @@ def _available(method: Callable[..., _Result]) -> Callable[..., _Result]:
             ) from error
 
     return guarded
+
+
+class _Opening:
+    """Marks that Redis was asked to set."""
+
+    def __init__(self, script: RunningScript, url: str) -> None:
+        self._script = script
+        self.url = url
+
+    @_available
+    def wait(self) -> None:
+        self._script.result()
+
+    def give_up(self) -> None:
+        self._script.give_up()
 
 
 class RedisBackend:
@@ -194,10 +210,13 @@ class RedisBackend:
         found = cast("dict[bytes, bytes]", self._client.hgetall(f"{self._prefix}counts:{server}"))
         return {name.decode(): int(number) for name, number in found.items()}
 
-    @_available
     def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
+        self.start_open(tags, seconds, writer).wait()
+
+    @_available
+    def start_open(self, tags: Iterable[str], seconds: float, writer: str) -> Opening:
         arguments: list[str | int] = [self._now(), OPEN + new_stamp(), writer, max(1, int(seconds * 1000)), *tags]
-        self._open([self._tags(), self._writers()], arguments)
+        return _Opening(self._open.start([self._tags(), self._writers()], arguments), self.url)
 
     @_available
     def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:

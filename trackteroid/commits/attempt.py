@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from trackteroid.commits.ancestry import without_ancestors
@@ -256,7 +256,7 @@ class Attempt:
             if user is None:
                 work.stamp(lambda name: self._senders.find(server, name, timeout=self._request_seconds()))
             try:
-                return self._send_once(lease, work, user)
+                return self._send_once(lease, server, work, user)
             except ServerCallError as error:
                 if user is not None and refused_name(error):
                     self._senders.refuse(user)
@@ -269,17 +269,20 @@ class Attempt:
                 else:
                     raise
 
-    def _send_once(self, lease: Lease, work: Work, user: str | None) -> CommitResult:
+    def _send_once(self, lease: Lease, server: Server, work: Work, user: str | None) -> CommitResult:
         self._step("before_sent")
-        deadline = lease.send_within(self._request_seconds())
-        self._step("sent")
-        # A fencing token cannot protect ftrack, so the request must be over before anybody else may try: what is left is measured
-        # on our own clock, right before it leaves.
-        left = deadline - self._monotonic()
-        if left <= 0:
-            raise LeaseLostError(f"This machine stood still while it was about to send {self._claim.commit.id}.")
-        self._sent = True
-        result = work.send(timeout=left, as_user=user)
+        caching = caching_of(server)
+        # The cache makes ready while the ledger does: neither waits for the other.
+        with nullcontext() if caching is None else caching.announcing(work.to_send):
+            deadline = lease.send_within(self._request_seconds())
+            self._step("sent")
+            # A fencing token cannot protect ftrack, so the request must be over before anybody else may try: what is left is
+            # measured on our own clock, right before it leaves.
+            left = deadline - self._monotonic()
+            if left <= 0:
+                raise LeaseLostError(f"This machine stood still while it was about to send {self._claim.commit.id}.")
+            self._sent = True
+            result = work.send(timeout=left, as_user=user)
         self._step("answered")
         return result
 

@@ -39,6 +39,12 @@ class Caching(Protocol):
     def invalidate(self, batch: Sequence[Any]) -> None:
         """Make copies unreachable that a batch may have changed which somebody sent before."""
 
+    def announcing(self, batch: Sequence[Any]) -> AbstractContextManager[None]:
+        """Copies are being made unreachable while something else is done, until `exchange` sends that very batch in the block.
+
+        If it does not, nothing was sent.
+        """
+
     def writing_as(self, writer: str) -> AbstractContextManager[None]:
         """What is written in the block is of one writer: it ends what an attempt before it announced and did not end."""
 

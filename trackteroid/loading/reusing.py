@@ -6,8 +6,8 @@ import contextlib
 import contextvars
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
@@ -27,8 +27,21 @@ _logger = logging.getLogger("trackteroid.session")
 # Most requests are these, the first ones of a session while it does not even know the schema.
 _READING = frozenset({"query", "query_schemas", "query_server_information", "search"})
 
+
+class _Announced(NamedTuple):
+    """A batch, and what to call right before it leaves."""
+
+    batch: Sequence[Any]
+    leave: Callable[[], None]
+
+
+def _nothing() -> None:
+    """The cache need not be told."""
+
+
 # Each thread has its own.
 _writer: contextvars.ContextVar[str | None] = contextvars.ContextVar("trackteroid_writer", default=None)
+_announced: contextvars.ContextVar[_Announced | None] = contextvars.ContextVar("trackteroid_announced", default=None)
 
 
 class ReusingResults(SchemaLoading):
@@ -63,14 +76,30 @@ class ReusingResults(SchemaLoading):
         Raises:
             ServerCallError: There is no usable result.
         """
+        announced = _announced.get()
+        if announced is not None and announced.batch is batch:
+            announced.leave()
+            return self._exchange(batch, timeout, as_user)
         with self._telling_cache(batch):
-            return exchange(
-                self._request,
-                self._server_url,
-                batch,
-                timeout=timeout or self.request_timeout or 60.0,
-                as_user=as_user,
-            )
+            return self._exchange(batch, timeout, as_user)
+
+    def _exchange(self, batch: Sequence[Any], timeout: float | None, as_user: str | None) -> list[Any]:
+        seconds = timeout or self.request_timeout or 60.0
+        return exchange(self._request, self._server_url, batch, timeout=seconds, as_user=as_user)
+
+    @contextlib.contextmanager
+    def announcing(self, batch: Sequence[Any]) -> Iterator[None]:
+        """Tell the cache of what `exchange` is about to send in the block: something else can be done meanwhile.
+
+        Args:
+            batch: The very object that `exchange` will be given. If it isn't, nothing was sent.
+        """
+        with self._announcing_to_cache(batch) as leave:
+            token = _announced.set(_Announced(batch, leave))
+            try:
+                yield
+            finally:
+                _announced.reset(token)
 
     def invalidate(self, batch: Sequence[Any]) -> None:
         """Make cached results unreachable that a batch may have changed which somebody sent before.
@@ -96,19 +125,25 @@ class ReusingResults(SchemaLoading):
 
     @contextlib.contextmanager
     def _telling_cache(self, batch: Any) -> Iterator[None]:
+        with self._announcing_to_cache(batch) as leave:
+            leave()
+            yield
+
+    @contextlib.contextmanager
+    def _announcing_to_cache(self, batch: Any) -> Iterator[Callable[[], None]]:
         writes = [item for item in batch if isinstance(item, Mapping) and item.get("action") not in _READING]
         if not writes:
-            yield
+            yield _nothing
             return
         try:
             cache = self.query_cache
         except TrackteroidError as error:
             # A cache that cannot be used never breaks a commit.
             _logger.warning("The query cache is not told of a commit: %s", error)
-            yield
+            yield _nothing
             return
-        with cache.writing(writes, _writer.get()):
-            yield
+        with cache.announcing(writes, _writer.get()) as leave:
+            yield leave
 
     @property
     def query_cache(self) -> QueryCache:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -220,3 +222,49 @@ def test_options_that_make_no_sense_are_refused(sessions: tuple[Session, Session
             pass
     with pytest.raises(BadInputError, match="shared=True"), first.reusing_query_results(ttl=3.0):
         pass
+
+
+def creating_a_version(session: Session) -> list[dict[str, object]]:
+    asset_id = session.query("select id from Asset").first()["id"]
+    data = {"__entity_type__": "AssetVersion", "id": str(uuid.uuid4()), "asset_id": asset_id}
+    return [{"action": "create", "entity_type": "AssetVersion", "entity_key": [data["id"]], "entity_data": data}]
+
+
+def test_what_is_announced_is_marked_when_it_is_sent_and_told_once(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sessions
+    ask(second)
+    batch = creating_a_version(first)
+    told: list[tuple[str, bool]] = []
+    reusing = importlib.import_module("trackteroid.loading.reusing")
+    send = reusing.exchange
+
+    def sending(*arguments: object, **options: object) -> object:
+        # Nobody is answered from the cache from here on.
+        before = asked(sandbox)
+        ask(second)
+        told.append(("sent", asked(sandbox) > before))
+        return send(*arguments, **options)
+
+    monkeypatch.setattr(reusing, "exchange", sending)
+    with first.announcing(batch):
+        first.exchange(batch)
+    assert told == [("sent", True)]
+    monkeypatch.undo()
+    versions = ask(second)
+    assert batch[0]["entity_key"][0] in versions  # type: ignore[index]
+    before = asked(sandbox)
+    assert ask(second) == versions
+    assert asked(sandbox) == before
+
+
+def test_another_batch_than_the_announced_one_is_told_by_itself(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session]
+) -> None:
+    first, second = sessions
+    ask(second)
+    announced, batch = creating_a_version(first), creating_a_version(first)
+    with first.writing_as("one"), first.announcing(announced):
+        first.exchange(batch)
+    assert batch[0]["entity_key"][0] in ask(second)  # type: ignore[index]

@@ -16,6 +16,7 @@ import redis
 
 from tests.support.clock import FakeClock
 from tests.support.local_session import stock_schemas
+from trackteroid.cache.backends import Opened
 from trackteroid.cache.connection import CacheConnection
 from trackteroid.cache.namespaces import namespace_of
 from trackteroid.cache.query_cache import Answer, QueryCache
@@ -68,7 +69,10 @@ class _Link(RedisBackend):
             if self.cut:
                 raise CacheUnavailableError("Redis is away.")
             answer = found(*arguments, **options)
-            self.opened += name == "open"
+            if name == "start_open":
+                answer.wait()
+                answer = Opened()
+                self.opened += 1
             if self.late:
                 self.late -= 1
                 raise CacheTimeoutError("Redis is late.")
@@ -78,7 +82,9 @@ class _Link(RedisBackend):
 
 
 # Not `renew`: a thread calls that whenever it has its turn, and a story must be the same when it is told again.
-_METHODS = frozenset({"look", "store", "too_large", "give_up", "discard", "holds", "open", "raise_", "count", "counts"})
+_METHODS = frozenset(
+    {"look", "store", "too_large", "give_up", "discard", "holds", "start_open", "raise_", "count", "counts"}
+)
 
 
 # Less than what the cache promises by its own clock.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,11 @@ from tests.support.clock import FakeClock
 from tests.support.processes import wait_until
 from tests.unit.cache.questions import Server, SilentBackend, ask, make_cache, make_running_cache, rows_of, write
 from trackteroid.cache import query_cache
-from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Outcome
+from trackteroid.cache.backends import Alone, Entry, Look, MemoryBackend, Opening, Outcome
 from trackteroid.cache.connection import MOST_UNSTORED, CacheConnection
 from trackteroid.cache.payload import pack, unpack
 from trackteroid.cache.query_cache import Answer
+from trackteroid.errors import CacheTimeoutError
 
 
 class BrokenBackend(SilentBackend):
@@ -48,6 +50,70 @@ def test_marks_of_a_killed_attempt_end_with_the_next_attempt() -> None:
     ask(cache, "select id from Task", server)
     ask(cache, "select id from Task", server)
     assert server.asked == 3
+
+
+class SlowToOpen(MemoryBackend):
+    """Notes who waits for marks, and sets them no earlier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[str] = []
+
+    def start_open(self, tags: Iterable[str], seconds: float, writer: str) -> Opening:
+        tags = list(tags)
+        self.steps.append("started")
+
+        class Later:
+            def wait(later) -> None:
+                self.steps.append("waited")
+                self.open(tags, seconds, writer)
+
+            def give_up(later) -> None:
+                self.steps.append("given up")
+
+        return Later()
+
+    def raise_(self, tags: Iterable[str], writer: str | None = None, *, patiently: bool = True) -> None:
+        self.steps.append("raised")
+        super().raise_(tags, writer, patiently=patiently)
+
+
+def test_marks_are_waited_for_right_before_a_batch_leaves() -> None:
+    backend = SlowToOpen()
+    with make_cache(backend).announcing([{"action": "create", "entity_type": "Task"}]) as leave:
+        backend.steps.append("something else")
+        leave()
+        backend.steps.append("sent")
+    assert [step for step in backend.steps if step != "given up"] == [
+        "started",
+        "something else",
+        "waited",
+        "sent",
+        "raised",
+    ]
+
+
+def test_what_was_announced_and_never_left_is_not_waited_for_and_changes_nothing() -> None:
+    backend, server = SlowToOpen(), Server()
+    cache = make_cache(backend)
+    ask(cache, "select id from Task", server)
+    with pytest.raises(OSError), cache.announcing([{"action": "create", "entity_type": "Task"}]):
+        raise OSError("the lease is lost")
+    assert backend.steps == ["started", "given up"]
+    ask(cache, "select id from Task", server)
+    assert server.asked == 1
+
+
+def test_marks_that_time_out_hold_up_nothing_and_end_with_the_batch() -> None:
+    class Late(SlowToOpen):
+        def open(self, tags: Iterable[str], seconds: float, writer: str) -> None:
+            raise CacheTimeoutError("Redis is late.")
+
+    backend = Late()
+    cache = make_cache(backend)
+    with cache.writing([{"action": "create", "entity_type": "Task"}]):
+        backend.steps.append("sent")
+    assert backend.steps == ["started", "waited", "sent", "given up", "raised"]
 
 
 def test_other_limits_are_other_questions() -> None:

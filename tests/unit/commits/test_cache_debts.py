@@ -18,7 +18,7 @@ from trackteroid.commits.committer import Committer, CommitterPolicy
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.state import CommitState
-from trackteroid.errors import CacheUnavailableError, LedgerUnavailableError, ServerCallError
+from trackteroid.errors import CacheUnavailableError, LeaseLostError, LedgerUnavailableError, ServerCallError
 from trackteroid.settings import Settings
 
 LOST_REPLY = ServerCallError("No answer", kind="connection", maybe_applied=True)
@@ -33,7 +33,9 @@ class CachingServer(CannedServer):
         self.told: list[list[Any]] = []
         self.away = False
         self.writers: list[str | None] = []
+        self.steps: list[str] = []
         self._writer: str | None = None
+        self.announced: Any = None
 
     @contextlib.contextmanager
     def writing_as(self, writer: str) -> Iterator[None]:
@@ -43,6 +45,15 @@ class CachingServer(CannedServer):
         finally:
             self._writer = None
 
+    @contextlib.contextmanager
+    def announcing(self, batch: Any) -> Iterator[None]:
+        self.announced = batch
+        self.steps.append("announced")
+        try:
+            yield
+        finally:
+            self.steps.append("told")
+
     def invalidate(self, batch: Any) -> None:
         self.told.append(list(batch))
         self.writers.append(self._writer)
@@ -51,6 +62,8 @@ class CachingServer(CannedServer):
 
     def exchange(self, batch: Any, **options: Any) -> Any:
         writes = [item for item in batch if item["action"] != "query"]
+        if writes:
+            self.steps.append("sent" if batch is self.announced else "something else is sent")
         try:
             return super().exchange(batch, **options)
         finally:
@@ -176,3 +189,34 @@ def test_what_can_be_noted_nowhere_is_not_reported_as_done(
     assert outcome.state is CommitState.COMMITTED
     assert server.told
     assert len(server.writes) == 1
+
+
+def test_the_cache_makes_ready_while_the_ledger_does(ledger: RedisLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, committer, _ = stage(ledger)
+    mark_sent = ledger.mark_sent
+
+    def marking(*arguments: Any, **options: Any) -> None:
+        server.steps.append("marked as sent")
+        mark_sent(*arguments, **options)
+
+    monkeypatch.setattr(ledger, "mark_sent", marking)
+    outcome = committer.commit_next()
+    assert outcome is not None
+    assert outcome.state is CommitState.COMMITTED
+    assert server.steps == ["announced", "marked as sent", "sent", "told"]
+
+
+def test_nothing_is_sent_that_was_announced_where_the_lease_is_lost(
+    ledger: RedisLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, committer, _ = stage(ledger)
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise LeaseLostError("Somebody else holds it.")
+
+    monkeypatch.setattr(ledger, "mark_sent", lost)
+    outcome = committer.commit_next()
+    assert outcome is not None
+    assert outcome.state is CommitState.COMMITTING
+    assert server.steps == ["announced", "told"]
+    assert server.writes == []
