@@ -30,7 +30,8 @@ __all__ = ["parse"]
 
 # Deeper nesting than any program writes would only exhaust Python's stack further down.
 _DEEPEST_NESTING = 100
-_QUOTED_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|[()]', re.DOTALL)
+# What is quoted may lack its end: to look for one again at every quote inside would take hours for a long text.
+_QUOTED_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|[()]', re.DOTALL)
 # How an expected token reads in an error message; the others are keywords, read off their name.
 _READABLE = {
     "NAME": "a name",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -201,6 +203,15 @@ def test_a_mistake_is_reported_where_it_is(expression: str, position: int, expec
 def test_absurd_nesting_is_a_parse_error() -> None:
     with pytest.raises(ParseError, match="Nested deeper"):
         parse("T where " + "(" * 500 + "a is 1" + ")" * 500)
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_long_text_without_its_last_quote_is_refused_soon(quote: str) -> None:
+    started = time.process_time()
+    with pytest.raises(ParseError):
+        parse(f"T where a is {quote}" + f"\\{quote}" * 30_000)
+    # It took more than half a minute.
+    assert time.process_time() - started < 5
 
 
 FRAGMENTS = st.sampled_from(
