@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from trackteroid.sandbox.errors import ValidationError
 from trackteroid.sandbox.schema import Attribute, Kind, Schema
-from trackteroid.sandbox.sql import FALSE, TRUE, Fragment, all_of, any_of, in_values
+from trackteroid.sandbox.sql import FALSE, Fragment, all_of, any_of, in_values
 from trackteroid.sandbox.syntax import Literal, Operator
 from trackteroid.sandbox.table_names import table_name
 from trackteroid.sandbox.values import Stored, from_wire, is_date_only
 
-__all__ = ["compared", "known", "like_pattern", "listed"]
+__all__ = ["compared", "known", "like_pattern", "listed", "plain"]
 
 _SYMBOLS = {
     Operator.IS: "=",
@@ -65,7 +65,9 @@ def listed(
     if attribute.kind is Kind.VARIABLE:
         operator = Operator.IS_NOT if negated else Operator.IS
         parts = [compared(schema, expression, attribute, operator, value) for value in values]
-        return (all_of(parts) if negated else any_of(parts)) if parts else (TRUE if negated else FALSE)
+        if not parts:
+            return _is_null(expression, attribute, negated=True) if negated else FALSE
+        return all_of(parts) if negated else any_of(parts)
     if attribute.kind is Kind.TIME and any(is_date_only(value.text) for value in values):
         operator = Operator.IS_NOT if negated else Operator.IS
         parts = [compared(schema, expression, attribute, operator, value) for value in values]
@@ -101,11 +103,24 @@ def known(expression: Fragment, condition: Fragment) -> Fragment:
     return "CASE WHEN " + expression + " IS NOT NULL THEN " + condition + " END"
 
 
+def plain(expression: Fragment, attribute: Attribute) -> Fragment:
+    """The value as SQL can sort it, and compare it with other values: a variable is stored as JSON."""
+    if attribute.kind is not Kind.VARIABLE:
+        return expression
+    return "json_extract(" + expression + ", '$') COLLATE NOCASE"
+
+
 def _as_text(expression: Fragment, attribute: Attribute) -> Fragment:
     if attribute.kind is Kind.BOOL:
         return "CASE " + expression + " WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
     if attribute.kind is Kind.VARIABLE:
-        return "json_extract(" + expression + ", '$')"
+        # By its own type: a word or number, true, a list's elements with commas, a time.
+        return (
+            "CASE json_type(" + expression + ") WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+            " WHEN 'array' THEN (SELECT group_concat(value, ',') FROM json_each(" + expression + "))"
+            " WHEN 'object' THEN REPLACE(json_extract(" + expression + ", '$.value'), 'T', ' ')"
+            " ELSE json_extract(" + expression + ", '$') END"
+        )
     if attribute.kind in (Kind.INT, Kind.NUMBER):
         return "CAST(" + expression + " AS TEXT)"
     return expression

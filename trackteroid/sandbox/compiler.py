@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from trackteroid.sandbox.comparing import compared, known, listed
+from trackteroid.sandbox.comparing import compared, known, listed, plain
 from trackteroid.sandbox.derived import SQL_EXPRESSIONS
 from trackteroid.sandbox.errors import UnknownAttributeError, ValidationError
 from trackteroid.sandbox.schema import Attribute, EntityType, Kind, Schema
@@ -132,6 +132,7 @@ class Compiler:
         def contained(expression: Fragment, attribute: Attribute) -> Fragment:
             if isinstance(values, Query):
                 found = self._subquery(values)
+                expression = plain(expression, attribute)
                 if not membership.negated:
                     return expression + " IN (" + found + ")"
                 return known(expression, expression + " NOT IN (" + found + ")")
@@ -264,7 +265,7 @@ class Compiler:
             if only:
                 conditions.append(self._is_one_of(row, only))
             if is_last and not attribute.is_collection and not step.cast:
-                return source, self._value(row, attribute), conditions
+                return source, plain(self._value(row, attribute), attribute), conditions
             target = self.row(self.target(attribute, step))
             added, joined = self.joined(row, attribute, target)
             source = source + ", " + added
@@ -278,13 +279,17 @@ class Compiler:
         """What follows ORDER BY: the keys, then the order in which rows were made, so that pages never overlap."""
         result = Fragment("")
         for key in keys:
-            result = result + self._sort_value(row, key.path.steps) + (" DESC, " if key.descending else ", ")
+            value = self._sort_value(row, key.path.steps)
+            if len(key.path.steps) > 1:
+                # A column brings its collation along, a sub-query does not.
+                value = value + " COLLATE NOCASE"
+            result = result + value + (" DESC, " if key.descending else ", ")
         return result + f"{row.alias}.{quoted(SEQUENCE)}"
 
     def _sort_value(self, row: Row, steps: Sequence[Step]) -> Fragment:
         attribute, _ = self._lookup(row.entity_type, steps[0], as_relation=len(steps) > 1)
         if len(steps) == 1 and not attribute.is_collection:
-            return self._value(row, attribute)
+            return plain(self._value(row, attribute), attribute)
         target = self.row(self.target(attribute, steps[0]))
         inner = self._sort_value(target, steps[1:]) if len(steps) > 1 else _key(target)
         source, joined = self.joined(row, attribute, target)

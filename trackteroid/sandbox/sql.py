@@ -43,9 +43,20 @@ def _joined(word: str, parts: Iterable[Fragment]) -> Fragment:
     if len(parts) == 1:
         return parts[0]
     return Fragment(
-        "(" + word.join(part.text for part in parts) + ")",
+        "(" + _nested(word, [part.text for part in parts]) + ")",
         tuple(parameter for part in parts for parameter in part.parameters),
     )
+
+
+# Conditions in a row are nested as deeply as they are many, and SQLite stops at 1000.
+_IN_A_ROW = 200
+
+
+def _nested(word: str, texts: list[str]) -> str:
+    while len(texts) > _IN_A_ROW:
+        groups = (texts[start : start + _IN_A_ROW] for start in range(0, len(texts), _IN_A_ROW))
+        texts = ["(" + word.join(group) + ")" for group in groups]
+    return word.join(texts)
 
 
 def in_values(expression: Fragment, values: Iterable[Any], *, negated: bool = False) -> Fragment:

@@ -184,13 +184,13 @@ def variable_matches(stored: str | None, operator: str, text: str) -> int | None
 
 
 def _scalar_matches(value: Any, operator: str, text: str) -> bool:
-    left, right = _comparable(value, text)
+    left, right = _comparable(value, operator, text)
     if right is None:
         return operator == "is_not"
     return bool(_COMPARISONS[operator](left, right))
 
 
-def _comparable(value: Any, text: str) -> tuple[Any, Any]:
+def _comparable(value: Any, operator: str, text: str) -> tuple[Any, Any]:
     if isinstance(value, bool):
         lowered = text.strip().lower()
         return int(value), 1 if lowered in _TRUE else 0 if lowered in _FALSE else None
@@ -201,9 +201,12 @@ def _comparable(value: Any, text: str) -> tuple[Any, Any]:
             return value, None
     if isinstance(value, dict) and value.get("__type__") == "datetime":
         try:
-            return parse_time(str(value.get("value"))), parse_time(text)
+            moment, wanted = parse_time(str(value.get("value"))), parse_time(text)
         except ValidationError:
             return value, None
+        # As for any other time: under `is`, a date means the whole day.
+        whole_day = operator in ("is", "is_not") and is_date_only(text)
+        return (moment[:10], wanted[:10]) if whole_day else (moment, wanted)
     return (value if isinstance(value, str) else json.dumps(value)).lower(), text.lower()
 
 

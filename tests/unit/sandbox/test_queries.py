@@ -231,6 +231,89 @@ def test_order_through_references(query: Ask) -> None:
     assert names == sorted(names, reverse=True)
 
 
+def test_order_through_references_is_without_case_as_everywhere(call: Ask, query: Ask) -> None:
+    tasks = [row["id"] for row in query("Task where parent.name is bc0040")]
+    names = ["zebra", "Yak", "xenon"]
+    call(
+        *({"action": "create", "entity_type": "Status", "entity_data": {"id": name, "name": name}} for name in names),
+        *(
+            {"action": "update", "entity_type": "Task", "entity_key": [task], "entity_data": {"status_id": name}}
+            for task, name in zip(tasks, names, strict=True)
+        ),
+    )
+    found = query("select status.name from Task where parent.name is bc0040 order by status.name")
+    assert [row["status"]["name"] for row in found] == ["xenon", "Yak", "zebra"]
+
+
+def fill_in(call: Ask, key: str, *values: Any) -> None:
+    """Give the first shots, in their order, these values of a custom attribute."""
+    shots = [row["id"] for row in call({"action": "query", "expression": "Shot"})[0]["data"]]
+    configuration = {"id": "c", "key": key, "entity_type": "show", "is_hierarchical": True}
+    operations = [{"action": "create", "entity_type": "CustomAttributeConfiguration", "entity_data": configuration}]
+    for shot, value in zip(shots, values, strict=False):
+        data = {"action": "update", "entity_type": "ContextCustomAttributeValue", "entity_key": ["c", shot]}
+        operations.append({**data, "entity_data": {"value": value}})
+    call(*operations)
+
+
+def test_custom_values_are_sorted_by_their_own_type(call: Ask, query: Ask) -> None:
+    fill_in(call, "x", 950, 1001, 20000, 7, 7.5)
+    found = query("select value from ContextCustomAttributeValue where key is x and value is_not none order by value")
+    assert [row["value"] for row in found] == [7, 7.5, 950, 1001, 20000]
+    call({"action": "delete", "entity_type": "CustomAttributeConfiguration", "entity_key": ["c"]})
+    fill_in(call, "x", "b", "C", "a")
+    found = query(
+        "select value from ContextCustomAttributeValue where key is x and value is_not none order by value desc"
+    )
+    assert [row["value"] for row in found] == ["C", "b", "a"]
+
+
+def test_custom_values_in_sub_queries(call: Ask, query: Ask) -> None:
+    fill_in(call, "x", "BC0020", "nowhere", 3, None)
+    values = "select value from ContextCustomAttributeValue where key is x"
+    assert [row["name"] for row in query(f"select name from Shot where name in ({values})")] == ["bc0020"]
+    versions = {row["version"] for row in query(f"select version from AssetVersion where version in ({values})")}
+    assert versions == {3}
+    others = query(f"select name from Shot where name not_in ({values}) and project.name is demo")
+    assert [row["name"] for row in others] == ["bc0010", "bc0030", "bc0040", "bc0050"]
+    names = query("select value from ContextCustomAttributeValue where key is x and value in (select name from Shot)")
+    assert [row["value"] for row in names] == ["BC0020"]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "found"),
+    [
+        ('value like "2024-03-01%"', [0]),
+        ('value is "2024-03-01"', [0]),
+        ('value in ("2024-03-01", "b")', [0, 1]),
+        ("value like tr%", [2]),
+        ("value like true", [2]),
+        ('value like "a,%"', [1]),
+        ("value like a%", [1, 3]),
+        ("value not_like a%", [0, 2]),
+        ("value not_in (none)", [0, 1, 2, 3]),
+        ("value not_in (true)", [0, 1, 3]),
+    ],
+)
+def test_custom_values_are_compared_as_what_they_are(call: Ask, query: Ask, criterion: str, found: list[int]) -> None:
+    time = {"__type__": "datetime", "value": "2024-03-01T09:30:00"}
+    values = [time, ["a", "b"], True, "abc", None]
+    fill_in(call, "x", *values)
+    rows = query(f"select value from ContextCustomAttributeValue where key is x and {criterion}")
+    assert [row["value"] for row in rows] == [values[index] for index in found]
+
+
+def test_a_criterion_may_have_thousands_of_parts(query: Ask) -> None:
+    ids = [row["id"] for row in query("Task limit 2")]
+    others = [f"nobody-{number}" for number in range(3000)]
+    either = " or ".join(f'id is "{each}"' for each in [*others, *ids])
+    assert [row["id"] for row in query(f"Task where {either}")] == ids
+    neither = " and ".join(f'id is_not "{each}"' for each in others)
+    assert len(query(f"Task where {neither}")) == len(query("Task"))
+    listed = ", ".join(map(json.dumps, [*others, 24]))
+    assert query(f"ContextCustomAttributeValue where key is fps and value in ({listed})") == []
+
+
 def test_link_leads_from_the_project_down(query: Ask) -> None:
     (row,) = query("select link from AssetVersion where version is 3")
     assert [(each["name"], each["type"]) for each in row["link"]] == [
