@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+import redis as redis_client
 
 from tests.support.clock import FakeClock
 from trackteroid.cache.backends import OPEN, Alone, Busy, CacheBackend, Entry, Found, Lead, Look
 from trackteroid.cache.redis_backend import RedisBackend
 
-__all__ = ["CacheBackendSuite"]
+__all__ = ["CacheBackendSuite", "RedisBackendSuite"]
 
 
 def look(token: str = "me", **changes: object) -> Look:
@@ -114,6 +115,31 @@ class CacheBackendSuite:
         backend.raise_(["Task"], "alive")
         assert keep(backend, look())
 
+    def test_who_changes_a_tag_for_a_moment_cuts_nobodys_time_short(self, backend: CacheBackend) -> None:
+        backend.open(["Task", "Show"], 60, "one")
+        backend.open(["User", "Task"], 0.001, "other")
+        clock_of(backend, 0.01)
+        assert not keep(backend, look(key="task", tags=("Task",)))
+        assert keep(backend, look(key="user", tags=("User",)))
+
+    def test_the_living_keep_a_tag_open_and_the_dead_do_not(self, backend: CacheBackend, clock: FakeClock) -> None:
+        backend.open(["Task", "Show"], 5, "dead")
+        backend.open(["Task"], 60, "alive")
+        clock.advance(6)
+        backend.raise_(["Task", "Show"], "a third")
+        assert not keep(backend, look(key="task", tags=("Task",)))
+        assert keep(backend, look(key="show", tags=("Show",)))
+        backend.raise_(["Task"], "alive")
+        assert keep(backend, look(key="task", tags=("Task",)))
+
+    def test_very_many_tags_are_opened_and_raised(self, backend: CacheBackend) -> None:
+        tags = [f"tag{number}" for number in range(2500)]
+        backend.open(tags[-1:], 60, "one")
+        backend.open(tags, 60, "other")
+        backend.raise_(tags, "other")
+        assert not backend.holds(backend.stamps(tags[-1:]))
+        assert backend.holds(backend.stamps(tags[:-1]))
+
     def test_what_was_kept_before_a_mark_that_ended_by_itself_stays_a_miss(self, backend: CacheBackend) -> None:
         keep(backend, look())
         backend.open(["Task"], 0.001, "dead")
@@ -122,6 +148,20 @@ class CacheBackendSuite:
 
     def test_the_same_writer_may_open_twice(self, backend: CacheBackend) -> None:
         backend.open(["Task"], 60, "writer")
+        backend.open(["Task"], 60, "writer")
+        backend.raise_(["Task"], "writer")
+        assert keep(backend, look())
+
+    def test_marks_are_there_when_they_have_been_waited_for(self, backend: CacheBackend) -> None:
+        keep(backend, look())
+        opening = backend.start_open(["Task"], 60, "writer")
+        opening.wait()
+        opening.give_up()
+        assert isinstance(backend.look(look()), Lead)
+        backend.raise_(["Task"], "writer")
+
+    def test_marks_that_nobody_waited_for_end_with_their_writers_too(self, backend: CacheBackend) -> None:
+        backend.start_open(["Task"], 60, "writer").give_up()
         backend.open(["Task"], 60, "writer")
         backend.raise_(["Task"], "writer")
         assert keep(backend, look())
@@ -325,6 +365,54 @@ class CacheBackendSuite:
         backend.count("one", {"hits": 3})
         backend.count("another", {"hits": 1})
         assert backend.counts("one") == {"hits": 5, "misses": 1}
+
+
+class RedisBackendSuite(CacheBackendSuite):
+    """What others may have left in a Redis is no obstacle. Has a fixture `client` of the backend's Redis."""
+
+    @pytest.mark.parametrize("others", [(), ("somebody",)], ids=["alone", "beside another"])
+    def test_garbage_where_writers_are_kept_goes_when_a_tag_is_opened(
+        self, backend: CacheBackend, client: redis_client.Redis, others: tuple[str, ...]
+    ) -> None:
+        for other in others:
+            backend.open(["Show"], 60, other)
+        leave_garbage(client)
+        backend.open(["Task", "Show"], 60, "writer")
+        assert client.zrange(writers("Task"), 0, -1) == [b"writer"]
+        assert not keep(backend, look())
+        for writer in (*others, "writer"):
+            backend.raise_(["Task", "Show"], writer)
+        assert client.keys(writers("*")) == []
+        assert keep(backend, look())
+
+    @pytest.mark.parametrize("writer", ["writer", None])
+    def test_garbage_where_writers_are_kept_goes_when_a_tag_is_raised(
+        self, backend: CacheBackend, client: redis_client.Redis, writer: str | None
+    ) -> None:
+        leave_garbage(client)
+        backend.open(["Show"], 60, "another")
+        backend.raise_(["Task", "Show"], writer)
+        assert client.keys(writers("*")) == [writers("Show").encode()]
+        assert keep(backend, look(tags=("Task",)))
+
+    def test_who_is_not_believed_any_more_is_not_kept(
+        self, backend: CacheBackend, client: redis_client.Redis, clock: FakeClock
+    ) -> None:
+        """However many die where somebody is always changing a tag."""
+        backend.open(["Task"], 5, "dead")
+        backend.open(["Task"], 60, "alive")
+        clock.advance(6)
+        backend.open(["Task"], 60, "another")
+        backend.raise_(["Task"], "another")
+        assert client.zrange(writers("Task"), 0, -1) == [b"alive"]
+
+
+def leave_garbage(client: redis_client.Redis) -> None:
+    client.set(writers("Task"), "garbage")
+
+
+def writers(tag: str) -> str:
+    return f"trackteroid:cache:2:writers:{tag}"
 
 
 def clock_of(backend: CacheBackend, seconds: float) -> None:

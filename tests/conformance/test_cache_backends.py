@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import fakeredis
 import pytest
 
-from tests.conformance.cache_suite import CacheBackendSuite
+from tests.conformance.cache_suite import CacheBackendSuite, RedisBackendSuite
 from trackteroid.cache.backends import CacheBackend, MemoryBackend
 from trackteroid.cache.redis_backend import RedisBackend
 
@@ -18,9 +18,13 @@ class TestMemoryBackend(CacheBackendSuite):
         return MemoryBackend(clock)
 
 
-class TestRedisBackendOnFakeredis(CacheBackendSuite):
+class TestRedisBackendOnFakeredis(RedisBackendSuite):
     @pytest.fixture
-    def backend(self, clock: Callable[[], float]) -> Iterator[CacheBackend]:
+    def client(self) -> Iterator[fakeredis.FakeRedis]:
         client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-        yield RedisBackend(client, clock=clock)
+        yield client
         client.close()
+
+    @pytest.fixture
+    def backend(self, client: fakeredis.FakeRedis, clock: Callable[[], float]) -> CacheBackend:
+        return RedisBackend(client, clock=clock)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis as redis_client
 
-from tests.conformance.cache_suite import CacheBackendSuite, keep, look
+from tests.conformance.cache_suite import RedisBackendSuite, keep, look
 from trackteroid.cache.backends import CacheBackend, Found
 from trackteroid.cache.redis_backend import RedisBackend
 from trackteroid.embedded_redis import EmbeddedRedis
@@ -20,7 +20,7 @@ def client(redis: EmbeddedRedis) -> Iterator[redis_client.Redis]:
         yield client
 
 
-class TestRedisBackendOnTheRealServer(CacheBackendSuite):
+class TestRedisBackendOnTheRealServer(RedisBackendSuite):
     @pytest.fixture
     def backend(self, client: redis_client.Redis, clock: Callable[[], float]) -> CacheBackend:
         return RedisBackend(client, clock=clock)
