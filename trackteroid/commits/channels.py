@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import http.client
 import json
 import logging
 import threading
@@ -65,12 +66,13 @@ class HookChannel:
         """
         if self._running is not None and self._running.is_alive():
             raise TimeoutError("ON_COMMIT_STATE has still not returned from its last call")
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
 
         def run() -> None:
             try:
                 self._hook(message)
-            except Exception as error:
+            except BaseException as error:
+                # One that calls sys.exit() too: a thread would end without a word.
                 failures.append(error)
 
         # A daemon: a worker that ends does not wait for it.
@@ -80,8 +82,10 @@ class HookChannel:
         if self._running.is_alive():
             raise TimeoutError(f"ON_COMMIT_STATE has not returned within {self.seconds:g} s")
         self._running = None
-        if failures:
-            raise failures[0]
+        for error in failures:
+            if isinstance(error, Exception):
+                raise error
+            raise RuntimeError(f"ON_COMMIT_STATE has raised {type(error).__name__}") from error
 
 
 class WebhookChannel:
@@ -108,7 +112,8 @@ class WebhookChannel:
         Raises:
             OSError: Anything else. (The URL, which may hold a secret, is not in its text.)
         """
-        body = json.dumps(message.as_dict(), ensure_ascii=False).encode()
+        # Half characters, as names of files in an old encoding have them, cannot be sent.
+        body = json.dumps(message.as_dict(), ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "trackteroid"}
         if self._key is not None:
             headers[SIGNATURE_HEADER] = webhook_signature(body, key=self._key)
@@ -121,6 +126,8 @@ class WebhookChannel:
             raise OSError(f"the webhook answers {error.code} {error.reason}") from None
         except urllib.error.URLError as error:
             raise OSError(f"the webhook cannot be reached: {error.reason}") from None
+        except http.client.HTTPException as error:
+            raise OSError(f"the webhook does not answer as a web server does ({type(error).__name__})") from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

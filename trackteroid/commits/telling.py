@@ -189,11 +189,12 @@ class Teller:
             causes.setdefault(cause_of(notice), []).append(notice)
         started = self._clock()
         delivered = 0
-        for cause, notices in causes.items():
+        # What failed before goes last, so that a receiver that chokes on one message hears the others.
+        for cause, notices in sorted(causes.items(), key=lambda item: known.get(_mark("failed", item[0]), 0.0)):
             # With the lock's time in mind: the rest is told the next time.
             if self._clock() - started > channel.seconds + 10.0:
                 break
-            mark = f"told {hashlib.sha256(cause.encode('utf-8', 'replace')).hexdigest()[:16]}"
+            mark = _mark("told", cause)
             if now - known.get(mark, float("-inf")) < self._digest_seconds:
                 continue
             message = self._message(notices)
@@ -201,11 +202,11 @@ class Teller:
                 try:
                     channel.send(message)
                 except Exception as error:
-                    self._pause(channel, known, error)
+                    self._pause(channel, known, error, cause)
                     return delivered
                 delivered += 1
             self._outbox.dismiss(channel.name, notices)
-            marks: dict[str, float | None] = {"tries": None, "paused_until": None}
+            marks: dict[str, float | None] = {"tries": None, "paused_until": None, _mark("failed", cause): None}
             if message is not None:
                 marks[mark] = now
             self._outbox.remember(channel.name, marks, seconds=self._kept)
@@ -215,7 +216,7 @@ class Teller:
     def _kept(self) -> float:
         return 2 * self._digest_seconds + _LONGEST_PAUSE
 
-    def _pause(self, channel: Channel, known: Mapping[str, float], error: Exception) -> None:
+    def _pause(self, channel: Channel, known: Mapping[str, float], error: Exception, cause: str) -> None:
         tries = known.get("tries", 0.0)
         pause = min(min(_FIRST_PAUSE, self._digest_seconds) * 2**tries, _LONGEST_PAUSE)
         logger.warning(
@@ -226,7 +227,8 @@ class Teller:
             pause,
             extra={"action": "telling_failed", "channel": channel.name},
         )
-        marks = {"tries": tries + 1, "paused_until": self._clock() + pause}
+        failed = _mark("failed", cause)
+        marks = {"tries": tries + 1, "paused_until": self._clock() + pause, failed: known.get(failed, 0.0) + 1}
         self._outbox.remember(channel.name, dict(marks), seconds=self._kept)
 
     def _message(self, notices: Sequence[Notice]) -> Message | None:
@@ -277,6 +279,10 @@ class Teller:
                 # A row that this release cannot read: the others are told of.
                 logger.warning("%s", error)
         return found
+
+
+def _mark(what: str, cause: str) -> str:
+    return f"{what} {hashlib.sha256(cause.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def _who(commit: Commit) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +147,30 @@ def test_a_receiver_that_fails_gets_it_later_and_less_and_less_often(studio: Stu
     assert [message.count for message in studio.ear.heard] == [1]
 
 
+def test_a_receiver_that_chokes_on_one_message_hears_the_others(studio: Studio) -> None:
+    send = studio.ear.send
+
+    def choke(message: Message) -> None:
+        if message.reason == VALIDATION.message:
+            studio.ear.fails = 1
+        send(message)
+
+    studio.ear.send = choke  # type: ignore[method-assign]
+    studio.die("odd")
+    for number in range(3):
+        error = CommitError(kind="permanent", error_class="PermissionError", message=f"You may not {'abc'[number]}.")
+        studio.die(f"c{number}", error=error)
+    for _ in range(100):
+        studio.teller.tell()
+        studio.clock.advance(5)
+    assert [message.reason for message in studio.ear.heard] == ["You may not a.", "You may not b.", "You may not c."]
+    # It goes on being tried, less and less often.
+    assert 5 < studio.ear.tried < 15
+    studio.ear.send = send  # type: ignore[method-assign]
+    studio.clock.advance(300)
+    assert [message.reason for message in studio.tell()] == [VALIDATION.message]
+
+
 def test_a_receiver_that_is_down_does_not_repeat_what_the_other_one_has_heard(studio: Studio) -> None:
     hook, webhook = Ear("hook"), Ear("webhook")
     webhook.fails = 100
@@ -260,6 +286,8 @@ def test_a_hook_that_hangs_or_raises_counts_as_not_told() -> None:
 
     with pytest.raises(KeyError):
         HookChannel(broken).send(message)
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        HookChannel(sys.exit).send(message)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -293,10 +321,10 @@ def test_a_webhook_gets_signed_json(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "a key of sixteen letters or more"
     with receiver(lambda: 204) as (url, heard):
         WebhookChannel(url, key=key).send(
-            Message(id="m", event="dead", server_url=SERVER, at=0.0, count=2, reason="Grün")
+            Message(id="m", event="dead", server_url=SERVER, at=0.0, count=2, reason="Grün, b\udce4r")
         )
     ((body, signature),) = heard
-    assert json.loads(body)["reason"] == "Grün"
+    assert json.loads(body)["reason"] == "Grün, b?r"
     assert signature == "sha256=" + hmac.new(key.encode(), body, "sha256").hexdigest()
 
 
@@ -308,6 +336,25 @@ def test_an_answer_that_is_no_success_counts_as_not_told(status: int, monkeypatc
             WebhookChannel(url).send(Message(id="m", event="dead", server_url=SERVER, at=0.0, count=2, reason=""))
     assert len(heard) == 1
     assert "secret" not in str(caught.value)
+
+
+def test_what_is_no_web_server_counts_as_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"+PONG\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(OSError, match="not answer as a web server"):
+            WebhookChannel(f"http://127.0.0.1:{listener.getsockname()[1]}/secret").send(
+                Message(id="m", event="dead", server_url=SERVER, at=0.0, count=2, reason="")
+            )
+        thread.join()
 
 
 def test_channels_are_those_that_are_configured(monkeypatch: pytest.MonkeyPatch) -> None:
