@@ -20,7 +20,7 @@ __all__ = ["Finding", "configure"]
 _EXTRAS = {
     "worker": ("celery",),
     "cli": ("rich",),
-    "fast": ("orjson",),
+    "fast": ("orjson", "hiredis"),
     "sandbox": ("lark", "starlette", "uvicorn"),
 }
 
