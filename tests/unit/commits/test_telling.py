@@ -157,6 +157,7 @@ def test_a_receiver_that_chokes_on_one_message_hears_the_others(studio: Studio) 
 
     studio.ear.send = choke  # type: ignore[method-assign]
     studio.die("odd")
+    studio.clock.advance(1)
     for number in range(3):
         error = CommitError(kind="permanent", error_class="PermissionError", message=f"You may not {'abc'[number]}.")
         studio.die(f"c{number}", error=error)
