@@ -65,7 +65,8 @@ def _reset_remote(call: Call, operation: Operation) -> Any:
     user_id = operation.get("entity_key") or call.caller.user_id
     if isinstance(user_id, list) and len(user_id) == 1:
         user_id = user_id[0]
-    known = call.storage.column('SELECT "id" FROM "Resource" WHERE "__type" = \'User\' AND "id" = ?', (str(user_id),))
+    user_id = text_of({"action": "reset_remote", "entity_key": user_id}, "entity_key")
+    known = call.storage.column('SELECT "id" FROM "Resource" WHERE "__type" = \'User\' AND "id" = ?', (user_id,))
     if not known:
         raise ValidationError(f"There is no user {user_id}.")
     api_key = call.new_id()

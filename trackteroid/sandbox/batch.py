@@ -13,6 +13,7 @@ from trackteroid.sandbox.changes import Changes, StoredRow
 from trackteroid.sandbox.defaults import Request
 from trackteroid.sandbox.errors import (
     IntegrityError,
+    MalformedRequestError,
     PermissionDeniedError,
     ValidationError,
 )
@@ -79,12 +80,13 @@ class Batch:
             ApiError: The data is wrong, or the primary key exists already (IntegrityError).
         """
         if not isinstance(data, dict):
-            data = {}
+            raise MalformedRequestError("entity_data must be an object.")
         entity_type = self._concrete(self._schema.served(type_name), data)
         incoming = decode(self._schema, entity_type, data)
         values = dict(incoming.columns)
         added = defaults.fill(self.changes, self._request, entity_type, values)
-        self._check_custom_value(entity_type, values, data)
+        if entity_type.name == "CustomAttributeValue":
+            self._check_custom_value(values, incoming, data)
         row = self._insert(entity_type, values)
         written = Written(entity_type, row.key, self._echoed(entity_type, incoming, added), incoming.times)
         self._after_create(row, incoming, written)
@@ -110,11 +112,11 @@ class Batch:
             raise ValidationError(f"{entity_type.name} cannot be created: name a concrete type.")
         return entity_type
 
-    def _check_custom_value(self, entity_type: EntityType, values: dict[str, Stored], data: dict[str, Any]) -> None:
-        if entity_type.name == "CustomAttributeValue":
-            values["value"] = custom_attributes.stored_value(
-                self.changes, values.get("configuration_id"), data.get("value")
-            )
+    def _check_custom_value(self, values: dict[str, Stored], incoming: Incoming, data: dict[str, Any]) -> None:
+        value = data.get("value")
+        values["value"] = custom_attributes.stored_value(self.changes, values.get("configuration_id"), value)
+        if isinstance(value, dict):
+            incoming.times["value"] = value
 
     def _insert(self, entity_type: EntityType, values: dict[str, Stored]) -> StoredRow:
         missing = [name for name in entity_type.primary_key if values.get(name) is None]
@@ -228,12 +230,8 @@ class Batch:
         """
         entity_type = self._schema.served(type_name)
         key = decode_key(entity_type, entity_key)
-        if custom_attributes.is_dense(entity_type):
-            return self._update_dense(entity_type, key, data)
-        if entity_type.name == "CustomAttributeValue":
-            decode(self._schema, entity_type, data)
-            custom_attributes.set_value(self.changes, key, data.get("value"))
-            return Written(entity_type, key, ["value"])
+        if custom_attributes.is_dense(entity_type) or entity_type.name == "CustomAttributeValue":
+            return self._update_value(entity_type, key, data)
         row = self._existing(entity_type, key)
         incoming = decode(self._schema, row.entity_type, data)
         self._check_immutable(row, incoming)
@@ -242,14 +240,17 @@ class Batch:
             write_collection(self.changes, row, attribute, keys, self._moved)
         return Written(row.entity_type, row.key, list(incoming.names), incoming.times)
 
-    def _update_dense(self, entity_type: EntityType, key: tuple[Stored, ...], data: Any) -> Written:
+    def _update_value(self, entity_type: EntityType, key: tuple[Stored, ...], data: Any) -> Written:
         decode(self._schema, entity_type, data)
-        custom_attributes.check_applies(self.changes, entity_type, key)
-        names = []
+        if entity_type.view:
+            custom_attributes.check_applies(self.changes, entity_type, key)
+        written = Written(entity_type, key, [])
         if "value" in data:
             custom_attributes.set_value(self.changes, key, data["value"])
-            names.append("value")
-        return Written(entity_type, key, names)
+            written.names.append("value")
+            if isinstance(data["value"], dict):
+                written.times["value"] = data["value"]
+        return written
 
     def _existing(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow:
         if entity_type.view:
@@ -276,10 +277,13 @@ class Batch:
         if not changed:
             return
         table = row.entity_type.table
-        if table == "Context" and "parent_id" in changed:
+        if table == "Context" and not changed.keys().isdisjoint(("parent_id", "project_id")):
             current = self._reread("Context", row.key)
-            if current is not None:
+            if current is not None and "parent_id" in changed:
                 hierarchy.place_below(self.changes, current)
+            elif current is not None:
+                # It belongs to the project that it hangs below, whatever is written.
+                hierarchy.place(self.changes, current, anyway=True)
         if table == "AssetVersion" and "asset_id" in changed and row.values.get("version") is None:
             current = self._reread("AssetVersion", row.key)
             if current is not None and current.values.get("version") is None:

@@ -8,7 +8,7 @@ from trackteroid.sandbox.changes import Changes
 from trackteroid.sandbox.errors import IntegrityError, ValidationError
 from trackteroid.sandbox.schema import EntityType
 from trackteroid.sandbox.storage import quoted
-from trackteroid.sandbox.values import Stored, from_wire
+from trackteroid.sandbox.values import Stored, from_wire, parse_time, time_to_wire
 
 __all__ = ["check_applies", "is_dense", "set_value", "stored_value"]
 
@@ -32,7 +32,7 @@ def stored_value(changes: Changes, configuration_id: Stored, value: Any) -> Stor
     """A value as it is stored, checked against its configuration's type.
 
     Raises:
-        ValidationError: The configuration is of another type.
+        ValidationError: The configuration is of another type, or it is no date.
     """
     configuration = changes.by_id("CustomAttributeConfiguration", configuration_id)
     kind = None if configuration is None else changes.by_id("CustomAttributeType", configuration.values["type_id"])
@@ -43,6 +43,9 @@ def stored_value(changes: Changes, configuration_id: Stored, value: Any) -> Stor
                 f'Custom attribute value for "{configuration.values["key"]}" must be of type {_NAMES.get(name, name)}.'
                 f' Got "{value}" of type {type(value).__name__}.'
             )
+        if name == "date":
+            # As other times are: in UTC, whole seconds; clients read nothing else.
+            value = time_to_wire(parse_time(value["value"]))
     return from_wire(changes.storage.schema.type("CustomAttributeValue").attributes["value"], value)
 
 
@@ -52,7 +55,7 @@ def _fits(kind: str, value: Any) -> bool:
     if kind == "boolean":
         return isinstance(value, bool)
     if kind == "date":
-        return isinstance(value, dict) and "value" in value
+        return isinstance(value, dict) and isinstance(value.get("value"), str)
     if kind in ("enumerator", "dynamic enumerator"):
         return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
     return isinstance(value, str) if kind in ("text", "expression") else True

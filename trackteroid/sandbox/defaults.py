@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trackteroid.sandbox.changes import Changes, StoredRow, id_list
+from trackteroid.sandbox.errors import IntegrityError
 from trackteroid.sandbox.schema import NO_DEFAULT, Attribute, EntityType, Kind
 from trackteroid.sandbox.storage import SEQUENCE, quoted
 from trackteroid.sandbox.values import Stored, from_wire
 
 __all__ = ["Request", "default_status", "default_type", "fill", "next_version"]
+
+_HIGHEST = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +75,8 @@ def _word(changes: Changes, request: Request, entity_type: EntityType, attribute
     if attribute.fill_word == "month":
         return (datetime.strptime(today, "%Y-%m-%d %H:%M:%S") + timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S")
     if attribute.fill_word == "count":
-        sql = f"SELECT COALESCE(MAX({quoted(attribute.name)}), 0) + 1 FROM {quoted(entity_type.table)}"
-        number: int = changes.storage.execute(sql).fetchone()[0]
-        return number
+        sql = f"SELECT COALESCE(MAX({quoted(attribute.name)}), 0) FROM {quoted(entity_type.table)}"
+        return _following(f"{entity_type.name}.{attribute.name}", changes.storage.execute(sql).fetchone()[0])
     raise ValueError(f"The schema file fills {entity_type.name}.{attribute.name} with an unknown word.")
 
 
@@ -93,14 +95,24 @@ def _dependent(changes: Changes, entity_type: EntityType, values: dict[str, Stor
 
 
 def next_version(changes: Changes, asset_id: Stored) -> int:
-    """1 + the highest version of the asset."""
-    sql = 'SELECT COALESCE(MAX("version"), 0) + 1 FROM "AssetVersion" WHERE "asset_id" = ?'
+    """1 + the highest version of the asset.
+
+    Raises:
+        IntegrityError: There is no higher number.
+    """
+    sql = 'SELECT COALESCE(MAX("version"), 0) FROM "AssetVersion" WHERE "asset_id" = ?'
     parameters: tuple[Stored, ...] = (asset_id,)
     if changes.unseen:
         sql += ' AND "id" NOT IN (SELECT value FROM json_each(?))'
         parameters += (id_list(list(changes.unseen)),)
-    number: int = changes.storage.execute(sql, parameters).fetchone()[0]
-    return number
+    return _following("AssetVersion.version", changes.storage.execute(sql, parameters).fetchone()[0])
+
+
+def _following(what: str, highest: int) -> int:
+    if highest >= _HIGHEST:
+        # SQLite would go on with a float.
+        raise IntegrityError(f"{what} cannot be counted on: {highest} is the highest number there is.")
+    return highest + 1
 
 
 def _first_project_schema(changes: Changes) -> Stored:

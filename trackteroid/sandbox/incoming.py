@@ -14,6 +14,8 @@ from trackteroid.sandbox.values import Stored, from_wire
 __all__ = ["Incoming", "decode", "decode_key"]
 
 Key = tuple[Stored, ...]
+# Sums of what is stored, such as the time logged on a task, must stay numbers that JSON has.
+_LARGEST_NUMBER = 1e15
 
 
 @dataclass(slots=True)
@@ -71,6 +73,8 @@ def _is_derived(entity_type: EntityType, column: str) -> bool:
 
 def _scalar(schema: Schema, attribute: Attribute, value: Any) -> Stored:
     stored = from_wire(attribute, value)
+    if attribute.kind is Kind.NUMBER and isinstance(stored, (int, float)) and abs(stored) > _LARGEST_NUMBER:
+        raise ValidationError(f'"{attribute.name}" must be between -1e15 and 1e15. Got {stored}.')
     if attribute.choices and stored is not None and stored not in attribute.choices:
         raise ValidationError(f'"{attribute.name}" must be one of {", ".join(attribute.choices)}. Got "{stored}".')
     if attribute.transform and isinstance(stored, str):
@@ -94,7 +98,7 @@ def _reference(schema: Schema, attribute: Attribute, value: Any) -> Key:
     if value is None:
         return (None,) * len(target.primary_key)
     if isinstance(value, str) and len(target.primary_key) == 1:
-        return (value,)
+        value = {target.primary_key[0]: value}
     if not isinstance(value, Mapping):
         raise ValidationError(f'"{attribute.name}" must be a reference to {target.name}.')
     name = value.get("__entity_type__", target.name)

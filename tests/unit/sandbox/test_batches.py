@@ -267,6 +267,13 @@ def test_moving_a_context_moves_everything_below(call: Ask, update: Ask, query: 
         update("Sequence", SEQUENCE, parent_id=SHOT)
 
 
+def test_a_context_belongs_to_the_project_that_it_hangs_below_whatever_is_written(update: Ask, query: Ask) -> None:
+    spot = ROWS.identifier("Project", "spot")
+    assert update("Task", [TASK], project_id=spot)["project_id"] == PROJECT
+    assert update("Project", [PROJECT], project_id=spot)["project_id"] == PROJECT
+    assert query(f"select project_id from Task where id is {TASK}")[0]["project_id"] == PROJECT
+
+
 def test_immutable_attributes_may_only_be_repeated(update: Ask) -> None:
     assert update("Shot", SHOT, object_type_id="bad911de-3bd6-47b9-8b46-3476e237cb36")
     with pytest.raises(ValidationError, match=r"Shot\.bid is immutable"):
@@ -342,6 +349,69 @@ def test_a_stored_value_is_updated_into_being_and_created_once(update: Ask, crea
 
 
 # Delete
+
+
+def test_an_update_without_a_value_leaves_the_value(update: Ask, query: Ask) -> None:
+    where = f"configuration_id is {FSTART} and entity_id is {SHOT}"
+    assert set(update("CustomAttributeValue", [FSTART, SHOT])) == {"__entity_type__", "configuration_id", "entity_id"}
+    assert query(f"select value from CustomAttributeValue where {where}")[0]["value"] == 1001
+
+
+def dated(call: Ask) -> None:
+    data = {"id": "due", "key": "due", "type_id": ROWS.identifier("CustomAttributeType", "date")}
+    data["entity_type"] = "assetversion"
+    call({"action": "create", "entity_type": "CustomAttributeConfiguration", "entity_data": data})
+
+
+def test_a_date_is_echoed_as_sent_and_stored_in_utc_like_other_times(
+    call: Ask, create: Ask, update: Ask, query: Ask
+) -> None:
+    dated(call)
+    sent = {"__type__": "datetime", "value": "2024-03-01T09:30:00.123456-05:00"}
+    kept = {"__type__": "datetime", "value": "2024-03-01T14:30:00"}
+    for name in ("AssetVersionCustomAttributeValue", "CustomAttributeValue"):
+        assert update(name, ["due", VERSION], value=sent)["value"] == sent
+        assert (
+            query(f"select value from {name} where configuration_id is due and entity_id is {VERSION}")[0]["value"]
+            == kept
+        )
+    other = ROWS.identifier("AssetVersion", "bc0040_comp/1")
+    assert create("CustomAttributeValue", configuration_id="due", entity_id=other, value=sent)["value"] == sent
+    found = query(f"select value from CustomAttributeValue where entity_id is {other}")
+    assert [row["value"] for row in found] == [kept]
+
+
+@pytest.mark.parametrize("value", [{"__type__": "datetime", "value": "tomorrow"}, {"value": 5}, {}, "2024-03-01", 5])
+def test_what_is_no_date_is_refused_as_one(call: Ask, update: Ask, value: Any) -> None:
+    dated(call)
+    with pytest.raises(ValidationError, match=r"no date and time|must be of type date-time"):
+        update("AssetVersionCustomAttributeValue", ["due", VERSION], value=value)
+
+
+def test_there_is_no_version_after_the_highest_number(create: Ask, query: Ask) -> None:
+    create("AssetVersion", asset_id=ASSET, version=2**63 - 1)
+    with pytest.raises(IntegrityError, match=r"AssetVersion\.version cannot be counted on: 9223372036854775807 is"):
+        create("AssetVersion", asset_id=ASSET)
+    assert [row["version"] for row in query(f"select version, link from AssetVersion where asset_id is {ASSET}")] == [
+        1, 2, 3, 2**63 - 1,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("duration", [2**62, 1.5e308, -2e15])
+def test_numbers_that_cannot_be_added_up_are_refused(create: Ask, duration: float) -> None:
+    with pytest.raises(ValidationError, match='"duration" must be between -1e15 and 1e15'):
+        create("Timelog", context_id=TASK, duration=duration)
+
+
+def test_a_reference_that_is_a_text_is_checked_like_any_other(create: Ask) -> None:
+    with pytest.raises(ValidationError, match='"id" must be of type'):
+        create("Task", name="x", parent="\ud800")
+
+
+def test_a_create_needs_data(call: Ask, query: Ask) -> None:
+    for data in ({}, {"entity_data": None}, {"entity_data": [1]}):
+        with pytest.raises(MalformedRequestError, match="entity_data must be an object"):
+            call({"action": "create", "entity_type": "User", **data})
 
 
 def test_deleting_a_project_takes_everything_below(delete: Ask, query: Ask) -> None:
@@ -518,6 +588,13 @@ def test_resetting_the_key_replaces_it(api: Api, call: Ask) -> None:
         api.handle([], username="anna", api_key="anna-key")
     with pytest.raises(ValidationError):
         call({"action": "reset_remote", "reset_type": ["api_key"]})
+
+
+def test_resetting_the_key_of_nobody_is_refused(call: Ask) -> None:
+    for key in ("nobody", "\ud800", 5, [USER, ANNA], {}):
+        operation = {"action": "reset_remote", "reset_type": "api_key", "entity_key": key or ["nobody"]}
+        with pytest.raises((ValidationError, MalformedRequestError)):
+            call(operation)
 
 
 def test_server_information_follows_the_storage_setting(call: Ask) -> None:
