@@ -390,6 +390,9 @@ class Attempt:
         doubt = Doubt.RUNNING if self._sent else Doubt.NONE
         try:
             self._ledger.retry(self._claim, delay=self._policy.retry.base, error=error, doubt=doubt)
+        except LeaseLostError:
+            # What was to be told last has arrived, only its answer has not; or somebody else has taken over.
+            logger.warning("This worker holds %s no longer; the ledger knows how it goes on.", self._claim.commit.id)
         except LedgerError as second:
             logger.warning("The commit %s comes back when its lease expires: %s", self._claim.commit.id, second)
 

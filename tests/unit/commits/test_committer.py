@@ -649,6 +649,24 @@ def test_a_ledger_that_is_away_for_longer_gets_its_commit_back_by_the_lease(
     assert len(stage.server.writes) == 1
 
 
+def test_a_verdict_whose_receipt_is_lost_is_not_said_to_come_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.enqueue(*PUBLISH)
+    complete = stage.ledger.complete
+
+    def receipt_lost(*arguments: Any, **options: Any) -> bool:
+        complete(*arguments, **options)
+        raise LedgerUnavailableError("The Redis at redis://x cannot be reached.")
+
+    monkeypatch.setattr(stage.ledger, "complete", receipt_lost)
+    with pytest.raises(LedgerUnavailableError):
+        stage.committer.commit_next()
+    assert stage.commit().state is CommitState.COMMITTED
+    assert "the ledger knows how it goes on" in caplog.text
+    assert "comes back" not in caplog.text
+
+
 def test_a_probe_has_a_connection_of_its_own(stage: Stage) -> None:
     opened: list[CannedServer] = []
 
