@@ -66,6 +66,11 @@ class IndexSuite(LedgerSuite):
         self.put("c1", user='ÄNNE "x" \\', context={"project": "日本"})
         assert self.found(user='änne "x" \\') == self.found(project="日*") == ["c1"]
 
+    def test_brackets_are_letters_like_others(self) -> None:
+        self.put("c1", user="anna", context={"project": "[test] show"}, labels={"job": "[7]"})
+        self.put("c2", user="ben", context={"project": "t"}, labels={"job": "7"})
+        assert self.found(project="[test] show") == self.found(labels={"job": "[7]"}) == ["c1"]
+
     def test_names_of_files_in_an_old_encoding_keep_nothing_from_being_accepted(self) -> None:
         self.put("c1", user="j\udcf6rg", context={"project": "b\udce4r", "paths": ["/show/b\udce4r_v001.exr"]})
         assert self.found("v001") == self.found(user="j\udcf6rg") == self.found(project="b?r") == ["c1"]

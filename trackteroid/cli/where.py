@@ -64,7 +64,12 @@ def _run(options: argparse.Namespace) -> int:
     known = {place.commit.id for place in places}
     try:
         waiting, complaints = find_in_spool(
-            open_spool(settings), options.words, wanted, server_url=server, payload_limit=settings.payload_limit
+            open_spool(settings),
+            options.words,
+            wanted,
+            server_url=server,
+            payload_limit=settings.payload_limit,
+            now=now,
         )
     except SpoolError as error:
         waiting, complaints = [], [str(error)]

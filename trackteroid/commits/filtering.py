@@ -53,6 +53,13 @@ class CommitFilter:
             *(label_tag(name, text) for name, text in self.labels.items()),
         )
 
+    def fits_age(self, commit: Commit, *, now: float) -> bool:
+        """Whether a commit was accepted when it should have been; `now` in seconds since the epoch."""
+        age = now - commit.created_at
+        if self.older_than is not None and age < self.older_than:
+            return False
+        return self.newer_than is None or age <= self.newer_than
+
     def fits(self, commit: Commit) -> bool:
         """Whether a commit is meant, apart from its age."""
         facts = commit.facts
@@ -104,4 +111,6 @@ def select(
 
 def _fits(wanted: str, texts: Iterable[str]) -> bool:
     pattern = wanted.casefold()
+    if not is_pattern(pattern):
+        return any(text.casefold() == pattern for text in texts)
     return any(fnmatchcase(text.casefold(), pattern) for text in texts)

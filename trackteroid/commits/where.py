@@ -113,7 +113,7 @@ def find_in_ledger(
 
 
 def find_in_spool(
-    spool: Spool, words: Sequence[str], wanted: CommitFilter, *, server_url: str | None, payload_limit: int
+    spool: Spool, words: Sequence[str], wanted: CommitFilter, *, server_url: str | None, payload_limit: int, now: float
 ) -> tuple[list[Place], list[str]]:
     """Return what waits in a spool and fits, newest first; and what could not be read, in sentences.
 
@@ -122,6 +122,7 @@ def find_in_spool(
         words, wanted: As for `find_in_ledger`.
         server_url: Normalised URL of the ftrack server that it is for; None: whichever.
         payload_limit: Largest recording, compressed.
+        now: As for `find_in_ledger`.
 
     Raises:
         SpoolError: The folder cannot be read.
@@ -146,7 +147,7 @@ def find_in_spool(
             complaints.append(f"{entry.path}: {error}")
             continue
         commit = _as_commit(entry, item.commit_id, item.server_url, recording, held=item.terms.hold)
-        if wanted.fits(commit) and fits_words(words, words_of_commit(commit)):
+        if wanted.fits_age(commit, now=now) and wanted.fits(commit) and fits_words(words, words_of_commit(commit)):
             found.append((commit, str(entry.path), f"Waits in the spool: {item.reason}"))
     places = []
     for commit, path, note in found:

@@ -129,22 +129,38 @@ def test_what_waits_in_a_spool_is_found_with_its_reason(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.accept(spooled(tmp_path, "rec-1"))
     spool.accept(spooled(tmp_path, "rec-2", hold=True))
-    places, complaints = find_in_spool(spool, ["anna"], CommitFilter(), server_url=SERVER, payload_limit=10**6)
+    places, complaints = find_in_spool(spool, ["anna"], CommitFilter(), server_url=SERVER, payload_limit=10**6, now=0.0)
     assert complaints == []
     assert {(place.commit.id, place.state, place.reason) for place in places} == {
         ("rec-1", "spooled", "Waits in the spool: Redis is away."),
         ("rec-2", "spooled", "Waits in the spool: Redis is away. (It is held.)"),
     }
-    assert find_in_spool(spool, ["bob"], CommitFilter(), server_url=SERVER, payload_limit=10**6) == ([], [])
-    elsewhere = find_in_spool(spool, ["anna"], CommitFilter(), server_url="https://other", payload_limit=10**6)
+    assert find_in_spool(spool, ["bob"], CommitFilter(), server_url=SERVER, payload_limit=10**6, now=0.0) == ([], [])
+    elsewhere = find_in_spool(spool, ["anna"], CommitFilter(), server_url="https://other", payload_limit=10**6, now=0.0)
     assert elsewhere == ([], [])
+
+
+def test_what_waits_in_a_spool_has_an_age_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    spool = Spool(tmp_path, clock=clock)
+    spool.accept(spooled(tmp_path, "old"))
+    clock.advance(3600)
+    spool.accept(spooled(tmp_path, "new"))
+
+    def found(**ages: float) -> list[str]:
+        wanted = CommitFilter(**ages)  # type: ignore[arg-type]
+        places, _ = find_in_spool(spool, [], wanted, server_url=SERVER, payload_limit=10**6, now=clock.now)
+        return [place.commit.id for place in places]
+
+    assert found() == ["new", "old"]
+    assert (found(newer_than=60.0), found(older_than=60.0)) == (["new"], ["old"])
 
 
 def test_a_damaged_file_in_the_spool_hides_nothing_else(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.accept(spooled(tmp_path, "rec-1"))
     (tmp_path / "broken.spooled").write_bytes(b"?")
-    places, complaints = find_in_spool(spool, [], CommitFilter(), server_url=SERVER, payload_limit=10**6)
+    places, complaints = find_in_spool(spool, [], CommitFilter(), server_url=SERVER, payload_limit=10**6, now=0.0)
     assert [place.commit.id for place in places] == ["rec-1"]
     assert len(complaints) == 1 and "broken.spooled" in complaints[0]
 
