@@ -63,13 +63,12 @@ def commit_id_of(text: str) -> str:
     """Return the id of the commit that is meant by its id or by its recording's file.
 
     Raises:
+        RecordingNotFoundError: It is neither.
         RecordingError: It is the path of something else.
     """
-    if not (os.path.exists(text) or os.path.dirname(text)):
-        return text
-    from trackteroid.operations.recording import read_recording
+    from trackteroid.commits.holds import meant
 
-    return read_recording(text).recording_id
+    return meant(text)[0]
 
 
 def ledger_of(options: argparse.Namespace) -> Ledger:

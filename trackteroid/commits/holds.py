@@ -35,7 +35,7 @@ from trackteroid.errors import LedgerUnavailableError, RecordingNotFoundError, S
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
 
-__all__ = ["ReleaseResult", "cancel", "release"]
+__all__ = ["ReleaseResult", "cancel", "meant", "release"]
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ def release(
         SpoolError: Redis takes nothing, and the spool neither.
     """
     settings = settings or Settings.from_environment()
-    commit_id, recording = _meant(commit)
+    commit_id, recording = meant(commit)
     url = ledger.server_url if ledger else server_of(settings, recording.server_url if recording else None, server_url)
 
     def in_time(call: Callable[[], T], /) -> T:
@@ -153,7 +153,7 @@ def cancel(
         LedgerUnavailableError: Redis cannot be reached: nobody could say whether it is committed meanwhile, so no order is left.
     """
     settings = settings or Settings.from_environment()
-    commit_id, recording = _meant(commit)
+    commit_id, recording = meant(commit)
     actor = current_actor()
     if ledger is not None:
         return ledger.cancel(commit_id, actor=actor)
@@ -161,7 +161,13 @@ def cancel(
     return soon(settings, lambda: fit_ledger(settings, url).cancel(commit_id, actor=actor))
 
 
-def _meant(commit: str | os.PathLike[str] | Recording) -> tuple[str, Recording | None]:
+def meant(commit: str | os.PathLike[str] | Recording) -> tuple[str, Recording | None]:
+    """Return the id of the commit that is meant by its recording, that one's path, or the id; and the recording if at hand.
+
+    Raises:
+        RecordingNotFoundError: It is text that is neither a recording's path nor can be an id.
+        RecordingError: The file is something else.
+    """
     if isinstance(commit, Recording):
         return commit.recording_id, commit
     try:

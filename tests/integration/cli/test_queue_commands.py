@@ -404,6 +404,8 @@ def test_holding_releasing_and_cancelling_from_submission_to_render(
     refused = trackteroid("release", ids[2], env=env)
     assert_one_clear_line(refused, ExitCode.FAILED)
     assert trackteroid("release", "nobody-knows", env=env).returncode == ExitCode.NOT_FOUND
+    misspelt = trackteroid("enqueue", str(recording(tmp_path)), "--depends-on", "no-such.dbm", env=env)
+    assert_one_clear_line(misspelt, ExitCode.NOT_FOUND, "no-such.dbm")
     for earlier in (ids[0], str(first)):
         dependent = trackteroid("enqueue", str(recording(tmp_path)), "--depends-on", earlier, env=env).stdout.strip()
         waiting = ledger.get(dependent).waiting
