@@ -9,7 +9,7 @@ import os
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_receipt
 from trackteroid.cli.selecting import add_server
-from trackteroid.errors import LedgerUnavailableError, SpoolError, TrackteroidError
+from trackteroid.errors import SpoolError, TrackteroidError
 
 __all__ = ["configure"]
 
@@ -38,10 +38,11 @@ def _run(options: argparse.Namespace) -> int:
             # No wake-up: see `enqueue`.
             done = release(commit, settings=settings, server_url=server, partial=options.partial, wake=False)
         except TrackteroidError as error:
-            # One whose files are missing does not keep the others; the last error decides the exit code.
+            # One whose files are missing does not keep the others, nor one of which only the id is known while Redis is away; the
+            # last error decides the exit code.
             message(f"{commit}: {' '.join(str(error).split())}")
             code = exit_code_of(error)
-            if isinstance(error, LedgerUnavailableError | SpoolError):
+            if isinstance(error, SpoolError):
                 # It would be the same for each of the others.
                 break
             continue

@@ -420,7 +420,11 @@ def test_without_redis_a_release_waits_in_the_spool_and_says_so(env: Mapping[str
     assert released.returncode == ExitCode.SPOOLED
     assert "order to release it waits in the spool: The Redis at redis://127.0.0.1:1/0" in released.stderr
     assert len(list((tmp_path / "spool").glob("*.spooled"))) == 2
-    assert trackteroid("release", "some-id", env=away).returncode == ExitCode.UNAVAILABLE
+    other = recording(tmp_path)
+    released = trackteroid("release", "some-id", str(other), env=away)
+    assert released.returncode == ExitCode.UNAVAILABLE
+    assert released.stdout.split() == [read_recording(other).recording_id]
+    assert len(list((tmp_path / "spool").glob("*.spooled"))) == 4
 
 
 def test_holding_and_waiting_exclude_each_other(env: Mapping[str, str], tmp_path: Path) -> None:
