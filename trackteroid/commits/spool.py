@@ -369,10 +369,14 @@ class Spool:
             folder.mkdir(exist_ok=True)
             with contextlib.suppress(OSError):
                 folder.chmod(self._folder.stat().st_mode & 0o7777)
+            flush_folder(folder.parent)
         else:
+            missing = [each for each in (folder, *folder.parents) if not each.exists()]
             # Recordings tell what a show is working on.
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        flush_folder(folder.parent)
+            # Each name on the way: what lies in a folder is lost with the folder's own.
+            for made in reversed(missing):
+                flush_folder(made.parent)
 
     def _failure(self, error: OSError) -> SpoolError:
         reason = error.strerror or str(error)
