@@ -10,7 +10,7 @@ Pure. Rules: `ftrack_api.session.Session.commit`, in the same order, because the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from trackteroid.commits.schemas import Schemas
@@ -18,6 +18,7 @@ from trackteroid.errors import RecordingRefusedError
 from trackteroid.operations.operation import (
     NOT_SET,
     CreateOperation,
+    NotSet,
     Operation,
     UpdateOperation,
 )
@@ -41,30 +42,85 @@ def build_batch(operations: Iterable[Operation], schemas: Schemas) -> list[Paylo
     Raises:
         RecordingRefusedError: An operation contradicts itself about which entity it is for.
     """
-    pending = [(operation, _identity(operation, schemas)) for operation in operations]
-    last, passing = _overview(pending)
+    operations = tuple(operations)
+    batch = _joined(operations, schemas, is_collapsed=False)
+    if batch is None:
+        batch = _joined(_collapsed(operations, schemas), schemas, is_collapsed=True) or []
+    return batch
+
+
+def _joined(operations: Iterable[Operation], schemas: Schemas, *, is_collapsed: bool) -> list[Payload] | None:
+    """Return the payloads, by the rules 3 and 4.
+
+    Args:
+        operations: In their order.
+        schemas: As of `build_batch`.
+        is_collapsed: Whether the rules 1 and 2 have been applied. If not, None is returned where they may have an effect, which
+            in most recordings they do not.
+    """
     batch: list[Payload] = []
-    # Of the last payload, if updates can join it.
+    # By key and attribute.
+    written: set[tuple[str, ...]] = set()
+    # Of the last payload, if updates can join it, and its data.
     joinable: _Identity | None = None
-    for place, (operation, identity) in enumerate(pending):
-        if identity in passing:
-            continue
+    data: dict[str, Any] = {}
+    for operation in operations:
+        entity_type, key = operation.entity_type, operation.entity_key
+        identity = (entity_type, *key.values()) if len(key) == 1 else _identity(operation, schemas)
         if isinstance(operation, UpdateOperation):
             name, value = operation.attribute_name, operation.new_value
-            if value is NOT_SET or last[identity, name] != place or name == "__entity_type__":
+            if not is_collapsed:
+                if name in key or name == "__entity_type__":
+                    _refuse_other_key(operation, identity)
+                place = (*identity, name)
+                if place in written:
+                    return None
+                written.add(place)
+            if value is NOT_SET or name == "__entity_type__":
                 continue
             if identity == joinable:
-                batch[-1]["entity_data"][name] = value
+                data[name] = value
                 continue
-            batch.append(_payload("update", identity, {"__entity_type__": operation.entity_type, name: value}))
+            action, data = "update", {"__entity_type__": entity_type, name: value}
         elif isinstance(operation, CreateOperation):
-            batch.append(_payload("create", identity, _data(operation)))
+            action, data = "create", _data(operation, identity)
         else:
+            if not is_collapsed:
+                return None
             batch.append({"action": "delete", "entity_type": identity[0], "entity_key": list(identity[1:])})
             joinable = None
             continue
+        batch.append({"action": action, "entity_type": entity_type, "entity_key": [*identity[1:]], "entity_data": data})
         joinable = identity
     return batch
+
+
+def _collapsed(operations: Iterable[Operation], schemas: Schemas) -> Iterable[Operation]:
+    """Return the operations that the rules 1 and 2 leave."""
+    last: dict[tuple[str, ...], int] = {}
+    created, deleted = [], set()
+    pending = []
+    for place, operation in enumerate(operations):
+        identity = _identity(operation, schemas)
+        written = None
+        if isinstance(operation, UpdateOperation):
+            name = operation.attribute_name
+            if name in operation.entity_key or name == "__entity_type__":
+                _refuse_other_key(operation, identity)
+            written = (*identity, name)
+            last[written] = place
+        elif isinstance(operation, CreateOperation):
+            _data(operation, identity)
+            created.append(identity)
+        else:
+            deleted.add(identity)
+        pending.append((operation, identity, written))
+    passing = deleted.intersection(created)
+    return [
+        operation
+        for place, (operation, identity, written) in enumerate(pending)
+        if identity not in passing and (written is None or last[written] == place)
+    ]
 
 
 def _identity(operation: Operation, schemas: Schemas) -> _Identity:
@@ -76,52 +132,29 @@ def _identity(operation: Operation, schemas: Schemas) -> _Identity:
     return (operation.entity_type, *key.values())
 
 
-def _overview(
-    pending: Iterable[tuple[Operation, _Identity]],
-) -> tuple[dict[tuple[_Identity, str], int], Set[_Identity]]:
-    """Return where the last update of each attribute stands, and which entities are both created and deleted."""
-    last: dict[tuple[_Identity, str], int] = {}
-    created, deleted = [], set()
-    for place, (operation, identity) in enumerate(pending):
-        if isinstance(operation, UpdateOperation):
-            name, new = operation.attribute_name, operation.new_value
-            key = operation.entity_key
-            if name in key or name == "__entity_type__":
-                if (operation.entity_type if name == "__entity_type__" else key[name]) != new:
-                    raise RecordingRefusedError(
-                        f"An update gives {operation.entity_type} {'/'.join(map(str, identity[1:]))} another {name}."
-                    )
-            last[identity, name] = place
-        elif isinstance(operation, CreateOperation):
-            _refuse_other_key(operation, identity)
-            created.append(identity)
-        else:
-            deleted.add(identity)
-    return last, deleted.intersection(created)
+def _refuse_other_key(operation: UpdateOperation, identity: _Identity) -> None:
+    name = operation.attribute_name
+    own = operation.entity_type if name == "__entity_type__" else operation.entity_key[name]
+    if own != operation.new_value:
+        raise RecordingRefusedError(
+            f"An update gives {operation.entity_type} {'/'.join(map(str, identity[1:]))} another {name}."
+        )
 
 
-def _refuse_other_key(operation: CreateOperation, identity: _Identity) -> None:
+def _data(operation: CreateOperation, identity: _Identity) -> dict[str, Any]:
+    entity_type, key = operation.entity_type, operation.entity_key
+    data: dict[str, Any] = {"__entity_type__": entity_type, **key, **operation.entity_data}
     # Whether it was created is asked by the key. Under another one it would be there and never be found.
-    data = operation.entity_data
-    for name, value in operation.entity_key.items():
-        if data.get(name, value) != value:
-            break
-    else:
-        name, value = "__entity_type__", operation.entity_type
-        if data.get(name, value) == value:
-            return
-    raise RecordingRefusedError(
-        f"The data of the create of {operation.entity_type} {'/'.join(map(str, identity[1:]))} names another {name}: "
-        f"{data[name]!r:.100}."
-    )
+    for name, value in (*key.items(), ("__entity_type__", entity_type)):
+        if data[name] != value:
+            raise RecordingRefusedError(
+                f"The data of the create of {entity_type} {'/'.join(map(str, identity[1:]))} names another {name}: "
+                f"{data[name]!r:.100}."
+            )
+    if _UNSET.isdisjoint(map(type, data.values())):
+        return data
+    return {name: value for name, value in data.items() if value is not NOT_SET}
 
 
-def _data(operation: CreateOperation) -> dict[str, Any]:
-    data = {"__entity_type__": operation.entity_type, **operation.entity_key, **operation.entity_data}
-    if NOT_SET in data.values():
-        return {name: value for name, value in data.items() if value is not NOT_SET}
-    return data
-
-
-def _payload(action: str, identity: _Identity, data: dict[str, Any]) -> Payload:
-    return {"action": action, "entity_type": identity[0], "entity_key": list(identity[1:]), "entity_data": data}
+# To ask for the class takes a third of the time that comparing takes.
+_UNSET = frozenset({NotSet})

@@ -147,6 +147,14 @@ def test_composite_keys_are_sent_in_the_schemas_order() -> None:
         ),
     ],
 )
-def test_an_operation_that_speaks_of_two_entities_is_refused(operation: Operation) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [update("name", "a"), update("name", "b")],
+        [DeleteOperation(entity_type="Task", entity_key={"id": "t1"})],
+    ],
+)
+def test_an_operation_that_speaks_of_two_entities_is_refused(operation: Operation, before: list[Operation]) -> None:
     with pytest.raises(RecordingRefusedError, match=r"Task t1.* another (id|__entity_type__)"):
-        build_batch([operation], SCHEMAS)
+        build_batch([*before, operation], SCHEMAS)
