@@ -11,6 +11,9 @@ __all__ = ["RequestLog"]
 
 # Enough for any test; a sandbox that runs for days must not grow.
 _KEPT = 10_000
+# In bytes, roughly: queries with thousands of ids and batches of thousands of operations are long.
+_KEPT_SIZE = 100_000_000
+_SIZE_OF_TEXT = 60
 
 
 class _Counters:
@@ -34,7 +37,7 @@ class _Counters:
 
 
 class RequestLog(Sequence[dict[str, Any]]):
-    """The last requests to `/api`, oldest first.
+    """The last requests to `/api`, oldest first: 10,000 of them, or fewer if they are long.
 
     An entry is `{"time", "user", "actions", "expressions", "milliseconds", "status", "fault"}`: seconds since 1970, the user
     name that was sent, the batch's actions in order, the texts of its queries, the server's own time, the HTTP status (None
@@ -43,12 +46,17 @@ class RequestLog(Sequence[dict[str, Any]]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._entries: deque[tuple[int, dict[str, Any]]] = deque()
+        self._size = 0
         self._counters = _Counters()
 
     def add(self, entry: dict[str, Any]) -> None:
+        size = sum(_SIZE_OF_TEXT + len(text) for kind in ("actions", "expressions") for text in entry[kind])
         with self._lock:
-            self._entries.append(entry)
+            self._entries.append((size, entry))
+            self._size += size
+            while len(self._entries) > _KEPT or (self._size > _KEPT_SIZE and len(self._entries) > 1):
+                self._size -= self._entries.popleft()[0]
             self._counters.count(entry)
 
     def counters(self, *, clear: bool = False) -> dict[str, Any]:
@@ -70,9 +78,10 @@ class RequestLog(Sequence[dict[str, Any]]):
     def take(self, *, clear: bool = False) -> list[dict[str, Any]]:
         """All entries, as a copy; with `clear` the log is empty afterwards."""
         with self._lock:
-            entries = list(self._entries)
+            entries = [entry for _, entry in self._entries]
             if clear:
                 self._entries.clear()
+                self._size = 0
             return entries
 
     def clear(self) -> None:
