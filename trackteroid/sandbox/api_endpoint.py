@@ -71,12 +71,10 @@ class ApiEndpoint:
         if decision.kind == "maintenance":
             return Response(_MAINTENANCE, decision.status, media_type="text/html")
         if decision.kind == "error":
-            body = decision.body or {
-                "exception": "ServerError",
-                "content": f"Fault on order: status {decision.status}.",
-                "error_code": None,
-            }
-            return json_response(body, decision.status)
+            if decision.body is not None:
+                return json_response(decision.body, decision.status)
+            ordered = ApiError(f"Fault on order: status {decision.status}.")
+            return json_response(ordered.as_object(), decision.status)
         if decision.kind == "reject_credentials":
             mistake = InvalidCredentialsError("The supplied API key or user name is not valid.")
         status, result = self._result(request.headers, payload, mistake, decision)

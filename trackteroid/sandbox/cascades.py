@@ -65,6 +65,8 @@ _ANYTHING = (
     ("CustomAttributeLink", "from_id"),
     ("CustomAttributeLink", "to_id"),
 )
+# What is no entity: files, and the keys of people, which without their user would look like everybody's.
+_OWN_TABLES = {"Component": ("__data", "component_id"), "Resource": ("__key", "user_id")}
 
 
 def delete_rows(changes: Changes, rows: list[StoredRow]) -> None:
@@ -81,9 +83,10 @@ def delete_rows(changes: Changes, rows: list[StoredRow]) -> None:
     if len(entity_type.primary_key) > 1:
         return
     keys = id_list([row.key[0] for row in rows])
-    if entity_type.table == "Component":
+    if entity_type.table in _OWN_TABLES:
+        table, column = _OWN_TABLES[entity_type.table]
         changes.storage.execute(
-            'DELETE FROM "__data" WHERE "component_id" IN (SELECT value FROM json_each(?))', (keys,)
+            f"DELETE FROM {quoted(table)} WHERE {quoted(column)} IN (SELECT value FROM json_each(?))", (keys,)
         )
     for owner, column, rule in _referring(schema, entity_type.table):
         found = changes.read_all(owner, f"{quoted(column)} IN (SELECT value FROM json_each(?))", (keys,))

@@ -71,10 +71,9 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

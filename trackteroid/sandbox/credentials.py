@@ -121,7 +121,7 @@ def _put_key(storage: Storage, description: Any) -> None:
         if not found:
             raise KeyDescriptionError(f"There is no user {user!r}.")
         user_id = found[0]
-    if is_enabled not in (None, True, False):
+    if not isinstance(is_enabled, (bool, type(None))):
         raise KeyDescriptionError(f"`is_enabled` must be true or false, not {is_enabled!r}.")
     try:
         moment = None if expires_at is None else parse_time(str(expires_at))

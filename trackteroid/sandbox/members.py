@@ -72,7 +72,8 @@ def _write_members(
 
 def _write_links(changes: Changes, row: StoredRow, target: EntityType, link: Link, wanted: list[Stored]) -> None:
     table = changes.storage.schema.type(link.table)
-    present = {each.values[link.far]: each for each in changes.seen(table, f"{quoted(link.near)} = ?", (row.key[0],))}
+    rows = changes.seen(table, f"{quoted(link.near)} = ?", (row.key[0],))
+    present = {each.values[link.far] for each in rows}
     for key in dict.fromkeys(wanted):
         if changes.by_key(target, (key,)) is None:
             raise IntegrityError(f"{target.name} {key} does not exist.")
@@ -81,8 +82,10 @@ def _write_links(changes: Changes, row: StoredRow, target: EntityType, link: Lin
             if table.primary_key == ("id",):
                 values["id"] = _random_id(changes)
             changes.insert(table, values)
-    for key, each in present.items():
-        if key not in wanted:
+    kept = set(wanted)
+    for each in rows:
+        # Also if something was linked twice.
+        if each.values[link.far] not in kept:
             changes.remove(each)
 
 

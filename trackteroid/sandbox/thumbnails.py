@@ -12,6 +12,8 @@ __all__ = ["jpeg_of", "plain_jpeg", "scaled"]
 
 _COLOURS = 256
 _MOST_PIXELS = 64_000_000
+# More pixels in a row the format has no numbers for.
+_LONGEST_JPEG = 65_000
 _PLAIN_SIZE = (320, 180)
 _GREY = (96, 96, 96)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -40,10 +42,12 @@ def scaled(content: bytes, size: int) -> bytes | None:
 
 
 def jpeg_of(content: bytes) -> bytes | None:
-    """The picture as a JPEG, None if `content` is no picture."""
+    """The picture as a JPEG, smaller if it must be, None if `content` is no picture."""
     picture = _decoded(content)
     if picture is None:
         return None
+    if max(picture.size) > _LONGEST_JPEG:
+        picture.thumbnail((_LONGEST_JPEG, _LONGEST_JPEG))
     target = io.BytesIO()
     picture.save(target, "JPEG")
     return target.getvalue()

@@ -67,6 +67,15 @@ def test_an_error_has_the_status_and_the_body_that_were_ordered(server: SandboxS
     assert scopes(server) == []
 
 
+@pytest.mark.parametrize("body", [{}, [], "", 0, False])
+def test_a_body_that_is_empty_is_answered_as_well(server: SandboxServer, body: Any) -> None:
+    order(server, {"kind": "error", "status": 500, "body": body, "times": 1})
+    response = post(server, create("a"))
+    assert (response.status_code, response.json()) == (500, body)
+    order(server, {"kind": "error", "status": 500, "times": 1})
+    assert set(post(server, create("a")).json()) == {"exception", "content", "error_code"}
+
+
 @pytest.mark.parametrize(("kind", "applied"), [("reset", []), ("drop_reply", ["a"])])
 def test_a_lost_connection_before_or_after_the_batch(server: SandboxServer, kind: str, applied: list[str]) -> None:
     order(server, {"kind": kind, "times": 1})
@@ -247,6 +256,7 @@ def test_a_key_can_be_added_disabled_and_let_expire(server: SandboxServer) -> No
         ({"key": "x", "user": "\ud800"}, "the name of a user"),
         ({"key": "x", "expires_at": "soon"}, '"soon" is no date'),
         ({"key": "x", "is_enabled": "no"}, "true or false"),
+        ({"key": "x", "is_enabled": 0}, "true or false"),
         ({"key": "x", "expires": "2030-01-01"}, "no 'expires'"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         (["--data", "/nowhere/at/all.db"], 1, "Cannot use /nowhere/at/all.db as a data file"),
         (["--env-file", "/nowhere/at/all.env"], 1, "Cannot write /nowhere/at/all.env"),
         (["--host", "256.256.256.256"], 1, "Cannot listen on 256.256.256.256"),
-        (["--port", "many"], 2, "--port"),
+        (["--port", "many"], 2, "a port is a number from 0 to 65535, not 'many'"),
         (["--port", "70000"], 2, "0 to 65535"),
         (["--sead", "demo"], 2, "--sead"),
     ],

@@ -323,6 +323,14 @@ def test_many_to_many_collections_are_kept_in_link_rows(call: Ask, query: Ask) -
 # Custom attributes
 
 
+def test_what_is_in_a_list_twice_is_taken_out_of_it_altogether(call: Ask, query: Ask) -> None:
+    (dailies,) = query("AssetVersionList")
+    call(new("ListObject", list_id=dailies["id"], entity_id=VERSION))
+    assert len(query(f"ListObject where entity_id is {VERSION}")) == 2
+    call(change("AssetVersionList", dailies["id"], items=[]))
+    assert query(f"ListObject where entity_id is {VERSION}") == []
+
+
 def test_a_dense_value_is_updated_reset_and_never_created(update: Ask, create: Ask, delete: Ask, query: Ask) -> None:
     key = [FSTART, ROWS.identifier("Shot", "demo/bc0010")]
     assert update("ContextCustomAttributeValue", key, value=950)["value"] == 950

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from trackteroid.sandbox.api import Api
-from trackteroid.sandbox.credentials import add_key, authenticate, replace_keys
+from trackteroid.sandbox.credentials import add_key, authenticate, list_keys, replace_keys
 from trackteroid.sandbox.errors import InvalidCredentialsError
 from trackteroid.sandbox.seeds import API_KEY, API_USER, GLOBAL_KEY
 from trackteroid.sandbox.storage import Storage
@@ -108,3 +108,12 @@ def test_a_user_who_is_switched_off_is_refused_from_the_next_request_on(api: Api
     api.handle([switch_off], username=API_USER, api_key=API_KEY)
     with pytest.raises(InvalidCredentialsError):
         who(api, "anna", "anna-key")
+
+
+def test_the_keys_of_a_user_go_with_the_user(api: Api) -> None:
+    (anna,) = api.storage.column('SELECT "id" FROM "Resource" WHERE "username" = \'anna\'')
+    gone = {"action": "delete", "entity_type": "User", "entity_key": [anna]}
+    api.handle([gone], username=API_USER, api_key=API_KEY)
+    # A key without a user would be told as a global one.
+    assert [each["key"] for each in list_keys(api.storage) if each["user"] is None] == [GLOBAL_KEY]
+    assert "ben-key" in [each["key"] for each in list_keys(api.storage)]

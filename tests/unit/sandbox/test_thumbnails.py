@@ -104,3 +104,11 @@ def test_jpegs_keep_the_size() -> None:
     assert jpeg is not None
     assert (Image.open(io.BytesIO(jpeg)).format, Image.open(io.BytesIO(jpeg)).size) == ("JPEG", (40, 30))
     assert Image.open(io.BytesIO(plain_jpeg())).format == "JPEG"
+
+
+def test_a_picture_that_is_too_long_for_a_jpeg_becomes_a_smaller_one() -> None:
+    target = io.BytesIO()
+    Image.new("RGB", (70_000, 2)).save(target, "PNG")
+    jpeg = jpeg_of(target.getvalue())
+    assert jpeg is not None
+    assert Image.open(io.BytesIO(jpeg)).size[0] == 65_000
