@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import trackteroid.commits.spool as spool_module
 from tests.support.clock import FakeClock
 from trackteroid.commits.spool import Spool, SpooledRecording, SpoolLimits, default_folder, open_spool
 from trackteroid.commits.submission import Terms
@@ -17,6 +18,7 @@ from trackteroid.errors import (
     SpoolError,
     SpoolFullError,
 )
+from trackteroid.operations.containers import writing
 from trackteroid.settings import Settings
 
 
@@ -313,6 +315,15 @@ def test_a_damaged_file_is_refused_as_damaged(damage: object, tmp_path: Path) ->
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(SpoolDataError):
         spool.read(spool.waiting()[0])
+
+
+def test_the_folders_that_it_makes_survive_a_crash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    for module in (spool_module, writing):
+        monkeypatch.setattr(module, "flush_folder", flushed.append)
+    folder = tmp_path / "state" / "trackteroid" / "spool"
+    Spool(folder).accept(item())
+    assert [tmp_path, tmp_path / "state", tmp_path / "state" / "trackteroid", folder] == list(dict.fromkeys(flushed))
 
 
 def test_a_file_of_a_newer_release_is_not_called_damaged(tmp_path: Path) -> None:
