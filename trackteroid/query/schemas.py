@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trackteroid import configuration
-from trackteroid.constants import __VERSION__
 from trackteroid.errors import ConfigurationError, UnknownNameError
 from trackteroid.query.loggers import logger
 
@@ -85,6 +84,9 @@ class Schemas(Mapping[str, RelationSchema]):
 
 
 def _resolved() -> Any:
+    # Reading what is installed takes a fiftieth of importing the library.
+    from trackteroid.constants import __VERSION__
+
     try:
         return configuration.RELATIONSHIPS_RESOLVER(api_version=__VERSION__)
     except ConfigurationError:
