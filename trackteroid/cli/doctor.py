@@ -187,6 +187,12 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         yield Finding("spool", "warning", text, "When Redis is well: trackteroid spool flush.")
     else:
         yield Finding("spool", "ok", f"{spool.folder} is empty")
+    if settings.spool_folder is not None and os.name != "nt" and existing == spool.folder:
+        mode = existing.stat().st_mode
+        if not mode & 0o077:
+            text = f"{spool.folder} can be used by one user only"
+            remedy = "If it is shared: chmod 2770 and a group of all who publish, the workers among them."
+            yield Finding("spool", "note", text, remedy)
     reason = why_ephemeral(existing)
     if reason:
         text = f"what waits in {spool.folder} may be lost with this machine: {reason}"

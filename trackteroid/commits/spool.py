@@ -386,7 +386,7 @@ class Spool:
             )
         return SpoolError(
             f"The spool {self._folder} cannot be written to ({reason}). The recording was NOT accepted. "
-            "Set TRACKTEROID_SPOOL to a folder of this user."
+            "Make it writable for everybody who publishes here, or set TRACKTEROID_SPOOL to a folder of this user."
         )
 
 

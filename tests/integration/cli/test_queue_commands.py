@@ -303,6 +303,12 @@ def test_doctor_tells_of_the_spool(redis: EmbeddedRedis, env: Mapping[str, str],
     assert waiting["status"] == "warning"
     assert "spool flush" in waiting["remedy"]
     assert told({**env, "TRACKTEROID_SPOOL": str(recording(tmp_path))})["status"] == "problem"
+    if os.name != "nt":
+        # Made by its first user, for that one alone: no spool that is shared.
+        for mode, private in ((0o700, True), (0o770, False)):
+            (tmp_path / "spool").chmod(mode)
+            shown = trackteroid("doctor", "--json", env=env).stdout
+            assert ("can be used by one user only" in shown) is private
 
 
 def test_an_open_breaker_is_shown_where_people_look(ledger: RedisLedger, env: Mapping[str, str]) -> None:
