@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from trackteroid.errors import LedgerError
+from trackteroid.errors import TrackteroidError
 
 __all__ = ["COMPLAIN_SECONDS", "HousekeepingTimer"]
 
 logger = logging.getLogger(__name__)
 
-#: A Redis that is away, or full, is said once in so many seconds.
+#: A Redis that is away or full, a spool that cannot be read, is said once in so many seconds.
 COMPLAIN_SECONDS = 60.0
 
 
@@ -24,7 +24,8 @@ class HousekeepingTimer:
     The interval is jittered by a quarter either way, so that the workers of a farm that started together do not do it together.
 
     Args:
-        work: What to call; `LedgerError` is logged, anything else too, and neither ends the timer.
+        work: What to call; an error of ours is logged in a line once in a while, anything else with its traceback, and neither
+            ends the timer.
         seconds: Mean time between two calls.
         name: What it does, for logs.
         jitter: Source of [0, 1).
@@ -64,9 +65,10 @@ class HousekeepingTimer:
         while not self._end.wait(self._seconds * (0.75 + 0.5 * self._jitter())):
             try:
                 self._work()
-            except LedgerError as error:
+            except TrackteroidError as error:
+                # Says what to do: a Redis that is away, a shared spool that is not mounted.
                 if time.monotonic() - self._complained > COMPLAIN_SECONDS:
                     self._complained = time.monotonic()
-                    logger.warning("The %s failed: %s", self._name, error)
+                    logger.warning("The %s failed: %s", self._name, " ".join(str(error).split()))
             except Exception:
                 logger.exception("The %s failed.", self._name)

@@ -8,7 +8,7 @@ from tests.support.clock import FakeClock
 from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.sweeping import Sweeper
-from trackteroid.errors import LedgerUnavailableError
+from trackteroid.errors import LedgerUnavailableError, SpoolError
 from workers.housekeeping_timer import HousekeepingTimer
 
 
@@ -74,3 +74,24 @@ def test_the_timer_goes_on_after_failures_until_it_is_stopped() -> None:
     count = len(calls)
     assert not timer._thread.is_alive()
     assert len(calls) == count
+
+
+def test_a_spool_that_is_not_mounted_is_one_line_and_no_traceback_twice_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    again = threading.Event()
+    calls: list[int] = []
+
+    def flush() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            again.set()
+        raise SpoolError("The spool /mnt/shows/spool cannot be read: Permission denied.")
+
+    timer = HousekeepingTimer(flush, 0.001, name="flush_spool", jitter=lambda: 0.5)
+    timer.start()
+    assert again.wait(30.0)
+    timer.stop()
+    (record,) = [each for each in caplog.records if each.name == "workers.housekeeping_timer"]
+    assert record.exc_info is None
+    assert "flush_spool failed: The spool /mnt/shows/spool" in record.getMessage()
