@@ -7,12 +7,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.embedded_redis import EmbeddedRedis
@@ -24,18 +23,6 @@ with SESSION.deferred_operations(sys.argv[1], labels={"farm_job": "4711"}):
     asset = Query(Asset).by_name("bc0040_comp").get_one(projections=[AssetVersion, AssetVersion.Task])
     asset.AssetVersion.create(task=asset.AssetVersion.Task, comment="cli")
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 @pytest.fixture

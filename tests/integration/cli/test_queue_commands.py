@@ -19,7 +19,6 @@ import pytest
 from tests.integration.cli.test_cli import assert_one_clear_line, trackteroid
 from tests.support.processes import wait_until
 from tests.support.recordings import create, recorded
-from tests.support.redis import embedded_redis
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.commit import CommitError, CommitFacts
@@ -34,12 +33,6 @@ from workers.runtime import Runtime
 
 SERVER = "https://studio.example"
 FAILURE = CommitError(kind="permanent", error_class="ValidationError", message="The name is taken.")
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.canned_server import SERVER_URL, CannedServer
 from tests.support.clock import FakeClock
 from tests.support.recordings import create, recorded, update
-from tests.support.redis import embedded_redis
 from trackteroid.commits.committer import Committer, CommitterPolicy
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.ledger import LedgerPolicy
@@ -28,12 +27,6 @@ from trackteroid.settings import Settings
 HOUR = 3600.0
 SLOTS = 2
 COUNT = 40
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 def away(status: int = 0) -> ServerCallError:

@@ -18,7 +18,6 @@ from tests.integration.cli.test_cli import trackteroid
 from tests.integration.commits.conftest import Witness
 from tests.support.processes import run_python, wait_until
 from tests.support.recordings import create, recorded
-from tests.support.redis import embedded_redis
 from tests.support.sandbox import SandboxProcess
 from tests.support.workers import worker_process
 from trackteroid.cli.exit_codes import ExitCode
@@ -32,12 +31,6 @@ from trackteroid.operations.recording import write_recording
 from trackteroid.settings import Settings
 
 SERVER = "https://studio.example"
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[EmbeddedRedis]:
-    with embedded_redis() as server:
-        yield server
 
 
 @pytest.fixture

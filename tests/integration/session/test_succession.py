@@ -17,12 +17,6 @@ from trackteroid.query import Query
 from trackteroid.session import Session
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(seed="demo") as server:
-        yield server
-
-
 @pytest.fixture
 def session(sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Session]:
     for name, value in {**sandbox.env, "FTRACK_API_SCHEMA_CACHE_PATH": str(tmp_path)}.items():
