@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import FakeClock
+from tests.support.processes import wait_until
 from tests.support.recordings import create, recorded
 from trackteroid.errors import RecordingError
-from trackteroid.operations.containers import writing
+from trackteroid.operations.containers import locking, writing
 from trackteroid.operations.containers.locking import STALE_SECONDS, locked
 from trackteroid.operations.recording import read_recording, write_recording
 
@@ -102,6 +103,51 @@ def test_the_lock_of_a_killed_writer_is_broken_and_that_of_a_busy_one_is_not(tmp
     ):
         pass
     assert lock.exists()
+
+
+def test_who_holds_a_lock_for_long_touches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block's end may ask ftrack, which may take its time: that is no reason to take the lock away."""
+    monkeypatch.setattr(locking, "BEAT_SECONDS", 0.01)
+    lock = tmp_path / ".a.dbm.lock"
+    with locked(tmp_path / "a.dbm"):
+        for _ in range(3):
+            os.utime(lock, (1, 1))
+            wait_until(lambda: lock.stat().st_mtime > 1, seconds=30)
+
+
+def test_who_has_lost_a_lock_leaves_it_to_its_holder(tmp_path: Path) -> None:
+    lock = tmp_path / ".a.dbm.lock"
+    with locked(tmp_path / "a.dbm"):
+        # This machine slept, meanwhile another one has broken the lock.
+        lock.unlink()
+        lock.write_text("another machine")
+    assert lock.read_text() == "another machine"
+
+
+def test_of_two_who_break_a_lock_the_later_one_gives_back_what_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = tmp_path / "a.dbm", tmp_path / ".a.dbm.lock"
+    clock = FakeClock()
+    lock.write_text("gone")
+    os.utime(lock, (1, 1))
+    rename = os.rename
+
+    def overtaken(source: Path, target: Path) -> None:
+        # In the moment after our look another one has broken it, and holds its own.
+        monkeypatch.setattr(os, "rename", rename)
+        lock.unlink()
+        lock.write_text("another one")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", overtaken)
+    with (
+        pytest.raises(RecordingError, match="being appended to by others"),
+        locked(path, patience=STALE_SECONDS + 2, monotonic=clock, sleep=lambda _: clock.advance(1.0)),
+    ):
+        pass
+    assert lock.read_text() == "another one"
+    assert names(tmp_path) == [lock.name]
 
 
 def test_a_folder_that_lets_nobody_write_is_said(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """One writer at a time where a file is read, added to and written again: a lock file beside it.
 
 Works on network shares, where locks of the operating system and of SQLite do not: creating a file that must not exist is atomic
-there.
+there. Who holds it touches it every few seconds, for as long as that takes (ftrack may be asked meanwhile): a lock that nobody
+touches was left by one that was killed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +20,10 @@ from trackteroid.errors import RecordingError
 
 __all__ = ["locked"]
 
-#: A holder reads and writes one file. A lock that stays unchanged for this long, seconds, was left by one that was killed.
+#: A lock that nobody has touched for this long, seconds, was left by one that was killed.
 STALE_SECONDS = 20.0
+#: How often a holder touches it.
+BEAT_SECONDS = 4.0
 _PAUSE = 0.05
 
 
@@ -62,21 +67,64 @@ def locked(
         if mark != seen:
             seen, since = mark, now
         elif mark is not None and now - since > STALE_SECONDS:
-            with contextlib.suppress(OSError):
-                lock.unlink()
+            _break(lock, seen)
             continue
         if now - started > patience:
             raise RecordingError(
                 f"{path} is being appended to by others for {patience:g} s. Try again; if nobody is, remove {lock}."
             )
         sleep(_PAUSE)
+    text = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}\n"
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{socket.gethostname()} {os.getpid()}\n")
+            file.write(text)
+        with _touching(lock, text):
+            yield
+    finally:
+        # A machine that slept has lost it, and another one holds it now.
+        if _holds(lock, text):
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+@contextlib.contextmanager
+def _touching(lock: Path, text: str) -> Iterator[None]:
+    end = threading.Event()
+
+    def touch() -> None:
+        while not end.wait(BEAT_SECONDS) and _holds(lock, text):
+            with contextlib.suppress(OSError):
+                os.utime(lock)
+
+    thread = threading.Thread(target=touch, name="trackteroid-lock", daemon=True)
+    thread.start()
+    try:
         yield
     finally:
+        end.set()
+        thread.join()
+
+
+def _holds(lock: Path, text: str) -> bool:
+    try:
+        return lock.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
+
+
+def _break(lock: Path, seen: tuple[int, int] | None) -> None:
+    """Remove a lock, but no other one that has taken its place at this moment."""
+    grave = lock.with_name(f"{lock.name}.{secrets.token_hex(6)}")
+    try:
+        # Of several who do this at once one has it afterwards.
+        os.rename(lock, grave)
+    except OSError:
+        return
+    if _mark(grave) != seen:
         with contextlib.suppress(OSError):
-            lock.unlink()
+            os.link(grave, lock)
+    with contextlib.suppress(OSError):
+        grave.unlink()
 
 
 def _mark(lock: Path) -> tuple[int, int] | None:
