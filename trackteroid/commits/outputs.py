@@ -7,6 +7,7 @@ many frames and outputs are in it: five hundred single questions to a loaded fil
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -49,25 +50,28 @@ class LocalFiles:
     def _some(self, folder: str, names: Set[str]) -> dict[str, int]:
         found = {}
         for name in names:
-            path = os.path.join(folder, name)
             try:
-                if os.path.isfile(path):
-                    found[name] = os.path.getsize(path)
-            except FileNotFoundError:
-                # Removed between the two.
+                # Not `os.path.isfile`: to that a file that may not be looked at is none.
+                facts = os.stat(os.path.join(folder, name))
+            except (FileNotFoundError, NotADirectoryError):
                 continue
+            if stat.S_ISREG(facts.st_mode):
+                found[name] = facts.st_size
         return found
 
     def _listed(self, folder: str, names: Set[str]) -> dict[str, int]:
         found = {}
+        # Windows tells no capitals from small letters.
+        wanted = {os.path.normcase(name): name for name in names}
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name not in names:
+                name = wanted.get(os.path.normcase(entry.name))
+                if name is None:
                     continue
                 try:
                     if entry.is_file():
                         # Not `entry.stat()`: on Windows that is what the folder remembers of the file, which may be old.
-                        found[entry.name] = os.stat(entry.path).st_size
+                        found[name] = os.stat(entry.path).st_size
                 except FileNotFoundError:
                     continue
         return found

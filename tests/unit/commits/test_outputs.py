@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Set
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,6 +115,30 @@ def test_a_folder_that_cannot_be_read_is_no_empty_folder(tmp_path: Path, monkeyp
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(OutputsError, match="cannot be read: Permission denied"):
         LocalFiles().sizes(str(tmp_path), {str(number) for number in range(9)})
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `--partial` would publish without what is there."""
+    look_at = os.stat
+
+    def refuse(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if str(path).endswith("secret.mov"):
+            raise PermissionError(13, "Permission denied", path)
+        return look_at(path, *arguments, **named)
+
+    monkeypatch.setattr("os.stat", refuse)
+    with pytest.raises(OutputsError, match="cannot be read: Permission denied"):
+        LocalFiles().sizes(str(tmp_path), {"secret.mov"})
+
+
+def test_a_listed_folder_is_as_blind_to_capitals_as_its_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        (tmp_path / f"Beauty.{number}").write_bytes(b"1234")
+    names = {f"beauty.{number}" for number in range(9)}
+    monkeypatch.setattr("os.path.normcase", str.lower)
+    assert LocalFiles().sizes(str(tmp_path), names) == dict.fromkeys(names, 4)
 
 
 def merged(*operations: Operation) -> tuple[Operation, ...]:
