@@ -67,16 +67,17 @@ def questions(batch: Iterable[Payload], schemas: Schemas, *, creates_only: bool 
     keys: dict[str, dict[Key, None]] = {}
     attributes: dict[str, dict[str, None]] = {}
     for payload in batch:
-        if creates_only and payload["action"] != "create":
+        action, entity_type = payload["action"], payload["entity_type"]
+        if creates_only and action != "create":
             continue
-        entity_type = payload["entity_type"]
-        keys.setdefault(entity_type, {})[_key(payload)] = None
-        wanted = attributes.setdefault(entity_type, {})
-        if payload["action"] == "update":
-            wanted.update((name, None) for name in payload["entity_data"] if name != "__entity_type__")
-        elif payload["action"] == "create" and entity_type == "AssetVersion":
+        if entity_type not in keys:
+            keys[entity_type], attributes[entity_type] = {}, {}
+        keys[entity_type][_key(payload)] = None
+        if action == "update":
+            attributes[entity_type].update((name, None) for name in payload["entity_data"] if name != "__entity_type__")
+        elif action == "create" and entity_type == "AssetVersion":
             # The server numbers versions; the result tells the number.
-            wanted["version"] = None
+            attributes[entity_type]["version"] = None
     asked = []
     for entity_type, found in keys.items():
         names = schemas.primary_key(entity_type)
@@ -242,7 +243,7 @@ class _Planner:
 
 
 def _key(payload: Payload) -> Key:
-    return tuple(str(part) for part in payload["entity_key"])
+    return tuple(map(str, payload["entity_key"]))
 
 
 def _identity(payload: Payload) -> tuple[str, Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from trackteroid.commits.batch import Payload
 from trackteroid.commits.reconciliation import Found
@@ -114,21 +114,14 @@ def result_of(
         notes: From planning.
         skipped: From planning.
     """
-    created: dict[str, list[str]] = {}
+    created = _created(batch, sent, found)
     versions: dict[str, int] = {}
-    there = {(entity_type, *key) for entity_type, key in found}
-    there.update((payload["entity_type"], *payload["entity_key"]) for payload in sent)
-    for payload in batch:
-        if payload["action"] == "create":
-            entity_type, key = payload["entity_type"], payload["entity_key"]
-            if (entity_type, *key) in there:
-                created.setdefault(entity_type, []).append("/".join(map(str, key)))
     wanted = set(created.get("AssetVersion", ()))
     if wanted:
-        rows = [answer.get("data") for answer in answers if isinstance(answer, Mapping)]
+        rows = [answer.get("data") for answer in answers if _is_object(answer)]
         rows.extend(row for (entity_type, _), row in found.items() if entity_type == "AssetVersion")
         for row in rows:
-            if isinstance(row, Mapping) and row.get("__entity_type__") == "AssetVersion":
+            if _is_object(row) and row.get("__entity_type__") == "AssetVersion":
                 version_id, number = row.get("id"), row.get("version")
                 # Whatever the server tells: from here on the commit is done, and nothing may fail any more.
                 if isinstance(version_id, str) and version_id in wanted and isinstance(number, int):
@@ -141,3 +134,26 @@ def result_of(
         notes=(*(each.text for each in skipped), *notes),
         skipped=tuple(skipped),
     )
+
+
+def _created(batch: Iterable[Payload], sent: Sequence[Payload], found: Found) -> dict[str, list[str]]:
+    """Return the ids of what the batch creates and is there now, by entity type."""
+    there: set[tuple[str, ...]] | None = None
+    if sent is not batch:
+        there = {(entity_type, *key) for entity_type, key in found}
+        there.update((payload["entity_type"], *payload["entity_key"]) for payload in sent)
+    created: dict[str, list[str]] = {}
+    for payload in batch:
+        if payload["action"] == "create":
+            entity_type, key = payload["entity_type"], payload["entity_key"]
+            if there is None or (entity_type, *key) in there:
+                ids = created.get(entity_type)
+                if ids is None:
+                    ids = created[entity_type] = []
+                ids.append("/".join(map(str, key)))
+    return created
+
+
+def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    # Asked of thousands, which are all of this class.
+    return value.__class__ is dict or isinstance(value, Mapping)

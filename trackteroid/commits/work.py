@@ -31,10 +31,8 @@ from trackteroid.commits.together import Part, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
 from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
 from trackteroid.errors import RecordingRefusedError, ServerCallError
-from trackteroid.operations.effects import identity_of
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
-    CreateOperation,
     Operation,
     key_text,
     parse_key_text,
@@ -79,7 +77,9 @@ class Work:
             (base.entity, base.attribute): base.also for manifest in manifests for base in manifest.bases if base.also
         }
         self._deltas = _deltas_of(delta for manifest in manifests for delta in manifest.deltas)
-        self._created = {identity_of(operation) for operation in operations if isinstance(operation, CreateOperation)}
+        self._created = {
+            (payload["entity_type"], *payload["entity_key"]) for payload in self.batch if payload["action"] == "create"
+        }
         self._skipped: list[Skipped] = []
         overtaken = overtaken_in_all(parts)
         if overtaken:
@@ -158,7 +158,7 @@ class Work:
         if not creates:
             return Existing.NONE
         found = self._ask(questions(creates, self._schemas, creates_only=True))
-        there = sum(1 for payload in creates if _identity(payload) in found)
+        there = sum(1 for payload in creates if _identity(payload) in found) if found else 0
         if there < len(creates):
             return Existing.SOME if there else Existing.NONE
         self._found = found
@@ -253,7 +253,7 @@ class Work:
         return any(payload["action"] == "create" for payload in self.to_send)
 
     def _is_created(self, payload: Payload) -> bool:
-        return _identity(payload) in self._created
+        return (payload["entity_type"], *payload["entity_key"]) in self._created
 
     def _without(self, batch: Iterable[Payload], overtaken: Set[tuple[str, str]]) -> Iterable[Payload]:
         for payload in batch:
