@@ -6,13 +6,16 @@ to another location. In a block it is recorded as the component's place in `ftra
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ftrack_api
+import ftrack_api.exception
+import ftrack_api.inspection
 import ftrack_api.symbol
 
-from trackteroid.errors import DeferredCommitError
+from trackteroid.errors import BadInputError, DeferredCommitError
 
 __all__ = ["Transfers"]
 
@@ -106,16 +109,33 @@ def _adding(original: Callable[..., Any]) -> Callable[..., Any]:
             return
         if not _is(self, (_UNMANAGED,)):
             raise _transfer(self)
-        each = list(sources) if isinstance(sources, list | tuple) else [sources] * len(components)
-        for component, source in zip(components, each, strict=True):
+        each = list(sources) if isinstance(sources, list | tuple) else [sources]
+        if len(each) not in (1, len(components)):
+            raise BadInputError(f"add_components() takes one source or one for each of {len(components)} components.")
+        for component, source in zip(components, each * len(components) if len(each) == 1 else each, strict=True):
             for one in _with_members(component) if recursive else (component,):
-                path = source.get_resource_identifier(one)
-                self.session.create(
-                    "ComponentLocation", {"component": one, "location": self, "resource_identifier": path}
-                )
+                _place(self, one, source.get_resource_identifier(one))
 
     add_components.__doc__ = original.__doc__
     return add_components
+
+
+# What blocks have recorded, while they last: (component, location) to the ComponentLocation.
+_placed: weakref.WeakKeyDictionary[Any, dict[tuple[str, str], Any]] = weakref.WeakKeyDictionary()
+
+
+def _place(location: Any, component: Any, path: str) -> None:
+    """Record where a component is, once: it has its place from `create_component`, and people add it as they do elsewhere."""
+    session = location.session
+    places = _placed.setdefault(session.recorded_operations, {})
+    slot = (component["id"], location["id"])
+    known = places.get(slot)
+    if known is not None and ftrack_api.inspection.state(known) is not ftrack_api.symbol.DELETED:
+        if known["resource_identifier"] == path:
+            return
+        raise ftrack_api.exception.ComponentInLocationError([component], location)
+    facts = {"component": component, "location": location, "resource_identifier": path}
+    places[slot] = session.create("ComponentLocation", facts)
 
 
 def _removing(original: Callable[..., Any]) -> Callable[..., Any]:

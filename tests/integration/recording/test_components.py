@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.recording.blocks import UNMANAGED_LOCATION, a_version, commit, one, rows, summary, writes
 from tests.support.local_session import LocalSession
-from trackteroid.errors import DeferredCommitError
+from trackteroid.errors import BadInputError, DeferredCommitError
 from trackteroid.operations.recording import read_recording
 
 
@@ -51,6 +51,41 @@ def test_a_sequence_is_recorded_with_the_path_of_each_frame(session: LocalSessio
     assert sorted((row["name"], row["size"]) for row in members) == [("0001", 1), ("0002", 2), ("0004", 4)]
     found = {place for row in members for place, _ in places(session, row["id"])}
     assert found == {f"{tmp_path}/b.{frame:04}.exr" for frame in (1, 2, 4)}
+
+
+def test_a_component_that_is_added_to_where_it_is_has_one_place(
+    session: LocalSession, path: Path, tmp_path: Path
+) -> None:
+    """As scripts do that ran without a block: create it nowhere, then add it."""
+    origin = session.get("Location", ftrack_api.symbol.ORIGIN_LOCATION_ID)
+    unmanaged = session.get("Location", UNMANAGED_LOCATION)
+    with session.deferred_operations(path):
+        component = session.create_component("/a.exr", {"name": "a"}, location=None)
+        unmanaged.add_component(component, origin)
+        other = session.create_component("/b.exr", {"name": "b"}, location=None)
+        *_, last = (each for each in session.recorded_operations if each.entity_type == "ComponentLocation")
+        session.delete(session.get("ComponentLocation", last.entity_key["id"]))
+        # What was taken back is recorded again.
+        unmanaged.add_component(other, origin)
+    commit(session, path)
+    assert places(session, component["id"]) == [("/a.exr", UNMANAGED_LOCATION)]
+    assert places(session, other["id"]) == [("/b.exr", UNMANAGED_LOCATION)]
+
+
+def test_one_source_does_for_several_components_as_in_the_client(session: LocalSession, path: Path) -> None:
+    origin = session.get("Location", ftrack_api.symbol.ORIGIN_LOCATION_ID)
+    components = [session.create_component(f"/{name}.exr", {"name": name}, location=None) for name in "ab"]
+    session.commit()
+    with session.deferred_operations(path):
+        unmanaged = session.get("Location", UNMANAGED_LOCATION)
+        with pytest.raises(BadInputError, match="one for each of 2"):
+            unmanaged.add_components(components, [origin] * 3)
+        unmanaged.add_components(components, [origin])
+    commit(session, path)
+    assert [places(session, each["id"]) for each in components] == [
+        [("/a.exr", UNMANAGED_LOCATION)],
+        [("/b.exr", UNMANAGED_LOCATION)],
+    ]
 
 
 def test_what_would_upload_or_copy_is_refused_before_anything_happens(
