@@ -139,15 +139,19 @@ class Api:
                 self._write(batch, operation)
             batch.finish()
 
-    @staticmethod
     @contextmanager
-    def _translated() -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         """What a request can provoke in the layers below is the request's fault, not the server's; a full disk isn't."""
         try:
             yield
         except RecursionError:
             raise ValidationError("The request is nested too deeply.") from None
         except sqlite3.OperationalError as error:
+            if str(error) == "interrupted":
+                patience = f"{self.storage.patience:g} seconds"
+                raise ValidationError(
+                    f"The request was given up: one statement took longer than {patience}."
+                ) from error
             if any(word in str(error) for word in _FILE_TROUBLE):
                 raise DataFileError(
                     f"The sandbox cannot use its data file, and nothing was changed: {error}."

@@ -62,11 +62,13 @@ class Listener(uvicorn.Server):
 
     Attributes:
         ready: Called once it serves.
+        stopping: Called when it is told to stop, by the thread that tells it.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
         super().__init__(config)
         self.ready: Callable[[], None] | None = None
+        self.stopping: Callable[[], None] | None = None
         self._socket = listener
         self._address: tuple[str, int] = listener.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,6 +80,12 @@ class Listener(uvicorn.Server):
             self.run(sockets=[self._socket])
         finally:
             self._socket.close()
+
+    def stop(self) -> None:
+        """Stop soon. May be called by any thread."""
+        self.should_exit = True
+        if self.stopping is not None:
+            self.stopping()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -146,4 +154,4 @@ class Listener(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.should_exit = True
+        self.stop()

@@ -120,6 +120,7 @@ class SandboxServer:
             ),
             listener,
         )
+        self._server.stopping = storage.hurry
         self.faults.on_refuse = self._server.refuse
         self._thread: threading.Thread | None = None
 
@@ -143,7 +144,7 @@ class SandboxServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         if self._thread is not None:
             self._thread.join(10)
         self.api.storage.close()

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -28,6 +29,11 @@ SEQUENCE = "__seq"
 
 # Raised when tables change their meaning, so that an old data file is refused rather than misread.
 _FORMAT = 2
+# Seconds. The Python client waits for an answer for a minute.
+_PATIENCE = 60.0
+_LAST_PATIENCE = 1.0
+# Of SQLite's virtual machine, between two looks at the clock: some milliseconds.
+_STEPS = 200_000
 _DECLARATIONS = {
     Kind.BOOL: "INTEGER",
     Kind.INT: "INTEGER",
@@ -69,13 +75,18 @@ class Storage:
         schema: What tables there are.
         path: File to keep the data in; in memory if not given.
         now: Current time in the stored form; SQL expressions of derived attributes ask it.
+        patience: Seconds that one statement may take. Then it fails: everybody else waits meanwhile.
 
     Raises:
         SandboxStartError: The file cannot be opened or holds something else.
     """
 
-    def __init__(self, schema: Schema, path: Path | None = None, *, now: Callable[[], str]) -> None:
+    def __init__(
+        self, schema: Schema, path: Path | None = None, *, now: Callable[[], str], patience: float = _PATIENCE
+    ) -> None:
         self.schema = schema
+        self.patience = patience
+        self._begun = time.monotonic()
         self.lock = threading.RLock()
         self._named_copies: dict[str, sqlite3.Connection] = {}
         try:
@@ -100,6 +111,7 @@ class Storage:
         connection = self._connection
         connection.create_function("variable_matches", 3, variable_matches, deterministic=True)
         connection.create_function("sandbox_now", 0, now)
+        connection.set_progress_handler(self._is_too_long, _STEPS)
         # One process has the file to itself: what is locked, counted and told here is unknown to any other.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -131,11 +143,24 @@ class Storage:
         return None if row is None else row[0]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement.
+
+        Raises:
+            sqlite3.Error: What SQLite says of it; "interrupted" if it took too long.
+        """
+        self._begun = time.monotonic()
         return self._connection.execute(sql, parameters)
 
     def column(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The first column of all rows."""
-        return [row[0] for row in self._connection.execute(sql, parameters)]
+        return [row[0] for row in self.execute(sql, parameters)]
+
+    def hurry(self) -> None:
+        """Give a statement that is running one more moment, and later ones no more than that: the server is to end."""
+        self.patience = min(self.patience, _LAST_PATIENCE)
+
+    def _is_too_long(self) -> int:
+        return int(time.monotonic() - self._begun > self.patience)
 
     def insert(self, table: str, values: Mapping[str, Stored]) -> None:
         """Add a row.
