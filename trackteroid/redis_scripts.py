@@ -93,9 +93,15 @@ class RunningScript:
             self._client.connection_pool.release(connection)
 
     def _receive(self) -> Any:
-        # On whatever keeps it from reading a whole answer the connection closes itself: the next one must not read the rest.
         connection, self._connection = self._connection, None
         try:
             return connection.read_response()
+        except redis.exceptions.ResponseError:
+            # An answer as good as any.
+            raise
+        except BaseException:
+            # Not every kind of connection closes itself where it has not read a whole answer, and the next one must not read it.
+            connection.disconnect()
+            raise
         finally:
             self._client.connection_pool.release(connection)

@@ -10,6 +10,7 @@ User and password are those of Redis; those of the sentinels themselves are the 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -168,8 +169,28 @@ def client_of(url: str, *, timeout: float) -> redis.Redis:
         },
     )
     login = _login(address.username, address.password)
-    client: redis.Redis = sentinels.master_for(address.master, db=address.database, **login, **options)
+    client: redis.Redis = sentinels.master_for(
+        address.master, db=address.database, connection_class=_managed_connection(), **login, **options
+    )
     return client
+
+
+@functools.cache
+def _managed_connection() -> type:
+    """Return the class of connections through Sentinel: as redis-py's, but closed where an answer was not read to its end.
+
+    Theirs stays open when its reader is interrupted (by Ctrl+C, by a time limit of Celery's), unlike its other connections: whoever
+    has it next would be told what the one before had asked for.
+    """
+    from redis.sentinel import SentinelManagedConnection
+
+    class ManagedConnection(SentinelManagedConnection):
+        def read_response(self, *args: Any, disconnect_on_error: bool | None = True, **options: Any) -> Any:
+            # redis-py has no annotations here.
+            read: Any = super().read_response
+            return read(*args, disconnect_on_error=disconnect_on_error, **options)
+
+    return ManagedConnection
 
 
 def reason_of(error: BaseException) -> str:
