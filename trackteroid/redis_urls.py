@@ -179,8 +179,8 @@ def client_of(url: str, *, timeout: float) -> redis.Redis:
 def _managed_connection() -> type:
     """Return the class of connections through Sentinel: as redis-py's, but closed where an answer was not read to its end.
 
-    Theirs stays open when its reader is interrupted (by Ctrl+C, by a time limit of Celery's), unlike its other connections: whoever
-    has it next would be told what the one before had asked for.
+    Theirs, unlike its other connections, stays open when its reader is interrupted (by Ctrl+C, by a time limit of Celery's), and
+    whoever has it next would be told what the one before had asked for.
     """
     from redis.sentinel import SentinelManagedConnection
 
