@@ -40,7 +40,7 @@ class Api:
         storage: The data.
         clock: Seconds since 1970.
         new_id: Makes the ids that clients leave to the server.
-        url: Address of this server, for the URLs in answers.
+        url: Address of this server, for the URLs in answers to who doesn't say how he reached it.
 
     Attributes:
         links: The URLs of files that need no credentials; they live as long as this object.
@@ -74,6 +74,7 @@ class Api:
         push_token: str | None = None,
         denormalized: bool = False,
         racy_seconds: float = 0.0,
+        url: str | None = None,
     ) -> Any:
         """Run one request's batch: all or nothing.
 
@@ -81,6 +82,8 @@ class Api:
             payload: The decoded body, a list of operations; a single operation gets its bare result.
             client_token, push_token: The client's own marks, handed on with what was changed.
             denormalized: Write an entity out wherever it occurs, not only at its first place.
+            url: Under which address the client reached this server, for the URLs in its answer; the server's own if not
+                given.
             racy_seconds: Number new versions as if those of the last seconds were just being made by somebody else.
 
         Returns:
@@ -95,7 +98,7 @@ class Api:
                 raise MalformedRequestError("The body must be a list of operations.")
             operations = [payload] if isinstance(payload, dict) else payload
             unseen = self._recent_versions.within(racy_seconds)
-            answers, changes = self._run(operations, caller, unseen, denormalized=denormalized)
+            answers, changes = self._run(operations, caller, unseen, denormalized=denormalized, url=url or self.url)
             if racy_seconds:
                 self._recent_versions.note(changes)
             if changes and self.on_commit is not None:
@@ -104,7 +107,7 @@ class Api:
             return answers[0] if isinstance(payload, dict) else answers
 
     def _run(
-        self, operations: list[Any], caller: Caller, unseen_versions: frozenset[str], *, denormalized: bool
+        self, operations: list[Any], caller: Caller, unseen_versions: frozenset[str], *, denormalized: bool, url: str
     ) -> tuple[list[Any], list[Change]]:
         for operation in operations:
             if not isinstance(operation, dict) or not isinstance(operation.get("action"), str):
@@ -119,10 +122,10 @@ class Api:
                 served=self.served,
                 caller=caller,
                 sight=sight,
-                url=self.url,
+                url=url,
                 new_id=self._new_id,
                 write=partial(self._write, batch),
-                links=self.links,
+                links=self.links.at(url),
                 denormalized=denormalized,
             )
             results = [self._operate(batch, operation, call) for operation in operations]

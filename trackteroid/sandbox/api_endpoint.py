@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from trackteroid.sandbox.strict_json import NotJsonError, decoded, encoded
 __all__ = ["ApiEndpoint"]
 
 _LOG = logging.getLogger("trackteroid.sandbox")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _MAINTENANCE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
 
 
@@ -77,7 +78,7 @@ class ApiEndpoint:
             return json_response(ordered.as_object(), decision.status)
         if decision.kind == "reject_credentials":
             mistake = InvalidCredentialsError("The supplied API key or user name is not valid.")
-        status, result = self._result(request.headers, payload, mistake, decision)
+        status, result = self._result(request, payload, mistake, decision)
         if decision.kind == "drop_reply":
             return NoAnswer()
         if decision.kind == "trickle":
@@ -86,10 +87,9 @@ class ApiEndpoint:
             )
         return json_response(result, status)
 
-    def _result(
-        self, headers: Mapping[str, str], payload: Any, mistake: ApiError | None, decision: Decision
-    ) -> tuple[int, Any]:
+    def _result(self, request: Request, payload: Any, mistake: ApiError | None, decision: Decision) -> tuple[int, Any]:
         """HTTP status and body; errors become error objects, whatever they are."""
+        headers = request.headers
         strict = headers.get("ftrack-strict-api", "").strip().lower() == "true"
         try:
             if mistake is not None:
@@ -101,6 +101,7 @@ class ApiEndpoint:
                 "push_token": _token(headers.get("ftrack-pushtoken")),
                 "denormalized": "denormalize" in _options(headers.get("ftrack-api-options", "")),
                 "racy_seconds": decision.racy_seconds,
+                "url": _address(request),
             }
             if decision.kind == "half_batch" and isinstance(payload, list):
                 self._api.handle(payload[: len(payload) // 2], **sent)
@@ -113,6 +114,12 @@ class ApiEndpoint:
             _LOG.exception("A request failed unexpectedly")
             fallback = ApiError(f"{type(error).__name__}: {error}", exception="InternalError", status=500)
             return (fallback.status if strict else 200), fallback.as_object()
+
+
+def _address(request: Request) -> str | None:
+    """How the client reached this server: who listens on all interfaces, or behind a forwarded port, can't know it."""
+    host = request.headers.get("host", "")
+    return f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else None
 
 
 def _token(text: str | None) -> str | None:

@@ -47,6 +47,10 @@ class FileLinks:
         self._secret = secret
         self._clock = clock
 
+    def at(self, url: str) -> FileLinks:
+        """The same, for who reaches this server under another address."""
+        return FileLinks(url, self._secret, self._clock)
+
     def upload(self, component_id: str, *, upload_id: str | None = None, part: int = 0) -> str:
         """Where to PUT a component's data, or a part of it; good for a day."""
         return f"{self._url}/upload/" + self._token("put", component_id, upload_id, part)

@@ -50,6 +50,40 @@ def test_an_upload_needs_no_credentials_and_replaces(server: SandboxServer) -> N
     assert found.headers["Content-Disposition"] == "attachment; filename*=UTF-8''main.exr"
 
 
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("sandbox.studio:8123", "http://sandbox.studio:8123"),
+        ("[::1]:80", "http://[::1]:80"),
+        ("evil.example/x?", None),
+        ("a b", None),
+        ("user@host", None),
+    ],
+)
+def test_urls_lead_to_where_the_client_has_found_the_server(
+    server: SandboxServer, host: str, shown: str | None
+) -> None:
+    # A server that listens on all interfaces, or behind another port, doesn't know how it is called elsewhere.
+    operations = [
+        {"action": "get_upload_metadata", "component_id": COMPONENT, "file_name": "a.png"},
+        {"action": "get_upload_metadata", "component_id": COMPONENT, "file_name": "a.png", "parts": 1},
+        {"action": "generate_signed_url", "component_id": COMPONENT},
+        {"action": "get_widget_url", "name": "info"},
+        {"action": "query", "expression": "select url from ComponentLocation limit 1"},
+        {"action": "query", "expression": "select thumbnail_url from Shot limit 1"},
+    ]
+    headers = {"ftrack-user": "sandbox", "ftrack-api-key": "sandbox-key", "Host": host}
+    put, part, get, widget, (location,), (shot,) = (
+        answer["data"] if "data" in answer else answer
+        for answer in requests.post(f"{server.url}/api", json=operations, headers=headers).json()
+    )
+    urls = [put["url"], part["urls"][0]["signed_url"], get["signed_url"], widget["widget_url"]]
+    urls += [location["url"]["value"], shot["thumbnail_url"]["url"]]
+    assert {url.split("/", 3)[2] for url in urls} == {(shown or server.url).split("/")[2]}
+    # They are as good as any.
+    assert requests.put(put["url"].replace(shown or server.url, server.url), data=b"x").status_code == 200
+
+
 def test_data_that_does_not_match_its_checksum_is_refused(server: SandboxServer) -> None:
     url = upload_url(server)["url"]
     right = base64.b64encode(hashlib.md5(b"data").digest()).decode()
