@@ -5,6 +5,7 @@ By the recording's file, or by the commit's id alone. Needs neither the ftrack c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from typing import Literal, TypeVar
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.enqueueing import (
+    FLUSH_SECONDS,
     enqueue,
+    flush_spool,
     handle_of,
     packed,
     spooled_handle,
@@ -111,7 +114,7 @@ def release(
         return call() if ledger else soon(settings, call)
 
     try:
-        found = ledger or in_time(lambda: fit_ledger(settings, url))
+        found = ledger or in_time(lambda: _fetched(commit_id, url, settings))
         if recording is not None:
             _make_known(found, recording, settings, in_time)
         done = release_commit(
@@ -158,7 +161,7 @@ def cancel(
     if ledger is not None:
         return ledger.cancel(commit_id, actor=actor)
     url = server_of(settings, recording.server_url if recording else None, server_url)
-    return soon(settings, lambda: fit_ledger(settings, url).cancel(commit_id, actor=actor))
+    return soon(settings, lambda: _fetched(commit_id, url, settings).cancel(commit_id, actor=actor))
 
 
 def meant(commit: str | os.PathLike[str] | Recording) -> tuple[str, Recording | None]:
@@ -177,6 +180,28 @@ def meant(commit: str | os.PathLike[str] | Recording) -> tuple[str, Recording | 
             return commit, None
         raise RecordingNotFoundError(f"{error} (Nor is it a commit's id.)") from error
     return recording.recording_id, recording
+
+
+def _fetched(commit_id: str, server_url: str, settings: Settings) -> Ledger:
+    """Return the ledger. A commit that it does not know may wait in this node's spool: then what waits there is delivered first.
+
+    Raises:
+        LedgerUnavailableError: The ledger cannot be reached, or the commit still waits, behind others.
+    """
+    ledger = fit_ledger(settings, server_url)
+    try:
+        ledger.get(commit_id)
+    except UnknownCommitError:
+        with contextlib.suppress(SpoolError):
+            spool = open_spool(settings)
+            if any(spool.items(commit_id, server_url)):
+                report = flush_spool(settings, seconds=FLUSH_SECONDS)
+                if any(spool.items(commit_id, server_url)):
+                    raise LedgerUnavailableError(
+                        report.error
+                        or f"Commit {commit_id} waits in this node's spool behind others: trackteroid spool flush."
+                    ) from None
+    return ledger
 
 
 def _make_known(ledger: Ledger, recording: Recording, settings: Settings, in_time: InTime) -> None:

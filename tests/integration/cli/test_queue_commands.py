@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,7 +25,9 @@ from trackteroid.commits.actor import current_actor
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.enqueueing import open_ledger
 from trackteroid.commits.ledger import Doubt
+from trackteroid.commits.reaching import address
 from trackteroid.commits.redis_ledger import RedisLedger
+from trackteroid.commits.spool import open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.operations.recording import read_recording, write_recording
@@ -424,6 +427,31 @@ def test_without_redis_a_release_waits_in_the_spool_and_says_so(env: Mapping[str
     assert released.returncode == ExitCode.UNAVAILABLE
     assert released.stdout.split() == [read_recording(other).recording_id]
     assert len(list((tmp_path / "spool").glob("*.spooled"))) == 4
+
+
+def test_what_waits_in_this_nodes_spool_can_be_released_and_cancelled_by_its_id(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    settings = Settings(redis_url=env["TRACKTEROID_REDIS_URL"], spool_folder=env["TRACKTEROID_SPOOL"])
+
+    def held_while_away() -> str:
+        away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:1/0"}
+        done = trackteroid("enqueue", str(recording(tmp_path)), "--hold", "--priority", "7", env=away)
+        spool = open_spool(settings)
+        (entry,) = spool.waiting()
+        # As if it had been this Redis that was away.
+        item = replace(spool.read(entry), redis_url=address(settings))
+        entry.path.unlink()
+        spool.accept(item)
+        return done.stdout.strip()
+
+    first = held_while_away()
+    released = trackteroid("release", first, env=env)
+    assert (released.returncode, released.stdout.split()) == (0, [first]), released.stderr
+    assert (ledger.get(first).state, ledger.get(first).priority) == (CommitState.QUEUED, 7)
+    second = held_while_away()
+    assert trackteroid("commits", "cancel", second, env=env).returncode == 0
+    assert ledger.get(second).state is CommitState.CANCELLED
 
 
 def test_holding_and_waiting_exclude_each_other(env: Mapping[str, str], tmp_path: Path) -> None:
