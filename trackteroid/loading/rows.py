@@ -86,6 +86,9 @@ class _Rows:
     def read_copied(self, value: Any) -> Any:
         """As `read_in_place`, but the value stays as it is."""
         if isinstance(value, dict):
+            if "__entity_type__" in value and _CONTAINERS.isdisjoint(map(type, value.values())):
+                # Nothing in it becomes anything else, and of a row only the values go anywhere.
+                return self.read(value)
             return self.read(
                 {
                     name: self.read_copied(part) if part.__class__ in _CONTAINERS else part
@@ -113,25 +116,24 @@ class _Rows:
             key = item[shape.key]
             identity = f"{plan.prefix}{key if key.__class__ is str else _key_text(key)!r}])"
         for relation in shape.relations:
-            self._place(relation.single, item[relation.name])
+            value = item[relation.name]
+            if value.__class__ is tuple and relation.single:
+                self._placed += 1
+            elif value is not None:
+                self._place(relation.single, value)
         for unknown in shape.unknown:
             self._placed += _count(item[unknown])
         self._made += 1
         return (shape, identity, item)
 
     def _place(self, single: bool, value: Any) -> None:
-        if value is None:
-            return
         if single:
-            if not is_row(value):
-                raise Unusual("a reference that is no entity")
-            self._placed += 1
-        elif value.__class__ is not list or not all(is_row(member) for member in value):
+            raise Unusual("a reference that is no entity")
+        if value.__class__ is not list or not all(is_row(member) for member in value):
             raise Unusual("a collection that is no list of entities")
-        elif len({member[1] for member in value}) != len(value):
+        if len({member[1] for member in value}) != len(value):
             raise Unusual("a collection with an entity twice")
-        else:
-            self._placed += len(value)
+        self._placed += len(value)
 
     def check(self, response: Any) -> None:
         """Raise `Unusual` unless every row stands where the client looks for entities."""
