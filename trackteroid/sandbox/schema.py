@@ -121,7 +121,6 @@ class EntityType:
         system: API names of the attributes that every row carries (`key` columns excluded).
         system_names: The same under storage names, as served.
         object_type_id: Id of the object type if this is one.
-        answers_as: Name in result rows, where it isn't this type's own (NoteCategory rows come back as NoteLabel).
     """
 
     name: str
@@ -140,17 +139,6 @@ class EntityType:
     hidden: bool = False
     object_type_id: str | None = None
     family: tuple[str, ...] = field(default=())
-
-    def attribute(self, name: str) -> Attribute:
-        """The attribute of this name.
-
-        Raises:
-            UnknownAttributeError: The type has none.
-        """
-        try:
-            return self.attributes[name]
-        except KeyError:
-            raise UnknownAttributeError(f'Entity type {self.name} has no attribute "{name}".') from None
 
     @property
     def storage_table(self) -> str:

@@ -89,6 +89,10 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
         raise SandboxStartError(f'{name} has an attribute with an impossible name, "{bad[0]}".')
     if not isinstance(keys, list) or not keys or not all(key in properties for key in keys):
         raise SandboxStartError(f'{name} has no list of its attributes as its "primary_key".')
+    kinds = {key: properties[key].get("type", "reference" if "$ref" in properties[key] else "string") for key in keys}
+    related = [key for key, kind in kinds.items() if kind not in _SCALARS]
+    if related:
+        raise SandboxStartError(f'{name} has "{related[0]}" in its "primary_key", which is no plain value.')
     for attribute, declared in properties.items():
         items = declared.get("items", {})
         if not isinstance(declared.get("$ref", ""), str) or not isinstance(items, dict):

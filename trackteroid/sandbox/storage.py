@@ -104,6 +104,8 @@ class Storage:
                 self._connection.close()
                 raise
         except (sqlite3.Error, OSError) as error:
+            if path is None:
+                raise SandboxStartError(f"Cannot make tables for this schema: {error}.") from error
             reason = "another process uses it" if "locked" in str(error) else str(error)
             raise SandboxStartError(f"Cannot use {path} as a data file: {reason}.") from error
 

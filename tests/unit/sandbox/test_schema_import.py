@@ -234,6 +234,14 @@ BAD: list[tuple[Callable[[], Any], str]] = [
         "Shot.looks does not say what it holds",
     ),
     (
+        lambda: changed("CustomAttributeValue", properties={"configuration_id": {}, "entity_id": {"$ref": "Task"}}),
+        'CustomAttributeValue has "entity_id" in its "primary_key", which is no plain value.',
+    ),
+    (
+        lambda: changed("Scope", properties={"id": {"type": "array", "items": {"$ref": "Task"}}}),
+        'Scope has "id" in its "primary_key", which is no plain value.',
+    ),
+    (
         lambda: changed("Shot", properties={"id": {}, "look": {"$ref": 1}}),
         "Shot.look refers to something that is no name",
     ),
@@ -260,6 +268,15 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, content:
     with pytest.raises(SandboxStartError, match=message) as caught:
         read_schema(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_schema_without_tables_is_told_as_one() -> None:
+    schemas = own_list()
+    schema = import_schema([*schemas, {**schema_named(schemas, "Scope"), "id": "scope"}])
+    with pytest.raises(
+        SandboxStartError, match=r"^Cannot make tables for this schema: table .scope. already exists\.$"
+    ):
+        Storage(schema, now=lambda: NOW)
 
 
 def test_a_data_file_is_of_one_schema(tmp_path: Path) -> None:
