@@ -309,6 +309,46 @@ def test_an_operation_that_nests_deeply_anywhere_is_refused(name: str, kind: str
         Recording.from_payload(payload.encode())
 
 
+_FINE = b'{"name": "anim"}'
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [b"{}, {}", b""],
+        [b"", b"{}, {}"],
+        [b'{"a": 1', b'"b": 2}, {}'],
+        [b'{"a": "x', b'y"}, {}'],
+        [b"{}], [{}", _FINE],
+        [b"{},", _FINE],
+        [_FINE, b",{}"],
+        [_FINE, b'{"a": NaN}'],
+        [_FINE, b'{"a": ' + b"[" * 64 + b"]" * 64 + b"}"],
+        [b" ", _FINE],
+    ],
+)
+def test_records_that_only_together_are_json_are_refused_by_name(texts: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "torn.dbm"
+    names = [key_text("Task", [str(number)]).encode() for number in range(len(texts))]
+    write_container(path, {b"__operations__": b'"[]"', **dict(zip(names, texts, strict=True))}, None)
+    with pytest.raises(RecordingFormatError, match=r"The record \('Task', \['\d'\]\) (cannot be read|nests)"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize(
+    "odd", ['{"a": "\\ud800"}', '{"a": 123456789012345678901234567890}', ' {"a": 1.5} ', '{"ü": "ß"}']
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
+def test_records_are_what_each_of_them_says(odd: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.dbm"
+    texts = [_FINE, odd.encode(encoding), _FINE]
+    names = [key_text("Task", [str(number)]) for number in range(3)]
+    records = {name.encode(): text for name, text in zip(names, texts, strict=True)}
+    write_container(path, {b"__operations__": b'"[]"', **records}, None)
+    fine = {"name": "anim"}
+    assert read_recording(path).entities == {names[0]: fine, names[1]: json.loads(odd), names[2]: fine}
+
+
 def test_a_manifest_survives_and_leaves_out_what_a_newer_release_added() -> None:
     manifest = make_manifest(
         (),
