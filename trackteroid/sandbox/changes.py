@@ -10,7 +10,7 @@ from typing import Any
 
 from trackteroid.sandbox.errors import IntegrityError
 from trackteroid.sandbox.schema import EntityType
-from trackteroid.sandbox.storage import SEQUENCE, TYPE, Storage, quoted
+from trackteroid.sandbox.storage import SEQUENCE, TYPE, Storage, keeps_case, quoted
 from trackteroid.sandbox.values import Stored
 from trackteroid.sandbox.visibility import EVERYTHING, Sight
 
@@ -80,10 +80,8 @@ class Changes:
 
     def by_key(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow | None:
         """The row with this primary key, if it is of the type or below."""
-        # The text part of a composite key keeps its case, as its index does.
         where = " AND ".join(
-            f"{quoted(name)} = ?" + ("" if name == "id" or name.endswith("_id") else " COLLATE BINARY")
-            for name in entity_type.primary_key
+            f"{quoted(name)} = ?" + (" COLLATE BINARY" if keeps_case(name) else "") for name in entity_type.primary_key
         )
         row = self.read(entity_type, where, key)
         return row if row is not None and row.entity_type.name in entity_type.family else None

@@ -16,7 +16,7 @@ from trackteroid.sandbox.derived import SQL_EXPRESSIONS
 from trackteroid.sandbox.errors import UnknownAttributeError, ValidationError
 from trackteroid.sandbox.schema import Attribute, EntityType, Kind, Schema
 from trackteroid.sandbox.sql import TRUE, Fragment, all_of, any_of
-from trackteroid.sandbox.storage import SEQUENCE, TYPE, quoted
+from trackteroid.sandbox.storage import SEQUENCE, TYPE, keeps_case, quoted
 from trackteroid.sandbox.syntax import (
     And,
     Comparison,
@@ -189,7 +189,7 @@ class Compiler:
         if attribute.kind is Kind.REF:
             keys = target.entity_type.primary_key
             pairs = [
-                target.column(key) + " = " + row.column(column)
+                target.column(key) + " = " + row.column(column) + (" COLLATE BINARY" if keeps_case(key) else "")
                 for key, column in zip(keys, attribute.columns, strict=True)
             ]
             return target.source, all_of(pairs)

@@ -11,7 +11,7 @@ from trackteroid.sandbox.derived import ROW_ATTRIBUTES, RowContext
 from trackteroid.sandbox.projection import Node
 from trackteroid.sandbox.schema import Attribute, EntityType, Kind
 from trackteroid.sandbox.sql import TRUE, Fragment, all_of, in_values
-from trackteroid.sandbox.storage import SEQUENCE, TYPE, quoted
+from trackteroid.sandbox.storage import SEQUENCE, TYPE, keeps_case, quoted
 from trackteroid.sandbox.table_names import schema_id
 from trackteroid.sandbox.values import to_wire
 
@@ -80,7 +80,7 @@ class Loader:
         compiler = Compiler(self._schema, self._context.sight)
         row = compiler.row(entity_type)
         parts = [
-            row.column(name) + Fragment(" = ?", (value,))
+            row.column(name) + Fragment(" = ?" + (" COLLATE BINARY" if keeps_case(name) else ""), (value,))
             for name, value in zip(entity_type.primary_key, keys, strict=True)
         ]
         return [entity for _, entity in self.load(row, node, where=all_of([*parts, compiler.is_of_type(row)]))]

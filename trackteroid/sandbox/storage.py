@@ -20,7 +20,7 @@ from trackteroid.sandbox.errors import SandboxStartError
 from trackteroid.sandbox.schema import Kind, Schema
 from trackteroid.sandbox.values import Stored, variable_matches
 
-__all__ = ["SEQUENCE", "TYPE", "Storage", "quoted"]
+__all__ = ["SEQUENCE", "TYPE", "Storage", "keeps_case", "quoted"]
 
 TYPE = "__type"
 """Column that says of which type a row is, in tables that a family shares."""
@@ -66,6 +66,11 @@ _INDEXES = (
 def quoted(name: str) -> str:
     """An identifier for SQL text. Names come from the schema, never from a request."""
     return f'"{name}"'
+
+
+def keeps_case(key: str) -> bool:
+    """Whether a part of a composite key is text that keeps its case (Metadata.key, Setting.name), unlike ids."""
+    return not (key == "id" or key.endswith("_id"))
 
 
 class Storage:
@@ -279,9 +284,7 @@ def _table(schema: Schema, table: str) -> Iterator[str]:
 
 
 def _exact_columns(primary_key: Iterable[str], columns: Mapping[str, str]) -> set[str]:
-    """Text inside a composite key (Metadata.key, Setting.name) keeps its case; ids are compared like everywhere."""
-    names = [name for name in primary_key if not (name == "id" or name.endswith("_id"))]
-    return {name for name in names if columns[name].startswith(_TEXT)}
+    return {name for name in primary_key if keeps_case(name) and columns[name].startswith(_TEXT)}
 
 
 def _inverse_columns(schema: Schema, table: str) -> Iterator[str]:

@@ -187,6 +187,21 @@ def test_keys_made_of_text_keep_their_case(create: Ask, query: Ask) -> None:
         create("Metadata", parent_id=SHOT, parent_type="Shot", key="Take", value="x")
 
 
+def test_an_answer_is_about_the_key_in_its_own_case(call: Ask, query: Ask) -> None:
+    made = [new("Metadata", parent_id=SHOT, parent_type="Shot", key=key, value=key * 2) for key in ("a", "A")]
+    answers = call(*made, change("Metadata", [SHOT, "A"], value="new"))
+    assert [(each["data"]["key"], each["data"]["value"]) for each in answers] == [
+        ("a", "aa"),
+        ("A", "new"),
+        ("A", "new"),
+    ]
+    call(new("Setting", name="n", group="g", value="1"), new("Setting", name="N", group="g", value="2"))
+    call(new("FileComponent", id="c"), new("SettingComponent", component_id="c", name="N", group="g"))
+    (row,) = query("select setting.value from SettingComponent where setting.value is 2")
+    assert row["setting"]["value"] == "2"
+    assert query("SettingComponent where setting.value is 1") == []
+
+
 def test_parent_type_is_stored_as_a_table_and_comes_back_as_a_schema(create: Ask, query: Ask) -> None:
     assert create("Metadata", parent_id=PROJECT, parent_type="Project", key="a", value="b")["parent_type"] == "Project"
     assert create("Metadata", parent_id=SHOT, parent_type="Shot", key="a", value="b")["parent_type"] == "TypedContext"
