@@ -584,9 +584,11 @@ class LedgerSuite:
     def test_a_released_commit_is_due_and_says_who_released_it(self) -> None:
         self.hold()
         self.clock.advance(5)
-        commit = self.ledger.release("a", actor='farm job 7 "x"\n')
+        # Unicode has more ends of a line than one; none of them ends a row.
+        actor = 'farm job 7 "x"\n\u2028\x85\x0b.'
+        commit = self.ledger.release("a", actor=actor)
         assert (commit.state, commit.due_at) == (CommitState.QUEUED, self.clock.now)
-        assert self.actions()[1:] == [("release", 'farm job 7 "x"\n', self.clock.now)]
+        assert self.actions()[1:] == [("release", actor, self.clock.now)]
         assert self.claim().commit.id == "a"
 
     def test_releasing_again_changes_nothing_whatever_became_of_it(self) -> None:

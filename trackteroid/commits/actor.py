@@ -15,4 +15,5 @@ def current_actor() -> str:
     except (OSError, KeyError, ImportError):
         # A container without a user database (KeyError before Python 3.13), Windows without environment.
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    # Redis takes no half characters, which a variable in an old encoding has.
+    return f"{user}@{socket.gethostname()}".encode("utf-8", "replace").decode()

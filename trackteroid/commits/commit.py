@@ -321,7 +321,8 @@ class Commit:
                 waiting_since=moment("waiting_since"),
                 release=ReleaseFacts.from_json(fields["release"]) if fields.get("release") else None,
                 together=tuple(json.loads(fields["together"])) if fields.get("together") else (),
-                actions=tuple(Action.from_json(line) for line in fields.get("actions", "").splitlines()),
+                # Not `splitlines`: names may hold what Unicode counts as the end of a line, and Redis writes that as it is.
+                actions=tuple(Action.from_json(line) for line in fields.get("actions", "").split("\n") if line),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LedgerDataError(

@@ -308,6 +308,11 @@ def test_under_whose_name_it_is_committed_is_recorded(
     assert manifest is not None and manifest.commit_as == expected
 
 
+def test_a_user_name_in_an_old_encoding_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "j\udcf6rg")
+    assert current_actor().startswith("j?rg@")
+
+
 # After Redis was lost
 
 
