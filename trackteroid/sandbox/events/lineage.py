@@ -11,11 +11,13 @@ from functools import lru_cache
 from trackteroid.sandbox.changes import Change, Changes, StoredRow
 from trackteroid.sandbox.hidden_rows import OWNERS, SHOWN_BY, SHOWN_TO_ALL, owner_tables
 from trackteroid.sandbox.schema import EntityType, Schema
-from trackteroid.sandbox.storage import Storage
+from trackteroid.sandbox.storage import Storage, keeps_case
 from trackteroid.sandbox.values import Stored
 from trackteroid.sandbox.visibility import Sight
 
-__all__ = ["Lineage", "entity_id", "event_type", "parent_columns"]
+__all__ = ["Lineage", "Place", "entity_id", "event_type", "parent_columns", "place_of"]
+
+Place = tuple[str, tuple[str, ...]]
 
 # Stands for the table that the row's own `parent_type` names.
 _TYPED = ""
@@ -66,6 +68,12 @@ def entity_id(key: tuple[Stored, ...]) -> str:
     return ",".join(str(part) for part in key)
 
 
+def place_of(entity_type: EntityType, key: tuple[Stored, ...]) -> Place:
+    """What a row is known by: its table, and its key as keys compare, which for ids is without case."""
+    parts = zip(entity_type.primary_key, key, strict=True)
+    return entity_type.table, tuple(str(part) if keeps_case(name) else str(part).lower() for name, part in parts)
+
+
 def parent_columns(entity_type: EntityType) -> frozenset[str]:
     """Columns whose change moves an entity."""
     return frozenset(column for column, _ in _PARENTS.get(entity_type.table, ()))
@@ -83,7 +91,7 @@ class Lineage:
         self._storage = storage
         self._reader = Changes(storage)
         self._schema = storage.schema
-        self._known: dict[tuple[str, str], StoredRow | None] = {}
+        self._known: dict[Place, StoredRow | None] = {}
         self._seen: dict[tuple[str, int], bool] = {}
         # By picture, what showed it before the commit and may do so no longer.
         self._shown_by: dict[str, list[tuple[EntityType, tuple[Stored, ...]]]] = {}
@@ -91,7 +99,7 @@ class Lineage:
             picture, _ = change.columns.get(_PICTURES.get(change.entity_type.table, ""), (None, None))
             if picture is not None:
                 self._shown_by.setdefault(str(picture).lower(), []).append((change.entity_type, change.key))
-            place = (change.entity_type.table, entity_id(change.key).lower())
+            place = place_of(change.entity_type, change.key)
             if change.action == "remove":
                 values = {name: old for name, (old, _) in change.columns.items()}
                 self._known[place] = StoredRow(change.entity_type, _REMOVED, values)
@@ -100,25 +108,25 @@ class Lineage:
 
     def row(self, table: str, identifier: Stored) -> StoredRow | None:
         """The row of a table with this id, whether it is there or was removed just now."""
-        place = (table, str(identifier).lower())
+        place = (table, (str(identifier).lower(),))
         if place not in self._known:
             self._known[place] = self._reader.read(self._schema.type(table), '"id" = ?', (identifier,))
         return self._known[place]
 
     def by_key(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow | None:
         """The row with this primary key, whether it is there or was removed just now."""
-        if len(key) == 1:
+        if entity_type.primary_key == ("id",):
             return self.row(entity_type.table, key[0])
-        place = (entity_type.table, entity_id(key).lower())
+        place = place_of(entity_type, key)
         if place not in self._known:
             self._known[place] = self._reader.by_key(entity_type, key)
         return self._known[place]
 
     def chain(self, row: StoredRow) -> Iterator[tuple[StoredRow, Stored]]:
         """A row and all above it, the highest last, each with its parent's id (None at the top)."""
-        seen: set[tuple[str, str]] = set()
+        seen: set[Place] = set()
         current: StoredRow | None = row
-        while current is not None and (place := (current.entity_type.table, entity_id(current.key))) not in seen:
+        while current is not None and (place := place_of(current.entity_type, current.key)) not in seen:
             seen.add(place)
             table, identifier = self._parent(current)
             yield current, identifier
@@ -161,11 +169,11 @@ class Lineage:
 
     def _hangs_below(self, row: StoredRow, projects: frozenset[str]) -> bool:
         """Whether anything that the row belongs to is in one of these projects (ids in lower case)."""
-        waiting, seen = [row], set()
+        waiting, seen = [row], set[Place]()
         while waiting:
             current = waiting.pop()
             table = current.entity_type.table
-            if (place := (table, entity_id(current.key).lower())) in seen:
+            if (place := place_of(current.entity_type, current.key)) in seen:
                 continue
             seen.add(place)
             if current.sequence == _REMOVED and table == "Component" and self._only_shown_below(current, projects):

@@ -14,7 +14,7 @@ from trackteroid.sandbox.changes import Change, StoredRow
 from trackteroid.sandbox.committed import Committed
 from trackteroid.sandbox.credentials import Caller
 from trackteroid.sandbox.events.hub import UPDATE_TOPIC
-from trackteroid.sandbox.events.lineage import Lineage, entity_id, event_type, parent_columns
+from trackteroid.sandbox.events.lineage import Lineage, Place, entity_id, event_type, parent_columns, place_of
 from trackteroid.sandbox.schema import EntityType, Kind
 from trackteroid.sandbox.storage import Storage
 from trackteroid.sandbox.values import Stored, to_wire
@@ -122,9 +122,9 @@ def _display_name(lineage: Lineage, caller: Caller) -> str:
 
 
 def _net_changes(changes: Iterable[Change]) -> list[_Net]:
-    nets: dict[tuple[str, str], _Net] = {}
+    nets: dict[Place, _Net] = {}
     for change in changes:
-        place = (change.entity_type.table, entity_id(change.key).lower())
+        place = place_of(change.entity_type, change.key)
         earlier = nets.pop(place, None)
         net = _Net(change.action, change.entity_type, change.key, dict(change.columns))
         if earlier is not None:
@@ -159,8 +159,8 @@ def _merged(earlier: _Net, later: _Net) -> _Net | None:
 
 def _with_custom_attributes(nets: list[_Net], lineage: Lineage, sight: Sight) -> list[_Net]:
     result = [net for net in nets if net.entity_type.name != _VALUES]
-    places = {(net.entity_type.table, entity_id(net.key).lower()): net for net in result}
-    updated: dict[tuple[str, str], _Net] = {place: net for place, net in places.items() if net.action == "update"}
+    places = {place_of(net.entity_type, net.key): net for net in result}
+    updated: dict[Place, _Net] = {place: net for place, net in places.items() if net.action == "update"}
     for net in nets:
         if net.entity_type.name != _VALUES or "value" not in net.columns:
             continue
@@ -168,7 +168,7 @@ def _with_custom_attributes(nets: list[_Net], lineage: Lineage, sight: Sight) ->
         owner = _owner(lineage, net.key[1])
         if configuration is None or owner is None or not lineage.is_seen(configuration, sight):
             continue
-        place = (owner.entity_type.table, entity_id(owner.key).lower())
+        place = place_of(owner.entity_type, owner.key)
         if place in places and places[place].action == "remove":
             # Its values went with it: there is nothing left to be updated.
             continue

@@ -474,3 +474,16 @@ def test_a_large_request_costs_a_constant_number_of_lookups_per_entity(api: Api,
     small, large = statements
     # One look at each new row; the way up is the same for all and read once.
     assert large - small == 90
+
+
+def test_keys_that_differ_in_case_alone_are_different_rows(
+    call: Ask, update: Ask, shot: Event, events: list[Event | None]
+) -> None:
+    data = {"parent_id": shot["id"], "parent_type": "Shot", "value": "1"}
+    call(*({"action": "create", "entity_type": "Metadata", "entity_data": {**data, "key": key}} for key in ("k", "K")))
+    assert events[-1] is not None
+    made = [(each["entityId"], each["action"]) for each in events[-1]["data"]["entities"]]
+    assert made == [(f"{shot['id']},k", "add"), (f"{shot['id']},K", "add")]
+    update("Metadata", [shot["id"], "K"], value="2")
+    assert events[-1] is not None
+    assert [each["entityId"] for each in events[-1]["data"]["entities"]] == [f"{shot['id']},K"]
