@@ -42,6 +42,48 @@ def channels_of(settings: Settings) -> list[Channel]:
     return found
 
 
+class _Apart:
+    """Makes calls of which nobody knows how long they take, one at a time, each in a thread of its own.
+
+    Args:
+        name: What is called, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._running: threading.Thread | None = None
+
+    def run(self, call: Callable[[], object], seconds: float) -> None:
+        """Make a call, unless the last one has not returned yet.
+
+        Raises:
+            TimeoutError: It has not returned in time, or not from the last call.
+            Exception: Whatever it raises.
+        """
+        if self._running is not None and self._running.is_alive():
+            raise TimeoutError(f"{self._name} has still not returned from its last call")
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                call()
+            except BaseException as error:
+                # One that calls sys.exit() too: a thread would end without a word.
+                failures.append(error)
+
+        # A daemon: a worker that ends does not wait for it.
+        self._running = threading.Thread(target=run, name=self._name, daemon=True)
+        self._running.start()
+        self._running.join(seconds)
+        if self._running.is_alive():
+            raise TimeoutError(f"{self._name} has not returned within {seconds:g} s")
+        self._running = None
+        for error in failures:
+            if isinstance(error, Exception):
+                raise error
+            raise RuntimeError(f"{self._name} has raised {type(error).__name__}") from error
+
+
 class HookChannel:
     """Calls a function of the studio's, in a thread of its own, since nobody knows what it does.
 
@@ -55,7 +97,7 @@ class HookChannel:
     def __init__(self, hook: Callable[[Message], object], *, seconds: float = 30.0) -> None:
         self._hook = hook
         self.seconds = seconds
-        self._running: threading.Thread | None = None
+        self._apart = _Apart("ON_COMMIT_STATE")
 
     def send(self, message: Message) -> None:
         """Call it.
@@ -64,28 +106,7 @@ class HookChannel:
             TimeoutError: It has not returned in time.
             Exception: Whatever it raises.
         """
-        if self._running is not None and self._running.is_alive():
-            raise TimeoutError("ON_COMMIT_STATE has still not returned from its last call")
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                self._hook(message)
-            except BaseException as error:
-                # One that calls sys.exit() too: a thread would end without a word.
-                failures.append(error)
-
-        # A daemon: a worker that ends does not wait for it.
-        self._running = threading.Thread(target=run, name="ON_COMMIT_STATE", daemon=True)
-        self._running.start()
-        self._running.join(self.seconds)
-        if self._running.is_alive():
-            raise TimeoutError(f"ON_COMMIT_STATE has not returned within {self.seconds:g} s")
-        self._running = None
-        for error in failures:
-            if isinstance(error, Exception):
-                raise error
-            raise RuntimeError(f"ON_COMMIT_STATE has raised {type(error).__name__}") from error
+        self._apart.run(lambda: self._hook(message), self.seconds)
 
 
 class WebhookChannel:
@@ -94,7 +115,7 @@ class WebhookChannel:
     Args:
         url: Where to.
         key: Signs the body; None: it is not signed.
-        seconds: How long connecting, and each wait for an answer, may take.
+        seconds: How long it may take. (Time-outs of sockets bound each step, and looking a host name up not at all.)
     """
 
     name = "webhook"
@@ -103,6 +124,7 @@ class WebhookChannel:
         self._url = url
         self._key = key
         self.seconds = seconds
+        self._apart = _Apart("the webhook")
         # A redirected POST becomes a GET without the message, which would look delivered.
         self._opener = urllib.request.build_opener(_NoRedirects())
 
@@ -118,6 +140,9 @@ class WebhookChannel:
         if self._key is not None:
             headers[SIGNATURE_HEADER] = webhook_signature(body, key=self._key)
         request = urllib.request.Request(self._url, body, headers, method="POST")
+        self._apart.run(lambda: self._post(request), self.seconds)
+
+    def _post(self, request: urllib.request.Request) -> None:
         try:
             with self._opener.open(request, timeout=self.seconds) as answer:
                 answer.read(1)

@@ -358,6 +358,37 @@ def test_what_is_no_web_server_counts_as_not_told(monkeypatch: pytest.MonkeyPatc
         thread.join()
 
 
+def test_a_receiver_that_drips_takes_no_longer_than_a_channel_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    end = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n")
+                for _ in range(100):
+                    if end.wait(0.02):
+                        break
+                    connection.sendall(b"X-Drop: 1\r\n")
+                connection.sendall(b"\r\n")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        channel = WebhookChannel(f"http://127.0.0.1:{listener.getsockname()[1]}/", seconds=0.2)
+        message = Message(id="m", event="dead", server_url=SERVER, at=0.0, count=2, reason="")
+        with pytest.raises(TimeoutError, match="webhook has not returned within"):
+            channel.send(message)
+        with pytest.raises(TimeoutError, match="still not returned"):
+            channel.send(message)
+        end.set()
+        thread.join()
+        running = channel._apart._running
+        assert running is not None
+        running.join(30)
+
+
 def test_channels_are_those_that_are_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(configuration.DEFAULTS, "ON_COMMIT_STATE", print)
     configuration.forget()
