@@ -250,6 +250,9 @@ class Batch:
             written.names.append("value")
             if isinstance(data["value"], dict):
                 written.times["value"] = data["value"]
+        elif (row := self.changes.by_key(entity_type, key)) is not None:
+            # Nothing is written that would be checked at the end.
+            self.changes.sight.check_row(self.changes.storage, entity_type.table, row.sequence)
         return written
 
     def _existing(self, entity_type: EntityType, key: tuple[Stored, ...]) -> StoredRow:
