@@ -55,13 +55,16 @@ def exchange(
         request: The HTTP session, with credentials.
         server_url: URL of the server without a trailing slash.
         batch: JSON-able operations, as ftrack's protocol defines them.
-        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too).
+        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too); nothing is sent if
+            there is none.
         as_user: In the name of another user than the HTTP session's, with its key.
         monotonic: Clock for `timeout`.
 
     Raises:
         ServerCallError: There is no usable result; `maybe_applied` says whether the server may have acted.
     """
+    if timeout <= 0:
+        raise ServerCallError(f"No time was left to ask {server_url}.", kind="timeout", maybe_applied=False)
     deadline = monotonic() + timeout
     url = f"{server_url}/api"
     body = fast_json.dumps(batch)
@@ -78,7 +81,7 @@ def exchange(
     except requests.exceptions.Timeout as error:
         never_left = isinstance(error, requests.exceptions.ConnectTimeout)
         raise ServerCallError(
-            f"No answer from {server_url} within {timeout:g} s.", kind="timeout", maybe_applied=not never_left
+            f"No answer from {server_url} within {round(timeout, 2):g} s.", kind="timeout", maybe_applied=not never_left
         ) from error
     except requests.exceptions.RequestException as error:
         raise ServerCallError(

@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,22 +71,24 @@ class ReusingResults(SchemaLoading):
 
         Args:
             batch: Operations of ftrack's protocol, one object each.
-            timeout: Seconds for the whole exchange; default: the session's request timeout.
+            timeout: Seconds for the whole exchange, the cache included; default: the session's request timeout.
             as_user: In the name of another user than this session's, which takes a global API key.
 
         Raises:
             ServerCallError: There is no usable result.
         """
+        # The cache has its share of the time: by the end of it others may take it that this request is over.
+        deadline = time.monotonic() + (timeout or self.request_timeout or 60.0)
         announced = _announced.get()
         if announced is not None and announced.batch is batch:
             announced.leave()
-            return self._exchange(batch, timeout, as_user)
+            return self._exchange(batch, deadline, as_user)
         with self._telling_cache(batch):
-            return self._exchange(batch, timeout, as_user)
+            return self._exchange(batch, deadline, as_user)
 
-    def _exchange(self, batch: Sequence[Any], timeout: float | None, as_user: str | None) -> list[Any]:
-        seconds = timeout or self.request_timeout or 60.0
-        return exchange(self._request, self._server_url, batch, timeout=seconds, as_user=as_user)
+    def _exchange(self, batch: Sequence[Any], deadline: float, as_user: str | None) -> list[Any]:
+        left = deadline - time.monotonic()
+        return exchange(self._request, self._server_url, batch, timeout=left, as_user=as_user)
 
     @contextlib.contextmanager
     def announcing(self, batch: Sequence[Any]) -> Iterator[None]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 import requests
@@ -12,7 +14,7 @@ import requests
 from tests.support.sandbox import SandboxProcess
 from trackteroid.embedded_redis import EmbeddedRedis
 from trackteroid.entities import AssetVersion
-from trackteroid.errors import BadInputError
+from trackteroid.errors import BadInputError, ServerCallError
 from trackteroid.query import Query
 from trackteroid.session import Session
 
@@ -268,3 +270,42 @@ def test_another_batch_than_the_announced_one_is_told_by_itself(
     with first.writing_as("one"), first.announcing(announced):
         first.exchange(batch)
     assert batch[0]["entity_key"][0] in ask(second)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_the_time_that_the_cache_takes_is_taken_from_the_requests(
+    sandbox: SandboxProcess, sessions: tuple[Session, Session], monkeypatch: pytest.MonkeyPatch, announced: bool
+) -> None:
+    """After that others may find out what it did, and send the rest."""
+    first, _ = sessions
+    batch = creating_a_version(first)
+    opening = importlib.import_module("trackteroid.cache.redis_backend")._Opening
+    wait = opening.wait
+
+    def waiting(self: object) -> None:
+        time.sleep(0.3)
+        wait(self)
+
+    monkeypatch.setattr(opening, "wait", waiting)
+    reusing = importlib.import_module("trackteroid.loading.reusing")
+    send = reusing.exchange
+    timeouts: list[float] = []
+
+    def sending(*arguments: object, timeout: float, **options: object) -> object:
+        timeouts.append(timeout)
+        return send(*arguments, timeout=timeout, **options)
+
+    monkeypatch.setattr(reusing, "exchange", sending)
+
+    def commit(timeout: float) -> None:
+        with first.announcing(batch) if announced else nullcontext():
+            first.exchange(batch, timeout=timeout)
+
+    sandbox.requests(clear=True)
+    with pytest.raises(ServerCallError, match="No time was left") as caught:
+        commit(0.2)
+    assert (caught.value.kind, caught.value.maybe_applied) == ("timeout", False)
+    assert sandbox.requests() == []
+    commit(60.0)
+    assert timeouts[-1] <= 60.0 - 0.3
+    assert len(sandbox.requests()) == 1

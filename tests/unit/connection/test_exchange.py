@@ -134,6 +134,13 @@ def test_a_reply_cut_off_may_have_been_applied() -> None:
     assert error.maybe_applied
 
 
+@pytest.mark.parametrize("timeout", [0.0, -1.0])
+def test_where_no_time_is_left_nothing_is_sent(timeout: float) -> None:
+    with pytest.raises(ServerCallError) as caught, requests.Session() as request:
+        exchange(request, "http://nowhere.invalid", BATCH, timeout=timeout)
+    assert (caught.value.kind, caught.value.maybe_applied) == ("timeout", False)
+
+
 def test_nobody_listening_means_nothing_was_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
