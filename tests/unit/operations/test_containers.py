@@ -326,6 +326,18 @@ def test_a_small_dumb_file_cannot_become_a_large_recording(tmp_path: Path) -> No
         read_container(tmp_path / "recording.dbm")
 
 
+def test_an_index_of_empty_lines_does_not_take_ten_times_its_memory(tmp_path: Path) -> None:
+    (tmp_path / "recording.dbm.dat").write_bytes(b"")
+    (tmp_path / "recording.dbm.dir").write_bytes(b"\n" * 4_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordingFormatError, match="more than 500000 records"):
+            read_container(tmp_path / "recording.dbm")
+        assert tracemalloc.get_traced_memory()[1] < 3 * 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "line",
     [

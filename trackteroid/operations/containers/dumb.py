@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from trackteroid.errors import RecordingFormatError
 from trackteroid.operations.containers.container import MAX_RECORDS
 from trackteroid.operations.literals import parse_index_line
@@ -19,12 +21,13 @@ def read(index: bytes, data: bytes) -> dict[bytes, bytes]:
     """
     records = {}
     total = 0
-    for number, line in enumerate(index.decode("latin-1").splitlines(), 1):
-        if not line.strip():
-            continue
+    # One by one: all lines at once may take ten times the file's size.
+    for number, line in enumerate(io.BytesIO(index), 1):
         if number > MAX_RECORDS:
             raise RecordingFormatError(f"It holds more than {MAX_RECORDS} records.")
-        entry = parse_index_line(line.rstrip())
+        if not line.strip():
+            continue
+        entry = parse_index_line(line.decode("latin-1").rstrip())
         if entry is None:
             raise RecordingFormatError(f"Line {number} of its index cannot be read.")
         key, offset, size = entry
