@@ -187,6 +187,24 @@ class OrderSuite(LedgerSuite):
         self.ledger.cancel("a")
         assert self.waiting("b") == ("depends", "a", "a", "cancelled")
 
+    def test_of_very_many_references_the_last_counts_as_the_first(self) -> None:
+        many = tuple(f"00000000-0000-5000-8000-{number:012}" for number in range(1100))
+        self.ledger.remember_stand_ins({many[0]: "x", many[-1]: "y"})
+        self.accept("creator", created=many[-1:])
+        self.accept("needs", needed=many)
+        assert self.waiting("needs") == ("needs", "creator", many[-1], "")
+        self.ledger.complete(self.take("creator"), result={})
+        claim = self.take("needs")
+        assert claim.stand_ins == {**dict.fromkeys(many), many[0]: "x", many[-1]: "y"}
+        # Nobody creates any of them; then each is waited for.
+        self.ledger.wait(claim, delay=50, error=MISSING, doubt=Doubt.NONE)
+        assert self.accept("late", created=many[-1:]) is CommitState.QUEUED
+        assert self.waiting("needs") == ("needs", "late", many[-1], "")
+        assert self.commit_all() == ["late", "needs"]
+        # And nothing of that is left.
+        assert self.accept("again", created=many[-1:]) is CommitState.QUEUED
+        assert self.commit_all() == ["again"]
+
     @pytest.mark.parametrize("end", ["complete", "bury"])
     def test_of_very_many_that_wait_for_one_none_is_forgotten(self, end: str) -> None:
         names = [f"n{number:03}" for number in range(230)]
@@ -290,6 +308,16 @@ class OrderSuite(LedgerSuite):
         assert claim.overtaken == {("e", "status")}
         self.accept("between", written=(("e", "status"), ("e", "bid")), recorded_at=150.0)
         assert self.claim_and_complete("between").overtaken == {("e", "status")}
+
+    def test_of_very_many_values_each_one_that_comes_late_is_overtaken(self) -> None:
+        pairs = tuple((f"e{number}", "bid") for number in range(1100))
+        self.accept("old", hold=True, written=pairs, recorded_at=100.0)
+        self.accept("new", written=(pairs[0], pairs[-1]), recorded_at=200.0)
+        self.claim_and_complete("new")
+        self.ledger.release("old")
+        assert self.claim_and_complete("old").overtaken == {pairs[0], pairs[-1]}
+        self.accept("between", written=(pairs[500], pairs[-1]), recorded_at=99.0)
+        assert self.claim_and_complete("between").overtaken == {pairs[500], pairs[-1]}
 
     def test_a_recording_that_does_not_say_when_counts_from_its_acceptance(self) -> None:
         self.accept("a", written=(("e", "x"),))

@@ -13,11 +13,15 @@ _FOLDER = files("trackteroid.commits").joinpath("lua")
 _PARTS = {"complete_and_claim": ("complete", "claim")}
 
 
+#: Scripts that need only the first file of what all share: to define the rest would take them longer than what they do.
+_SHORT = frozenset({"mark_sent", "renew"})
+
+
 @cache
 def source(name: str) -> str:
     """Return the whole text of a script, by the name of its file."""
     parts = (f"local function {part}(ARGV)\n{_own(part)}\nend\n" for part in _PARTS.get(name, ()))
-    return "".join((_common(), *parts, _own(name)))
+    return "".join((_common(1 if name in _SHORT else None), *parts, _own(name)))
 
 
 def read_all() -> None:
@@ -28,9 +32,9 @@ def read_all() -> None:
 
 
 @cache
-def _common() -> str:
-    parts = sorted(_FOLDER.joinpath("common").iterdir(), key=lambda part: part.name)
-    return "".join(part.read_text(encoding="utf-8") for part in parts if part.name.endswith(".lua"))
+def _common(count: int | None) -> str:
+    parts = (part for part in _FOLDER.joinpath("common").iterdir() if part.name.endswith(".lua"))
+    return "".join(part.read_text(encoding="utf-8") for part in sorted(parts, key=lambda part: part.name)[:count])
 
 
 def _own(name: str) -> str:

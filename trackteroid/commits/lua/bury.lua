@@ -11,5 +11,5 @@ if not spared then
 end
 redis.call('HSET', row(id), 'error', ARGV[4])
 uncount(id)
-schedule(id, 'retrying', now)
+schedule(look_up(id), 'retrying', now)
 return opened and 3 or 2

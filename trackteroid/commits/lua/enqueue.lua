@@ -13,9 +13,8 @@ end
 local state = ARGV[6] == '1' and 'held' or 'queued'
 local keys = NO_KEYS
 redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'payload_size', #payload,
-  'created_at', stamp(now), 'updated_at', stamp(now))
+  'created_at', NOW, 'updated_at', NOW, 'priority', ARGV[10], 'flow', ARGV[11], 'words', ARGV[12])
 redis.call('SET', P .. 'p:' .. id, payload)
-redis.call('HSET', row(id), 'priority', ARGV[10], 'flow', ARGV[11])
 -- Nothing was recorded after it was accepted: by a clock that is fast its values would outlast all that come later.
 if ARGV[9] ~= '' and tonumber(ARGV[9]) <= now then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
 if ARGV[8] ~= '' then
@@ -23,14 +22,13 @@ if ARGV[8] ~= '' then
   keys = cjson.decode(ARGV[8])
   announce(id, keys)
 end
-redis.call('ZADD', P .. 'state:' .. state, stamp(now), id)
-redis.call('HSET', row(id), 'words', ARGV[12])
-index(id, cjson.decode(ARGV[12]), ARGV[13] == '1')
+redis.call('ZADD', P .. 'state:' .. state, NOW, id)
+index(id, NOW, cjson.decode(ARGV[12]), ARGV[13] == '1')
 if state == 'held' then
   acted(id, 'hold', ARGV[7])
 else
   line_up(id, keys)
-  settle(id, now)
+  settle(look_up(id), now)
   if keys.c[1] then find_circle(id, keys) end
 end
 wake(id)

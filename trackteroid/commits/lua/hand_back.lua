@@ -6,5 +6,5 @@ local attempts = redis.call('HINCRBY', row(id), 'attempts', -1)
 if redis.call('HINCRBY', row(id), 'undecided_claims', -1) < 0 then
   redis.call('HSET', row(id), 'undecided_claims', '0')
 end
-schedule(id, attempts > 0 and 'retrying' or 'queued', now)
+schedule(look_up(id), attempts > 0 and 'retrying' or 'queued', now)
 return 1

@@ -9,6 +9,6 @@ end
 acted(id, 'release', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', row(id), 'release', ARGV[4]) end
 line_up(id, keys_of(id))
-settle(id, now)
+settle(look_up(id), now)
 wake(id)
 return 'ok'

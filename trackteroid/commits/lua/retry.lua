@@ -21,6 +21,6 @@ if pause > 0 then
     redis.call('SET', P .. 'pause', stamp(now + pause), 'EX', math.ceil(pause))
   end
 end
-schedule(id, 'retrying', now + tonumber(ARGV[4]))
+schedule(look_up(id), 'retrying', now + tonumber(ARGV[4]))
 if kind == 'transient' then missed(id) end
 return opened and 2 or 1

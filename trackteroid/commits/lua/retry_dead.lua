@@ -10,6 +10,6 @@ redis.call('HSET', row(id), 'undecided_claims', '0', 'unknown_failures', '0')
 if redis.call('HEXISTS', row(id), 'together') == 0 then redis.call('HDEL', row(id), 'missing') end
 redis.call('HDEL', row(id), 'trying_since', 'waiting_since', 'suspected')
 line_up(id, keys_of(id))
-settle(id, now)
+settle(look_up(id), now)
 wake(id)
 return 'ok'

@@ -6,15 +6,15 @@ doubted(id, ARGV[6])
 redis.call('HSET', row(id), 'error', ARGV[5], 'undecided_claims', '0')
 -- An answer about this commit: whatever was wrong around us is over.
 close_breaker()
-local all, set = companions_of(id), {[id] = true}
+local all, set = companions_of(look_up(id)), {[id] = true}
 for _, other in ipairs(all) do set[other] = true end
 all[#all + 1] = id
 local found
 for _, one in ipairs(all) do redis.call('HSET', row(one), 'missing', '1') end
 for _, one in ipairs(all) do
-  found = blocker(one, keys_of(one), all[2] and set or nil)
+  found = blocker(look_up(one), keys_of(one), all[2] and set or nil)
   if found then
-    park(id, found)
+    park(look_up(id), found)
     return 1
   end
 end
@@ -22,6 +22,7 @@ redis.call('HSETNX', row(id), 'waiting_since', stamp(now))
 for _, one in ipairs(all) do
   for _, e in ipairs(keys_of(one).n) do redis.call('SADD', P .. 'x:n:' .. e, one) end
 end
-schedule(id, 'waiting', now + tonumber(ARGV[4]))
-waits(id, nil, 'missing', '', '')
+local commit = look_up(id)
+schedule(commit, 'waiting', now + tonumber(ARGV[4]))
+waits(commit, nil, 'missing', '', '')
 return 1

@@ -1,4 +1,5 @@
--- The files of this folder are put in front of every script, in the order of their names. Format version 1 (part of the prefix).
+-- The files of this folder are put in front of every script, in the order of their names; some need only this one (scripts.py).
+-- Format version 1 (part of the prefix).
 --
 -- KEYS[1] is the prefix of one server's ledger; all other keys are derived from it, so the ledger needs a single Redis instance (or
 -- Sentinel), not a cluster. ARGV[1] is the time in tests and empty otherwise: the server's clock decides.
@@ -38,26 +39,73 @@ local function stamp(moment) return string.format('%.6f', moment) end
 local function row(id) return P .. 'c:' .. id end
 
 local now = clock()
+local NOW = stamp(now)
 
 -- When memory is full Redis refuses the first write of a script if it could take more, and no write after that. Workers must be able
 -- to go on then (they make room); so their scripts begin with a write that takes nothing. Enqueueing doesn't: it is refused whole.
 local function also_when_full() redis.call('ZREM', P .. 'leases', '') end
 
-local function move(id, state)
-  local old = redis.call('HMGET', row(id), 'state', 'created_at')
-  if old[1] ~= state then
-    redis.call('ZREM', P .. 'state:' .. old[1], id)
-    redis.call('ZADD', P .. 'state:' .. state, old[2], id)
-  end
-  redis.call('HSET', row(id), 'state', state, 'updated_at', stamp(now))
+-- Fields of a row by name, those that are not there as false, and the commit's `id`.
+local function read(id, names)
+  local values, fields = redis.call('HMGET', row(id), unpack(names)), {id = id}
+  for i = 1, #names do fields[names[i]] = values[i] end
+  return fields
 end
 
--- An attempt that ends without a verdict leaves its request's deadline behind.
-local function let_go(id)
-  local marks = redis.call('HMGET', row(id), 'sent_until', 'uncertain_until')
-  if marks[1] and (not marks[2] or tonumber(marks[1]) > tonumber(marks[2])) then
-    redis.call('HSET', row(id), 'uncertain_until', marks[1])
+-- What transitions have to know about a commit. It is read once, where the first of them begins, and handed on as `commit`; each keeps
+-- it in step with the row. A transition of one commit may bring about some of others: what was read of those before is out of date.
+local FACTS = {'state', 'created_at', 'priority', 'flow', 'accepted', 'place', 'missing', 'waiting_for', 'waiting_kind', 'together',
+  'due_at', 'sent_until', 'uncertain_until'}
+local function look_up(id) return read(id, FACTS) end
+
+-- `...`: other fields that change with the state, and their values.
+local function move(commit, state, ...)
+  if commit.state ~= state then
+    redis.call('ZREM', P .. 'state:' .. commit.state, commit.id)
+    redis.call('ZADD', P .. 'state:' .. state, commit.created_at, commit.id)
+    commit.state = state
   end
-  redis.call('HDEL', row(id), 'sent_until', 'owner', 'lease_expires_at')
-  redis.call('ZREM', P .. 'leases', id)
+  redis.call('HSET', row(commit.id), 'state', state, 'updated_at', NOW, ...)
+end
+
+-- `fence`: token and owner. After a failover to a replica that lacks the last moment two holders may have one token.
+local function held(id, fence)
+  local holder = redis.call('HMGET', row(id), 'state', 'token', 'owner')
+  return holder[1] == 'committing' and holder[2] .. ' ' .. (holder[3] or '') == fence
+end
+
+-- An attempt that ends without a verdict leaves its request's deadline behind. Only who is committing is held.
+local function let_go(commit)
+  if commit.state ~= 'committing' then return end
+  local sent, uncertain = commit.sent_until, commit.uncertain_until
+  if sent and (not uncertain or tonumber(sent) > tonumber(uncertain)) then
+    redis.call('HSET', row(commit.id), 'uncertain_until', sent)
+    commit.uncertain_until = sent
+  end
+  redis.call('HDEL', row(commit.id), 'sent_until', 'owner', 'lease_expires_at')
+  redis.call('ZREM', P .. 'leases', commit.id)
+  commit.sent_until = false
+end
+
+-- Lua passes on some thousands of arguments at most.
+local PORTION = 1000
+local function portion(list, from) return unpack(list, from, math.min(from + PORTION - 1, #list)) end
+
+-- The strings under keys, false where there is none.
+local function strings(keys)
+  local found = {}
+  for from = 1, #keys, PORTION do
+    for _, text in ipairs(redis.call('MGET', portion(keys, from))) do found[#found + 1] = text end
+  end
+  return found
+end
+
+-- Whether one of the keys of these names is there at all: where mostly none is, that saves a question for each.
+local function any(prefix, names)
+  local keys = {}
+  for i, name in ipairs(names) do keys[i] = P .. prefix .. name end
+  for from = 1, #keys, PORTION do
+    if redis.call('EXISTS', portion(keys, from)) > 0 then return true end
+  end
+  return false
 end

@@ -1,19 +1,19 @@
 -- The index of words (indexing.py): i:<word> is a zset, id by acceptance, of the commits of a word; i~ of those that have more words than
 -- are kept; words a zset of all words, by name, for patterns.
 
-local function index(id, words, all)
-  local at = redis.call('HGET', row(id), 'created_at')
+local function index(id, at, words, all)
+  local named = {}
   for _, word in ipairs(words) do
-    local key = P .. 'i:' .. word
-    redis.call('ZADD', key, at, id)
-    if redis.call('ZCARD', key) == 1 then redis.call('ZADD', P .. 'words', 0, word) end
+    redis.call('ZADD', P .. 'i:' .. word, at, id)
+    named[#named + 1] = 0
+    named[#named + 1] = word
   end
+  if named[1] then redis.call('ZADD', P .. 'words', unpack(named)) end
   if not all then redis.call('ZADD', P .. 'i~', at, id) end
 end
 
 -- `text` may hold words under which the commit stands already. What it has stood under once it does to its end.
-local function index_more(id, text, all)
-  local before = redis.call('HGET', row(id), 'words')
+local function index_more(id, at, before, text, all)
   if before == text then return end
   local words, known, added = before and cjson.decode(before) or {}, {}, {}
   for _, word in ipairs(words) do known[word] = true end
@@ -24,7 +24,7 @@ local function index_more(id, text, all)
     end
   end
   if added[1] then redis.call('HSET', row(id), 'words', cjson.encode(words)) end
-  index(id, added, all)
+  index(id, at, added, all)
 end
 
 local function unindex(id)

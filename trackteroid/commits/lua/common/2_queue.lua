@@ -1,7 +1,5 @@
 -- The queue: who is next.
-local function make_ready(id, at)
-  local place = redis.call('HMGET', row(id), 'priority', 'flow')
-  local priority, flow = place[1] or '0', place[2] or ''
+local function make_ready(id, priority, flow, at)
   local queue = P .. 'q:' .. priority .. ':' .. flow
   if redis.call('EXISTS', queue) == 0 then
     redis.call('ZADD', P .. 'flows:' .. priority, redis.call('INCR', P .. 'turn'), flow)
@@ -22,12 +20,12 @@ local function out_of_queue(id, priority, flow)
   return false
 end
 
-local function unqueue(id)
-  redis.call('ZREM', P .. 'due', id)
-  redis.call('ZREM', P .. 'away', id)
-  if not redis.call('ZSCORE', P .. 'ready', id) then return end
-  local place = redis.call('HMGET', row(id), 'priority', 'flow')
-  out_of_queue(id, place[1] or '0', place[2] or '')
+-- What stands anywhere in the queue has a `due_at`, until it is claimed.
+local function unqueue(commit)
+  if not commit.due_at then return end
+  redis.call('ZREM', P .. 'due', commit.id)
+  redis.call('ZREM', P .. 'away', commit.id)
+  if redis.call('ZSCORE', P .. 'ready', commit.id) then out_of_queue(commit.id, commit.priority or '0', commit.flow or '') end
 end
 
 -- The next commit, or nil. At most 100 of those that have become due are put in line at a time.
@@ -36,7 +34,8 @@ local function take()
   for i = 1, #due, 2 do
     redis.call('ZREM', P .. 'due', due[i])
     redis.call('ZREM', P .. 'away', due[i])
-    make_ready(due[i], due[i + 1])
+    local place = redis.call('HMGET', row(due[i]), 'priority', 'flow')
+    make_ready(due[i], place[1] or '0', place[2] or '', due[i + 1])
   end
   while true do
     local priority = redis.call('ZREVRANGE', P .. 'priorities', 0, 0)[1]
@@ -55,17 +54,22 @@ local function take()
 end
 
 -- Never due before the deadline of a request that may still be running.
-local function schedule(id, state, at)
-  let_go(id)
-  local uncertain = tonumber(redis.call('HGET', row(id), 'uncertain_until') or '')
+local function schedule(commit, state, at)
+  let_go(commit)
+  local uncertain = tonumber(commit.uncertain_until or '')
   if uncertain and uncertain > at then at = uncertain end
-  move(id, state)
-  redis.call('HSET', row(id), 'due_at', stamp(at))
-  unqueue(id)
-  if at <= now then make_ready(id, stamp(at)) else redis.call('ZADD', P .. 'due', stamp(at), id) end
+  unqueue(commit)
+  commit.due_at = stamp(at)
+  move(commit, state, 'due_at', commit.due_at)
+  if at <= now then
+    make_ready(commit.id, commit.priority or '0', commit.flow or '', commit.due_at)
+  else
+    redis.call('ZADD', P .. 'due', commit.due_at, commit.id)
+  end
 end
 
-local function not_due(id)
-  redis.call('HDEL', row(id), 'due_at')
-  unqueue(id)
+local function not_due(commit)
+  unqueue(commit)
+  if commit.due_at then redis.call('HDEL', row(commit.id), 'due_at') end
+  commit.due_at = false
 end

@@ -38,8 +38,22 @@ end
 
 local function forget_order(id, keys)
   for _, e in ipairs(keys.c) do redis.call('ZREM', P .. 'x:c:' .. e, id) end
-  for _, e in ipairs(keys.n) do redis.call('SREM', P .. 'x:n:' .. e, id) end
-  redis.call('DEL', P .. 'o:' .. id)
+  if any('x:n:', keys.n) then
+    for _, e in ipairs(keys.n) do redis.call('SREM', P .. 'x:n:' .. e, id) end
+  end
+end
+
+-- Calls `act` with each {entity, attribute} that is written and whose last recorded value wins, the key under which it stands when the
+-- committed one was recorded, and that moment or false.
+local function each_last_wins(keys, act)
+  local written, places = {}, {}
+  for _, w in ipairs(keys.w) do
+    if w[3] == 1 then
+      written[#written + 1] = w
+      places[#places + 1] = P .. 'x:t:' .. w[1] .. ':' .. w[2]
+    end
+  end
+  for i, moment in ipairs(strings(places)) do act(written[i], places[i], moment) end
 end
 
 -- Whether `other` waits, over any number of others, for one of the set `those`.
@@ -55,20 +69,20 @@ end
 
 local function awaited(id) return redis.call('EXISTS', P .. 'w:' .. id, P .. 'wake:' .. id) > 0 end
 
--- Calls `act` with each unmet need, {id, kind, subject, state}, until it returns true: what `id` depends on, then who creates what it
--- refers to.
-local function each_need(id, keys, act)
+-- Calls `act` with each unmet need, {id, kind, subject, state}, until it returns true: what a commit depends on, then who creates what
+-- it refers to.
+local function each_need(commit, keys, act)
   for _, other in ipairs(keys.o) do
     local state = redis.call('HGET', row(other), 'state') or redis.call('HGET', P .. 't:' .. other, 'verdict') or 'unknown'
     if state ~= 'committed' and act({other, 'depends', other, (not ACTIVE[state]) and state or ''}) then return end
   end
-  local facts = redis.call('HMGET', row(id), 'accepted', 'missing')
+  if not any('x:c:', keys.n) then return end
   -- Of creators only earlier ones count, until the server has said that something is missing.
-  local until_when = facts[2] and '+inf' or ('(' .. (facts[1] or '0'))
+  local until_when = commit.missing and '+inf' or ('(' .. (commit.accepted or '0'))
   for _, e in ipairs(keys.n) do
     local found
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', P .. 'x:c:' .. e, '-inf', until_when)) do
-      if other ~= id then
+      if other ~= commit.id then
         local state = redis.call('HGET', row(other), 'state')
         if state ~= 'dead' then
           found = {other, 'needs', e, state == 'held' and state or ''}
@@ -81,19 +95,19 @@ local function each_need(id, keys, act)
   end
 end
 
--- The first thing in the way, as in `each_need`, or nil. `but` (or nil): a set of commits, of which `id` is one, that are committed
+-- The first thing in the way, as in `each_need`, or nil. `but` (or nil): a set of commits, of which this is one, that are committed
 -- together and so are in nobody's way among them.
-local function blocker(id, keys, but)
+local function blocker(commit, keys, but)
   local found
-  each_need(id, keys, function(need)
+  each_need(commit, keys, function(need)
     if but and but[need[1]] then return false end
     found = need
     return true
   end)
   if found then return found end
   -- Nobody waits for a commit that waits for it: what it needs goes before what it merely writes too.
-  local those, awaited = but or {[id] = true}, but or awaited(id)
-  local place = redis.call('HGET', row(id), 'place') or '0'
+  local those, awaited = but or {[commit.id] = true}, but or awaited(commit.id)
+  local place = commit.place or '0'
   local function last_before(key)
     local offset = 0
     while true do

@@ -1,18 +1,25 @@
 -- Waiting for another commit.
 
-local function no_longer_waiting(id)
-  local other = redis.call('HGET', row(id), 'waiting_for')
-  if other then redis.call('SREM', P .. 'w:' .. other, id) end
-  redis.call('HDEL', row(id), 'waiting_for', 'waiting_kind', 'waiting_subject', 'waiting_state')
+local function no_longer_waiting(commit)
+  if not commit.waiting_kind then return end
+  if commit.waiting_for then redis.call('SREM', P .. 'w:' .. commit.waiting_for, commit.id) end
+  redis.call('HDEL', row(commit.id), 'waiting_for', 'waiting_kind', 'waiting_subject', 'waiting_state')
+  commit.waiting_for, commit.waiting_kind = false, false
 end
 
-local function waits(id, other, kind, subject, state)
-  move(id, 'waiting')
-  redis.call('HSET', row(id), 'waiting_kind', kind, 'waiting_subject', subject, 'waiting_state', state)
+local function waits(commit, other, kind, subject, state)
+  move(commit, 'waiting', 'waiting_kind', kind, 'waiting_subject', subject, 'waiting_state', state)
+  commit.waiting_kind = kind
   if other then
-    redis.call('HSET', row(id), 'waiting_for', other)
-    redis.call('SADD', P .. 'w:' .. other, id)
+    redis.call('HSET', row(commit.id), 'waiting_for', other)
+    redis.call('SADD', P .. 'w:' .. other, commit.id)
+    commit.waiting_for = other
   end
+end
+
+local function no_longer_together(commit)
+  if commit.together then redis.call('HDEL', row(commit.id), 'together') end
+  commit.together = false
 end
 
 -- Those who need each other, over any number of others, `id` being one of them: as a list in the order of acceptance and as a set;
@@ -22,7 +29,7 @@ local function circle(id)
   local at = 1
   while all[at] do
     local one = all[at]
-    each_need(one, keys_of(one), function(need)
+    each_need(look_up(one), keys_of(one), function(need)
       local other = need[1]
       needed_by[other] = needed_by[other] or {}
       table.insert(needed_by[other], one)
@@ -52,43 +59,43 @@ local function circle(id)
   return members, set
 end
 
--- The other members of a circle that `id` leads, in the order of acceptance.
-local function companions_of(id)
-  local text = redis.call('HGET', row(id), 'together')
-  return text and cjson.decode(text) or {}
-end
+-- The other members of a circle that a commit leads, in the order of acceptance.
+local function companions_of(commit) return commit.together and cjson.decode(commit.together) or {} end
 
 local settle
 
--- `id` is tried for all of them, as one batch; the others wait for it.
-local function join(id, members)
+-- The commit is tried for all of them, as one batch; the others wait for it.
+local function join(commit, members)
   local others = {}
-  for _, other in ipairs(members) do
-    if other ~= id then
-      others[#others + 1] = other
-      redis.call('HDEL', row(other), 'together')
+  for _, id in ipairs(members) do
+    if id ~= commit.id then
+      others[#others + 1] = id
+      local other = look_up(id)
+      no_longer_together(other)
       no_longer_waiting(other)
-      waits(other, id, 'together', id, '')
+      waits(other, commit.id, 'together', commit.id, '')
     end
   end
-  no_longer_waiting(id)
-  redis.call('HSET', row(id), 'together', cjson.encode(others))
-  schedule(id, 'queued', now)
+  no_longer_waiting(commit)
+  commit.together = cjson.encode(others)
+  redis.call('HSET', row(commit.id), 'together', commit.together)
+  schedule(commit, 'queued', now)
 end
 
 -- `outside`: the obstacle is one of a circle's, and not in it.
-local function park(id, found, outside)
-  let_go(id)
-  not_due(id)
+local function park(commit, found, outside)
+  local id = commit.id
+  let_go(commit)
+  not_due(commit)
   -- A known creator: the time it takes does not count.
   redis.call('HDEL', row(id), 'waiting_since')
-  waits(id, found[1], found[2], found[3], found[4])
+  waits(commit, found[1], found[2], found[3], found[4])
   if not awaited(id) or not waits_for(found[1], {[id] = true}) then return end
   -- A circle: whoever in it merely stands in line goes first.
   local other = found[1]
   while other ~= id do
     local facts = redis.call('HMGET', row(other), 'waiting_for', 'waiting_kind')
-    if facts[2] == 'order' or facts[2] == 'version' then return settle(other, now) end
+    if facts[2] == 'order' or facts[2] == 'version' then return settle(look_up(other), now) end
     other = facts[1]
   end
   if outside then return end
@@ -96,22 +103,22 @@ local function park(id, found, outside)
   local members, set = circle(id)
   if not members then return end
   for _, one in ipairs(members) do
-    local obstacle = blocker(one, keys_of(one), set)
+    local obstacle = blocker(look_up(one), keys_of(one), set)
     if obstacle then
-      no_longer_waiting(id)
-      return park(id, obstacle, true)
+      no_longer_waiting(commit)
+      return park(commit, obstacle, true)
     end
   end
-  join(id, members)
+  join(commit, members)
 end
 
 -- Waiting for another commit, or due at `at`.
-settle = function(id, at)
-  no_longer_waiting(id)
-  redis.call('HDEL', row(id), 'together')
-  local found = blocker(id, keys_of(id))
-  if found then return park(id, found) end
-  schedule(id, 'queued', at)
+settle = function(commit, at)
+  no_longer_waiting(commit)
+  no_longer_together(commit)
+  local found = blocker(commit, keys_of(commit.id))
+  if found then return park(commit, found) end
+  schedule(commit, 'queued', at)
 end
 
 -- Whoever `id`, just accepted, waits for may need what it creates. Then the server need not be asked to find that out.
@@ -128,7 +135,7 @@ local function find_circle(id, keys)
     for _, e in ipairs(keys_of(other).n) do
       if created[e] then
         redis.call('HSET', row(other), 'missing', '1')
-        return settle(leader, now)
+        return settle(look_up(leader), now)
       end
     end
     if facts[2] == 'order' or facts[2] == 'version' then return end
@@ -139,8 +146,8 @@ end
 local function settle_all(waiting, id)
   table.sort(waiting)
   for _, other in ipairs(waiting) do
-    local wait = redis.call('HMGET', row(other), 'state', 'waiting_for')
-    if wait[1] == 'waiting' and wait[2] == id then settle(other, now) end
+    local commit = look_up(other)
+    if commit.state == 'waiting' and commit.waiting_for == id then settle(commit, now) end
   end
 end
 
@@ -156,10 +163,10 @@ end
 -- Something has changed about `id`: who waits for it looks again.
 local function wake(id)
   local key, later = P .. 'w:' .. id, P .. 'wake:' .. id
-  if redis.call('SCARD', key) <= WAKE_AT_ONCE and redis.call('EXISTS', later) == 0 then
-    local all = redis.call('SMEMBERS', key)
-    redis.call('DEL', key)
-    return settle_all(all, id)
+  local many = redis.call('SCARD', key)
+  if many <= WAKE_AT_ONCE and redis.call('EXISTS', later) == 0 then
+    if many > 0 then settle_all(redis.call('SPOP', key, many), id) end
+    return
   end
   -- Who still has to wait for it afterwards is in the other set again, and not woken once more.
   redis.call('SUNIONSTORE', later, later, key)
@@ -177,12 +184,9 @@ end
 local function wake_those_who_miss(entities)
   for _, e in ipairs(entities) do
     for _, other in ipairs(redis.call('SMEMBERS', P .. 'x:n:' .. e)) do
-      local wait = redis.call('HMGET', row(other), 'waiting_kind', 'waiting_for')
-      if wait[1] == 'together' then
-        other = wait[2]
-        wait = redis.call('HMGET', row(other), 'waiting_kind')
-      end
-      if wait[1] == 'missing' then settle(other, now) end
+      local commit = look_up(other)
+      if commit.waiting_kind == 'together' then commit = look_up(commit.waiting_for) end
+      if commit.waiting_kind == 'missing' then settle(commit, now) end
     end
   end
 end

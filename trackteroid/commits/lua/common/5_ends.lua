@@ -1,10 +1,10 @@
 -- The end of a commit.
 
 local function bury(id, failure)
-  let_go(id)
-  move(id, 'dead')
-  redis.call('HSET', row(id), 'error', failure, 'undecided_claims', '0')
-  not_due(id)
+  local commit = look_up(id)
+  let_go(commit)
+  move(commit, 'dead', 'error', failure, 'undecided_claims', '0')
+  not_due(commit)
   step_out(id, keys_of(id))
   tell('dead', id, failure)
   wake(id)
@@ -20,14 +20,13 @@ local function acted(id, name, actor)
 end
 
 -- The end of a commit: no payload, a row for a while, a tombstone for long.
-local function finish(id, verdict, retention, tombstone_seconds)
-  redis.call('DEL', P .. 'p:' .. id)
+local function finish(id, digest, keys, verdict, retention, tombstone_seconds)
+  redis.call('DEL', P .. 'p:' .. id, P .. 'o:' .. id)
   redis.call('ZADD', P .. 'expiry', stamp(now + tonumber(retention)), id)
   local tombstone = P .. 't:' .. id
-  redis.call('HSET', tombstone, 'digest', redis.call('HGET', row(id), 'digest'), 'verdict', verdict,
-    'ended_at', stamp(now), 'expires_at', stamp(now + tonumber(tombstone_seconds)))
+  redis.call('HSET', tombstone, 'digest', digest, 'verdict', verdict, 'ended_at', NOW,
+    'expires_at', stamp(now + tonumber(tombstone_seconds)))
   redis.call('EXPIRE', tombstone, math.ceil(tonumber(tombstone_seconds)))
-  local keys = keys_of(id)
   step_out(id, keys)
   forget_order(id, keys)
   wake(id)

@@ -25,6 +25,7 @@ local function answered()
   if not over then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'away', '-inf', '(' .. over, 'LIMIT', 0, BACK_AT_ONCE)) do
     redis.call('ZREM', P .. 'away', id)
-    if redis.call('EXISTS', row(id)) == 1 then schedule(id, 'retrying', now) end
+    local commit = look_up(id)
+    if commit.state then schedule(commit, 'retrying', now) end
   end
 end

@@ -18,10 +18,11 @@ end
 -- The server has said something about a commit.
 local function close_breaker()
   answered()
-  redis.call('HDEL', B, 'signature', 'ids')
-  if redis.call('HEXISTS', B, 'open') == 0 then return false end
+  local facts = redis.call('HMGET', B, 'open', 'reason', 'signature')
+  if facts[3] then redis.call('HDEL', B, 'signature', 'ids') end
+  if not facts[1] then return false end
   redis.call('HSET', B, 'total', stamp(open_seconds()))
-  tell('breaker_closed', '', redis.call('HGET', B, 'reason'))
+  tell('breaker_closed', '', facts[2])
   redis.call('HDEL', B, 'open', 'kind', 'reason', 'probe_at')
   return true
 end
@@ -57,7 +58,7 @@ local function same_error(id, signature, failure, limit, probe_seconds)
     if other ~= id and redis.call('HGET', row(other), 'state') == 'dead' then
       redis.call('HDEL', row(other), 'trying_since')
       line_up(other, keys_of(other))
-      settle(other, now)
+      settle(look_up(other), now)
       wake(other)
     end
   end

@@ -1,11 +1,5 @@
 -- Holding a commit.
 
--- `fence`: token and owner. After a failover to a replica that lacks the last moment two holders may have one token.
-local function held(id, fence)
-  local holder = redis.call('HMGET', row(id), 'state', 'token', 'owner')
-  return holder[1] == 'committing' and holder[2] .. ' ' .. (holder[3] or '') == fence
-end
-
 -- A request without an answer may still be running; one with an answer is over; one that changed nothing leaves no trace.
 local function doubted(id, doubt)
   if doubt == 'none' then
@@ -36,7 +30,7 @@ local function reap(limit, max_claims)
         message = 'The worker ' .. (facts[3] or '(unknown)') ..
           ' gave no sign of life while it held this commit; another one takes over.',
       }))
-      schedule(id, 'retrying', now)
+      schedule(look_up(id), 'retrying', now)
     end
   end
   return #expired
