@@ -36,6 +36,9 @@ OPERATIONS_KEY = b"__operations__"
 # A farm publish has tens of operations, a conform thousands; beyond this a file is broken or hostile.
 _MAX_OPERATIONS = 200_000
 
+# Operations have ten values each, and so have records of entities.
+_MAX_VALUES = 8_000_000
+
 # JSON nests a handful of levels deep in real files; Python's parser recurses.
 _MAX_DEPTH = 64
 
@@ -225,8 +228,10 @@ def _parsed_at_once(texts: Sequence[bytes]) -> list[JSON] | None:
     marks are every second item of the list, each text is one value.
     """
     mark = hashlib.sha256(b"".join(texts)).hexdigest()
+    together = b"[%s]" % (b',"%s",' % mark.encode()).join(texts)
+    _check_values(together, "what the file says of entities")
     try:
-        items = fast_json.loads_strictly(b"[%s]" % (b',"%s",' % mark.encode()).join(texts))
+        items = fast_json.loads_strictly(together)
     except (ValueError, RecursionError):
         return None
     if len(items) != 2 * len(texts) - 1 or items[1::2].count(mark) != len(texts) - 1:
@@ -300,10 +305,18 @@ def _parse(data: bytes, what: str) -> Any:
 
 def _parsed(data: bytes, what: str) -> Any:
     """As `_parse`, however deep it nests."""
+    _check_values(data, what)
     try:
         return fast_json.loads_strictly(data)
     except (ValueError, RecursionError) as error:
         raise RecordingFormatError(f"{what[0].upper()}{what[1:]} cannot be read: {error}.") from error
+
+
+def _check_values(data: bytes, what: str) -> None:
+    """Refuse text that holds far more values than a recording can have: each takes up to 64 bytes of memory, and two of text."""
+    # Each costs a byte at least, so that small texts need not be looked through.
+    if len(data) > _MAX_VALUES and data.count(b",") + data.count(b"[") + data.count(b"{") > _MAX_VALUES:
+        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} holds more than {_MAX_VALUES} values.")
 
 
 def _too_nested(what: str) -> RecordingFormatError:

@@ -349,6 +349,21 @@ def test_records_are_what_each_of_them_says(odd: str, encoding: str, tmp_path: P
     assert read_recording(path).entities == {names[0]: fine, names[1]: json.loads(odd), names[2]: fine}
 
 
+def test_a_small_payload_cannot_take_all_memory() -> None:
+    """16 MB of JSON, 16 KB as the ledger stores it, would be half a gigabyte of lists."""
+    payload = b'{"manifest":null,"operations":[' + b"[]," * 5_000_000 + b'0],"entities":{}}'
+    with pytest.raises(RecordingFormatError, match="The payload holds more than 8000000 values"):
+        Recording.from_payload(payload)
+
+
+def test_records_of_entities_cannot_take_all_memory_either(tmp_path: Path) -> None:
+    path = tmp_path / "recording.dbm"
+    record = b"[" + b"0," * 4_100_000 + b"0]"
+    write_container(path, {b"__operations__": b'"[]"', b"('A', ['1'])": record, b"('A', ['2'])": record}, None)
+    with pytest.raises(RecordingFormatError, match="holds more than 8000000 values"):
+        read_recording(path)
+
+
 def test_a_manifest_survives_and_leaves_out_what_a_newer_release_added() -> None:
     manifest = make_manifest(
         (),
