@@ -10,6 +10,7 @@ import datetime
 import email.utils
 import functools
 import re
+import ssl
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -217,9 +218,10 @@ def _never_left(error: requests.exceptions.RequestException) -> bool:
         return True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
-    return isinstance(
-        reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError
-    ) or isinstance(error, requests.exceptions.SSLError)
+    if isinstance(reason, urllib3.exceptions.SSLError):
+        # A certificate is looked at before anything is sent; any other trouble may be with the answer.
+        return any(isinstance(each, ssl.SSLCertVerificationError) for each in reason.args)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError)
 
 
 def no_answer(error: requests.exceptions.RequestException, server_url: str) -> requests.exceptions.RequestException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3.connectionpool
 
 from trackteroid.connection.exchange import exchange, retry_after_seconds
 from trackteroid.errors import ServerCallError
@@ -132,6 +134,26 @@ def test_a_reply_cut_off_may_have_been_applied() -> None:
     cut = b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n[{"
     error = failure(lambda connection: connection.sendall(cut))
     assert error.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("trouble", "maybe_applied"),
+    [
+        (ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired"), False),
+        (ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] bad record mac"), True),
+    ],
+)
+def test_only_a_certificate_is_looked_at_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, trouble: ssl.SSLError, maybe_applied: bool
+) -> None:
+    def troubled(*_: object, **__: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(urllib3.connectionpool.HTTPSConnectionPool, "_make_request", troubled)
+    with requests.Session() as request, pytest.raises(ServerCallError) as caught:
+        exchange(request, "https://ftrack.example", BATCH, timeout=5.0)
+    assert isinstance(caught.value.__cause__, requests.exceptions.SSLError)
+    assert (caught.value.kind, caught.value.maybe_applied) == ("connection", maybe_applied)
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
