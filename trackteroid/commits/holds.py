@@ -196,7 +196,8 @@ def _fetched(commit_id: str, server_url: str, settings: Settings) -> Ledger:
             spool = open_spool(settings)
             if any(spool.items(commit_id, server_url)):
                 report = flush_spool(settings, seconds=FLUSH_SECONDS)
-                if any(spool.items(commit_id, server_url)):
+                # What was meant for another Redis stays, and is none of ours.
+                if any(item.redis_url == address(settings) for item in spool.items(commit_id, server_url)):
                     raise LedgerUnavailableError(
                         report.error
                         or f"Commit {commit_id} waits in this node's spool behind others: trackteroid spool flush."

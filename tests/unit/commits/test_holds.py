@@ -10,6 +10,7 @@ import pytest
 
 import trackteroid
 from tests.support.recordings import create, recorded
+from trackteroid.commits import enqueueing, holds
 from trackteroid.commits.actor import current_actor
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.flushing import FlushReport, flush
@@ -244,6 +245,19 @@ def test_somebody_who_flushes_at_the_same_moment_is_no_error(farm: Farm, monkeyp
     monkeypatch.setattr(Spool, "read", overtaken)
     assert handle.state is CommitState.QUEUED
     assert release(PUBLISH, settings=farm.away).accepted_in == "spool"
+
+
+def test_what_waits_for_another_redis_is_not_waited_for(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node has moved to another Redis; what it spooled for the old one waits for that."""
+    enqueue(PUBLISH, settings=farm.away, hold=True)
+    moved = replace(farm.away, redis_url="redis://new.example/0")
+    for module in (holds, enqueueing):
+        monkeypatch.setattr(module, "fit_ledger", lambda settings, url: farm.ledger)
+    monkeypatch.setattr(enqueueing, "other_addresses", lambda settings, url: frozenset())
+    with pytest.raises(UnknownCommitError):
+        release("rec-1", settings=moved, server_url=SERVER)
+    assert release(PUBLISH, settings=moved, wake=False).state is CommitState.QUEUED
+    assert len(open_spool(farm.away).waiting()) == 1
 
 
 def test_an_order_whose_recording_is_elsewhere_waits_for_it_and_one_that_is_void_is_put_aside(farm: Farm) -> None:
