@@ -211,8 +211,8 @@ class QueryCache:
             batch, writer: As of `writing`.
 
         Yields:
-            What to call right before `batch` leaves: it returns when the tags are marked. If it is not called nothing was sent;
-            then marks stay until `writer` has written after all, or for two minutes.
+            What to call right before `batch` leaves, each time: it returns when the tags are marked. If it is not called nothing
+            was sent; then marks stay until `writer` has written after all, or for two minutes.
         """
         tags = [self._tag(name) for name in sorted(self.tags.written(batch))]
         if not tags:
@@ -226,8 +226,8 @@ class QueryCache:
 
         def leave() -> None:
             nonlocal left
-            left = True
-            if not isinstance(opening, Unavailable):
+            first, left = not left, True
+            if first and not isinstance(opening, Unavailable):
                 self._try(opening.wait, insisting=True)
 
         try:

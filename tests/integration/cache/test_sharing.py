@@ -261,6 +261,17 @@ def test_what_is_announced_is_marked_when_it_is_sent_and_told_once(
     assert asked(sandbox) == before
 
 
+def test_what_is_announced_can_be_sent_again(sandbox: SandboxProcess, sessions: tuple[Session, Session]) -> None:
+    first, second = sessions
+    ask(second)
+    batch = creating_a_version(first)
+    with first.announcing(batch):
+        first.exchange(batch)
+        with pytest.raises(ServerCallError, match="IntegrityError"):
+            first.exchange(batch)
+    assert batch[0]["entity_key"][0] in ask(second)  # type: ignore[index]
+
+
 def test_another_batch_than_the_announced_one_is_told_by_itself(
     sandbox: SandboxProcess, sessions: tuple[Session, Session]
 ) -> None:

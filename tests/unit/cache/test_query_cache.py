@@ -93,6 +93,15 @@ def test_marks_are_waited_for_right_before_a_batch_leaves() -> None:
     ]
 
 
+def test_a_batch_that_leaves_again_waits_for_nothing_and_is_told_once() -> None:
+    backend = SlowToOpen()
+    with make_cache(backend).announcing([{"action": "create", "entity_type": "Task"}]) as leave:
+        for _ in range(2):
+            leave()
+            backend.steps.append("sent")
+    assert backend.steps == ["started", "waited", "sent", "sent", "given up", "raised"]
+
+
 def test_what_was_announced_and_never_left_is_not_waited_for_and_changes_nothing() -> None:
     backend, server = SlowToOpen(), Server()
     cache = make_cache(backend)
