@@ -46,11 +46,13 @@ class Plan:
         send: Payloads to send, in order; empty if everything is there.
         done: How many payloads are on the server already, or were and are gone.
         notes: For the result: what was left out and why.
+        has_untold: Whether something was left out of which nobody knows whether it was ever written.
     """
 
     send: list[Payload] = field(default_factory=list)
     done: int = 0
     notes: list[str] = field(default_factory=list)
+    has_untold: bool = False
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -189,6 +191,7 @@ class _Planner:
                 self._plan.note(f"{_name(identity)} was updated and has been removed since.")
                 return None
             if self._untold:
+                self._plan.has_untold = True
                 self._plan.note(f"{_name(identity)} is gone; nobody knows whether it had been updated before.")
                 return None
             # Not there and perhaps never was: the server's refusal says so better than we can.
@@ -221,7 +224,9 @@ class _Planner:
             base = created["entity_data"].get(attribute)
         if base is not UNKNOWN_BASE and current == self._schemas.comparable(entity_type, attribute, base):
             return True
-        if self._was_applied(place) or (not self._has_creates and base is not UNKNOWN_BASE):
+        was_applied = self._was_applied(place)
+        if was_applied or (not self._has_creates and base is not UNKNOWN_BASE):
+            self._plan.has_untold |= not was_applied
             self._plan.note(
                 f"{_name(identity)}.{attribute} was not written: it has been changed by somebody else since (superseded)."
             )
@@ -233,6 +238,7 @@ class _Planner:
         return True
 
     def _leave_untold(self, identity: tuple[str, Key], attribute: str) -> None:
+        self._plan.has_untold = True
         self._plan.note(
             f"{_name(identity)}.{attribute} was not written: it has another value now, and nobody knows whether it had been "
             "written before the ledger was lost (superseded). `trackteroid recording commit FILE` writes it."

@@ -65,8 +65,9 @@ class CommitResult:
     Attributes:
         created: Entity type to the ids that exist because of the recording (parts of composite keys joined by a slash).
         versions: Id of each created AssetVersion to the number the server gave it.
-        sent_operations: Operations of the batch that was sent; 0 if everything was there.
-        already_there: Whether nothing had to be sent.
+        sent_operations: Operations of the batch that was sent; 0 if there was nothing to send.
+        already_there: Whether nothing was sent because it had been committed before. False too where nothing was sent because
+            all of it was left out, and nobody knows whether it was ever written; `notes` say what.
         notes: What was left out, and why; for people.
         skipped: The values among that, and those that could not be checked.
         stands_for: Id in the recording to the id of the entity that was there instead ("get or create").
@@ -103,6 +104,8 @@ def result_of(
     found: Found,
     notes: Sequence[str],
     skipped: Sequence[Skipped] = (),
+    *,
+    has_untold: bool = False,
 ) -> CommitResult:
     """Return the result of a commit.
 
@@ -113,6 +116,7 @@ def result_of(
         found: What was there before.
         notes: From planning.
         skipped: From planning.
+        has_untold: From planning: whether something was left out of which nobody knows whether it was ever written.
     """
     created = _created(batch, sent, found)
     versions: dict[str, int] = {}
@@ -130,7 +134,7 @@ def result_of(
         created=created,
         versions=versions,
         sent_operations=len(sent),
-        already_there=not sent,
+        already_there=not sent and not has_untold and all(each.reason == "unchecked" for each in skipped),
         notes=(*(each.text for each in skipped), *notes),
         skipped=tuple(skipped),
     )

@@ -244,7 +244,15 @@ class Work:
             if part.release
             for gap in part.release.gaps
         ]
-        return result_of(self.batch, self.to_send, answers, self._found, [*gaps, *self._plan.notes], self._skipped)
+        return result_of(
+            self.batch,
+            self.to_send,
+            answers,
+            self._found,
+            [*gaps, *self._plan.notes],
+            self._skipped,
+            has_untold=self._plan.has_untold,
+        )
 
     def refused_as_duplicate(self, error: ServerCallError) -> bool:
         """Whether a refusal may mean that the batch was applied before: something it creates exists."""

@@ -71,6 +71,19 @@ def test_values_whose_recordings_do_not_say_what_was_before_are_not_written_agai
     assert server.effects == before
     assert (server.rows["Task", "t1"]["bid"], server.rows["Task", "t2"]["bid"]) == (2, 7)
     assert ledger.counts()[CommitState.COMMITTED] == 3
-    notes = [(ledger.get(name).result or {}).get("notes") for name in ("rec-1", "rec-2", "rec-other")]
-    assert [bool(each) for each in notes] == [True, False, True]
-    assert "Task t2.bid was not written" in str(notes[2])
+    results = [ledger.get(name).result or {} for name in ("rec-1", "rec-2", "rec-other")]
+    assert [bool(each["notes"]) for each in results] == [True, False, True]
+    assert "Task t2.bid was not written" in str(results[2]["notes"])
+    # Of the others nobody knows.
+    assert [each["already_there"] for each in results] == [False, True, False]
+
+
+def test_what_is_gone_or_has_a_third_value_by_now_is_not_said_to_have_been_there() -> None:
+    gone = recorded(update("Task", "gone", "bid", 5), recording_id="gone")
+    changed = recorded(update("Task", "t1", "bid", 5), recording_id="changed", bases=[("Task", "t1", "bid", 0)])
+    server = CannedServer({("Task", "t1"): {"bid": 7}})
+    ledger = commit_all(server, [gone, changed], recovered=True)
+    assert server.effects == []
+    for name in ("gone", "changed"):
+        result = ledger.get(name).result or {}
+        assert (result["sent_operations"], result["already_there"], len(result["notes"])) == (0, False, 1)
