@@ -240,7 +240,8 @@ def _order(
     kept = spooled_recording(recording, payload, server_url, settings, why, terms)
     try:
         # Once accepted, it is not looked at again whether this was held at all: what the ledger knows counts.
-        if not any(item.kind == "recording" for item in spool.items(commit_id, server_url)):
+        waiting = spool.items(commit_id, server_url)
+        if not any(item.kind == "recording" and item.redis_url == kept.redis_url for item in waiting):
             spool.accept(kept)
         spool.accept(_release_order(commit_id, server_url, settings, facts, str(why)))
     except SpoolError as error:

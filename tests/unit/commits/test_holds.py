@@ -223,6 +223,9 @@ def test_the_order_of_a_release_takes_its_recording_along_for_each_server(farm: 
     assert waiting == [
         (server, kind) for server in ("https://staging.example", SERVER) for kind in ("recording", "release")
     ]
+    # The node has moved to another Redis, which is away too.
+    release(without_server, settings=replace(farm.away, redis_url="redis://127.0.0.1:2/0"), server_url=SERVER)
+    assert [spool.read(entry).kind for entry in spool.waiting()[4:]] == ["recording", "release"]
 
 
 def test_a_release_without_redis_is_committed_in_the_name_that_the_node_says(farm: Farm) -> None:
