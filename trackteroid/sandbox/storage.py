@@ -57,6 +57,8 @@ CREATE TABLE "__about" ("name" TEXT PRIMARY KEY, "value" TEXT);
 _INDEXES = (
     # Siblings of one name: with an index on one of these columns alone, every new context looks through all the others.
     'CREATE INDEX IF NOT EXISTS "Context_siblings" ON "Context" ("parent_id", "object_type_id", "name")',
+    # The highest version of an asset, and whether a version is the latest.
+    'CREATE INDEX IF NOT EXISTS "AssetVersion_numbers" ON "AssetVersion" ("asset_id", "version")',
     # What goes with a deleted row, whatever that is.
     'CREATE INDEX IF NOT EXISTS "CustomAttributeValue_entity_id" ON "CustomAttributeValue" ("entity_id")',
     'CREATE INDEX IF NOT EXISTS "CustomAttributeLink_to_id" ON "CustomAttributeLink" ("to_id")',
