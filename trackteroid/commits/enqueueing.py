@@ -305,8 +305,13 @@ def spooled_handle(commit_id: str, server_url: str, settings: Settings) -> Commi
     """Return the handle of a commit whose recording waits in the spool."""
     spool = open_spool(settings)
 
+    def waiting() -> dict[str, SpooledRecording]:
+        # Others of this id are meant for another server or Redis, and may wait for ever.
+        items = spool.items(commit_id, server_url)
+        return {item.kind: item for item in items if item.redis_url == address(settings)}
+
     def state() -> CommitState:
-        kinds = {item.kind: item for item in spool.items(commit_id, server_url)}
+        kinds = waiting()
         held = "recording" in kinds and kinds["recording"].terms.hold and "release" not in kinds
         return CommitState.HELD if held else CommitState.QUEUED
 
@@ -314,7 +319,7 @@ def spooled_handle(commit_id: str, server_url: str, settings: Settings) -> Commi
         CommitLink(
             commit_id=commit_id,
             open_ledger=lambda: kept_ledger(settings, server_url),
-            in_spool=lambda: bool(spool.find(commit_id)),
+            in_spool=lambda: bool(waiting()),
             deliver=lambda: flush_spool(settings, seconds=FLUSH_SECONDS),
             spooled_state=state,
             release=lambda partial: release_commit(

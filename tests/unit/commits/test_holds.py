@@ -228,6 +228,19 @@ def test_the_order_of_a_release_takes_its_recording_along_for_each_server(farm: 
     assert [spool.read(entry).kind for entry in spool.waiting()[4:]] == ["recording", "release"]
 
 
+def test_a_handle_looks_for_its_own_commit_in_the_spool(farm: Farm) -> None:
+    without_server = expecting(Path("/nowhere"), outputs=[], server_url=None)
+    handle = enqueue(without_server, settings=farm.away, server_url=SERVER).commit
+    enqueue(without_server, settings=farm.away, server_url="https://staging.example")
+    assert handle.state is CommitState.QUEUED
+    spool = open_spool(farm.away)
+    (mine,) = [entry for entry in spool.waiting() if spool.read(entry).server_url == SERVER]
+    spool.mark_sent(mine)
+    # Delivered: the ledger is asked, not the other one's copy.
+    with pytest.raises(LedgerUnavailableError):
+        print(handle.state)
+
+
 def test_a_release_without_redis_is_committed_in_the_name_that_the_node_says(farm: Farm) -> None:
     release(PUBLISH, settings=replace(farm.away, commit_as="recorder"))
     farm.flush()
