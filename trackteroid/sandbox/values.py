@@ -142,7 +142,7 @@ def _bool(attribute: Attribute, value: Any) -> int:
 
 def _number(attribute: Attribute, value: Any) -> int | float:
     try:
-        number = float(value)
+        number = _float(value)
         if not math.isfinite(number):
             raise ValueError
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value.strip()):
@@ -156,6 +156,13 @@ def _number(attribute: Attribute, value: Any) -> int | float:
     if isinstance(number, int) and not -(2**63) <= number < 2**63:
         raise _refused(attribute, value)
     return number
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, str) and "_" in value:
+        # Python reads 1_000 as a thousand. Nobody else does.
+        raise ValueError
+    return float(value)
 
 
 def _refused(attribute: Attribute, value: Any) -> ValidationError:
@@ -196,7 +203,7 @@ def _comparable(value: Any, operator: str, text: str) -> tuple[Any, Any]:
         return int(value), 1 if lowered in _TRUE else 0 if lowered in _FALSE else None
     if isinstance(value, (int, float)):
         try:
-            return value, float(text)
+            return value, _float(text)
         except ValueError:
             return value, None
     if isinstance(value, dict) and value.get("__type__") == "datetime":

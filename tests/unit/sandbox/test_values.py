@@ -68,6 +68,8 @@ def test_wire_values_are_stored_by_kind(kind: Kind, wire: Any, stored: Any) -> N
         (Kind.TEXT, "\ud800"),
         (Kind.BOOL, "maybe"),
         (Kind.INT, "many"),
+        (Kind.INT, "1_000"),
+        (Kind.NUMBER, "1_0.5"),
         (Kind.INT, 2**70),
         (Kind.NUMBER, float("nan")),
         (Kind.NUMBER, "1e999"),
@@ -92,6 +94,7 @@ def test_a_time_goes_out_without_offset() -> None:
     [
         ("10", ">", "9", 1),
         ("10", "is", "ten", 0),
+        ("10", "is", "1_0", 0),
         ("10", "is_not", "ten", 1),
         ("true", "is", "True", 1),
         ("true", "is", "0", 0),
