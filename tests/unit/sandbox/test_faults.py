@@ -200,7 +200,15 @@ def test_one_batch_never_collides_with_itself(api: Api) -> None:
 
 
 def entry(**different: Any) -> dict[str, Any]:
-    return {"user": "anna", "actions": ["query"], "milliseconds": 1.5, "status": 200, "fault": None, **different}
+    return {
+        "user": "anna",
+        "actions": ["query"],
+        "expressions": [],
+        "milliseconds": 1.5,
+        "status": 200,
+        "fault": None,
+        **different,
+    }
 
 
 def test_the_request_log_is_bounded_and_can_be_emptied() -> None:

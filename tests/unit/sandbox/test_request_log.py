@@ -22,14 +22,6 @@ def entry(number: int, *expressions: str, actions: int = 1) -> dict[str, Any]:
     }
 
 
-def test_the_last_ten_thousand_requests_are_kept() -> None:
-    log = RequestLog()
-    for number in range(10_100):
-        log.add(entry(number, "Task"))
-    assert (len(log), log[0]["time"], log[-1]["time"]) == (10_000, 100.0, 10_099.0)
-    assert log.counters()["requests"] == 10_100
-
-
 def test_long_requests_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "_KEPT_SIZE", 1_000_000)
     log = RequestLog()
