@@ -103,8 +103,9 @@ class ApiEndpoint:
                 "racy_seconds": decision.racy_seconds,
                 "url": _address(request),
             }
-            if decision.kind == "half_batch" and isinstance(payload, list):
-                self._api.handle(payload[: len(payload) // 2], **sent)
+            if decision.kind == "half_batch" and isinstance(payload, (dict, list)):
+                operations = [payload] if isinstance(payload, dict) else payload
+                self._api.handle(operations[: len(operations) // 2], **sent)
                 raise ApiError("Fault on order: the batch was applied only in part.", status=500)
             return 200, self._api.handle(payload, **sent)
         except ApiError as error:

@@ -91,6 +91,14 @@ def test_half_a_batch_is_applied_and_an_error_answered(server: SandboxServer) ->
     assert scopes(server) == ["a"]
 
 
+def test_half_of_an_operation_that_stands_alone_is_nothing(server: SandboxServer) -> None:
+    order(server, {"kind": "half_batch", "times": 1})
+    headers = {"ftrack-user": server.env["FTRACK_API_USER"], "ftrack-api-key": server.env["FTRACK_API_KEY"]}
+    response = requests.post(server.url + "/api", json=create("a"), headers={**headers, **STRICT}, timeout=10)
+    assert (response.status_code, response.json()["exception"]) == (500, "ServerError")
+    assert scopes(server) == []
+
+
 def test_a_trickling_answer_is_complete_in_the_end(server: SandboxServer) -> None:
     order(server, {"kind": "trickle", "seconds": 0.3, "times": 1})
     before = time.perf_counter()
