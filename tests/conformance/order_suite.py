@@ -375,6 +375,14 @@ class OrderSuite(LedgerSuite):
         self.accept("old", written=(("f", "x"),), recorded_at=99.0)
         assert self.claim_and_complete("old").overtaken == {("f", "x")}
 
+    def test_who_leads_a_circle_is_due_and_waits_for_nobody(self) -> None:
+        self.accept("a", created=("e1",), needed=("e2",))
+        self.accept("b", created=("e2",), needed=("e1",))
+        leader = self.ledger.get("a")
+        assert (leader.state, leader.due_at, leader.waiting) == (CommitState.QUEUED, self.clock.now, None)
+        assert leader.together == ("b",)
+        assert self.waiting("b") == ("together", "a", "a", "")
+
     def test_a_circle_may_be_long_and_depend_explicitly(self) -> None:
         self.accept("a", created=("e1",), needed=("e3",))
         self.accept("b", created=("e2",), depends_on=("a",))
