@@ -21,7 +21,7 @@ from trackteroid.session import Session
 __all__ = ["record", "recording_rows"]
 
 PUBLISHES = 1_000
-TURNS = 5
+TURNS = 7
 
 _UNMANAGED = ftrack_api.symbol.UNMANAGED_LOCATION_ID
 

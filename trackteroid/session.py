@@ -53,6 +53,9 @@ _OWN_STATE = (
     "_open_stacks",
 )
 
+# Of a file whose records become entities.
+_RECORDS_AT_ONCE = 200
+
 
 class Session(OperationStacks, Transfers, Fetching):
     """A session with an ftrack server.
@@ -385,8 +388,11 @@ class Session(OperationStacks, Transfers, Fetching):
         self._merge_records(recording.entities.values())
 
     def _merge_records(self, records: Iterable[Mapping[str, Any]]) -> None:
-        known = [record for record in records if record.get("__entity_type__") in self.types]
-        self._loader.merge_results(self._loader.read_parsed(known))
+        types = self.types
+        known = [record for record in records if record.get("__entity_type__") in types]
+        # Each is merged on its own. Some at a time, while what was made of them is still at hand in the processor's cache.
+        for start in range(0, len(known), _RECORDS_AT_ONCE):
+            self._loader.merge_results(self._loader.read_parsed(known[start : start + _RECORDS_AT_ONCE]))
 
 
 class _UnconnectedSession(LazyConnection, Session):

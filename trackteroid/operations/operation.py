@@ -139,7 +139,9 @@ def usual_operation(fields: JSON, *, literal: bool) -> Operation | None:
             return None
         if kind == "update" and len(fields) == 6:
             name, old, new = fields["attribute_name"], fields["old_value"], fields["new_value"]
-            if name.__class__ is not str or not name or _holds_containers(old) or _holds_containers(new):
+            if name.__class__ is not str or not name:
+                return None
+            if (old.__class__ is not str and _holds_containers(old)) or _holds_containers(new):
                 return None
             return UpdateOperation(
                 entity_type=entity_type,
@@ -163,7 +165,7 @@ _CONTAINERS: frozenset[Any] = frozenset({dict, list})
 
 def _holds_containers(value: JSON) -> bool:
     kind = value.__class__
-    if kind is str or kind not in _CONTAINERS:
+    if kind not in _CONTAINERS:
         return False
     return not _CONTAINERS.isdisjoint(map(type, value.values() if kind is dict else value))
 
