@@ -286,6 +286,14 @@ def test_every_variant_of_gnu_files_is_read(order: str, magic: int, wide: bool, 
     assert read_container(path).records == RECORDS
 
 
+def test_the_ndbm_of_gnus_library_is_read_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "recording.dbm.dir").write_bytes(b"")
+    pages = tmp_path / "recording.dbm.pag"
+    pages.write_bytes(gnu_file(RECORDS, order="<", wide=True, magic=0x13579ACF))
+    for path in (tmp_path / "recording.dbm", pages, tmp_path / "recording.dbm.dir"):
+        assert read_container(path).records == RECORDS
+
+
 def test_a_small_gnu_file_cannot_claim_work_without_end(tmp_path: Path) -> None:
     """Buckets at every eighth byte, each with as many slots as fit: quadratic work, were overlap allowed."""
     size = 400_000

@@ -106,6 +106,10 @@ def _by_suffixes(base: Path) -> Flavour | None:
         index = directory if directory.is_file() else backup
         return Flavour("dumb dbm", (index, data), lambda: (dumb.read(index.read_bytes(), data.read_bytes()), None))
     if directory.is_file() and pages.is_file():
+        # The ndbm of GNU's library keeps a GNU dbm file under this name, which needs no library.
+        flavour = _by_content(pages)
+        if flavour is not None:
+            return flavour
         files = {".dir": directory, ".pag": pages}
         return Flavour("ndbm", (directory, pages), lambda: (ndbm.read(files), None))
     berkeley = beside(".db")
