@@ -75,6 +75,18 @@ def delete_rows(changes: Changes, rows: list[StoredRow]) -> None:
     Raises:
         IntegrityError: Something that must be removed first still refers to one of them.
     """
+    # Depth first, without recursion: replies to replies may be as many as there are notes.
+    waiting = [_remove(changes, rows)]
+    while waiting:
+        below = next(waiting[-1], None)
+        if below is None:
+            waiting.pop()
+        else:
+            waiting.append(_remove(changes, below))
+
+
+def _remove(changes: Changes, rows: list[StoredRow]) -> Iterator[list[StoredRow]]:
+    """Remove rows, and find what goes with them: yields rows of one table after the other, to be removed before going on."""
     schema = changes.storage.schema
     entity_type = rows[0].entity_type
     # The rows go first: what belongs to them may refer back to them.
@@ -93,7 +105,7 @@ def delete_rows(changes: Changes, rows: list[StoredRow]) -> None:
         if not found:
             continue
         if rule is Rule.DELETE:
-            delete_rows(changes, found)
+            yield found
         elif rule is Rule.CLEAR:
             for row in found:
                 changes.set(row, {column: None})

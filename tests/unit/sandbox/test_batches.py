@@ -447,6 +447,15 @@ def test_deleting_a_project_takes_everything_below(delete: Ask, query: Ask) -> N
         assert len(rows) == left.get(entity_type, 0), entity_type
 
 
+def test_a_long_chain_of_replies_goes_with_its_first_note(call: Ask, delete: Ask, query: Ask) -> None:
+    before = len(query("Note"))
+    notes = [new("Note", id="0", content="x")]
+    notes += [new("Note", id=str(number), content="x", in_reply_to_id=str(number - 1)) for number in range(1, 1200)]
+    call(*notes)
+    delete("Note", "0")
+    assert len(query("Note")) == before
+
+
 def test_deleting_a_person_keeps_their_notes_and_drops_what_is_theirs(delete: Ask, query: Ask) -> None:
     delete("User", ANNA)
     assert query("Timelog") == query("Membership") == []
