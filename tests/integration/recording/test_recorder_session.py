@@ -110,6 +110,20 @@ def test_what_one_process_records_another_one_commits(server: SandboxServer, laz
     lazy.commit()
 
 
+def test_everything_recorded_is_in_memory_after_the_commit_however_much_it_is(
+    lazy: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.dbm"
+    with lazy.deferred_operations(path):
+        parent = lazy.query("select id from Shot order by id").first()
+        made = [lazy.create("Task", {"name": f"in_memory_{number}", "parent": parent})["id"] for number in range(5)]
+    monkeypatch.setattr("trackteroid.session._RECORDS_AT_ONCE", 2)
+    lazy.reconnect_and_commit(path)
+    kept = {entity["id"]: entity for entity in lazy._local_cache.values() if entity.entity_type == "Task"}
+    assert [kept[each]["name"] for each in made] == [f"in_memory_{number}" for number in range(5)]
+    assert all(kept[each]["parent"]["id"] == parent["id"] for each in made)
+
+
 def test_the_file_is_one_that_dbm_opens_from_python_3_13_on(lazy: Session, tmp_path: Path) -> None:
     path = tmp_path / "a.dbm"
     with lazy.deferred_operations(path):
