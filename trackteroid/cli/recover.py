@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
         message(reason if str(path) in reason else f"{path}: {reason}")
     code = ExitCode.BAD_DATA if unreadable else ExitCode.OK
     for one in tracked(found, "recover"):
-        commit_id = one.recording.recording_id
+        commit_id = one.recording_id
         hold = one.hold or options.hold
         try:
             if one.server_url is None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trackteroid.commits.outputs import expected_outputs
-from trackteroid.commits.releasing import recording_in
+from trackteroid.commits.payload import decompress
 from trackteroid.commits.servers import normalise_server_url
+from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording, SpoolLimits
 from trackteroid.errors import RecordingFormatError, RecordingNotFoundError, TrackteroidError
 from trackteroid.operations.recording import Recording, read_recording
@@ -23,20 +24,37 @@ _TEMPORARY = (".tmp", ".part")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """A recording in a folder.
+    """A recording in a folder. What it holds is read again when it is asked for: a year's publishes do not fit into memory.
 
     Attributes:
         path: Its file.
-        recording: What it holds.
+        recording_id: Its id.
+        recorded_at: When, ISO 8601 in UTC; empty where it does not say.
         server_url: The ftrack server it is for; None if neither the file nor the caller say.
         hold: Whether it must not be committed before somebody releases it: it was held, and no order to release it lies beside
             it; or it expects files, and nobody knows whether they were looked for.
     """
 
     path: Path
-    recording: Recording
+    recording_id: str
+    recorded_at: str
     server_url: str | None
-    hold: bool = False
+    hold: bool
+    payload_limit: int
+
+    @property
+    def recording(self) -> Recording:
+        """What it holds.
+
+        Raises:
+            RecordingError, SpoolError: It cannot be read any more.
+        """
+        try:
+            if self.path.suffix == _SPOOLED:
+                return _unpacked(_spooled(self.path, self.payload_limit), self.payload_limit)
+            return read_recording(self.path)
+        except FileNotFoundError as error:
+            raise RecordingNotFoundError(f"There is no recording at {self.path} any more.") from error
 
 
 def find_recordings(
@@ -80,7 +98,7 @@ def find_recordings(
         if isinstance(one, SpooledRecording):
             released.add((one.commit_id, one.server_url))
             continue
-        slot = (one.recording.recording_id, one.server_url)
+        slot = (one.recording_id, one.server_url)
         # Any copy that says so: the file that it was submitted from does not know that it was held.
         found[slot] = replace(found[slot], hold=found[slot].hold or one.hold) if slot in found else one
     free = {slot: replace(one, hold=one.hold and slot not in released) for slot, one in found.items()}
@@ -101,27 +119,38 @@ def _files(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
 
 
 def _read(path: Path, settings: Settings, server_url: str | None) -> Found | SpooledRecording:
-    """Return the recording in a file, or the order to release one."""
+    """Return what is to be known of the recording in a file, or the order to release one."""
+    limit = settings.payload_limit
     if path.suffix == _SPOOLED:
-        facts = path.stat()
-        spool = Spool(path.parent, limits=SpoolLimits(item_bytes=settings.payload_limit))
-        item = spool.read(Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
+        item = _spooled(path, limit)
         if item.kind != "recording":
             return item
-        recording = recording_in(item.payload, settings)
-        hold = item.terms.hold or bool(expected_outputs(recording))
-        return Found(path=path, recording=recording, server_url=item.server_url, hold=hold)
-    recording = read_recording(path)
-    url = recording.server_url or server_url
+        recording, url, hold = _unpacked(item, limit), item.server_url or None, item.terms.hold
+    else:
+        recording, hold = read_recording(path), False
+        given = recording.server_url or server_url
+        url = normalise_server_url(given, settings.server_aliases) if given else None
+    manifest = recording.manifest
     return Found(
         path=path,
-        recording=recording,
-        server_url=normalise_server_url(url, settings.server_aliases) if url else None,
-        hold=bool(expected_outputs(recording)),
+        recording_id=recording.recording_id,
+        recorded_at="" if manifest is None else manifest.created_at,
+        server_url=url,
+        hold=hold or bool(expected_outputs(recording)),
+        payload_limit=limit,
     )
 
 
+def _spooled(path: Path, payload_limit: int) -> SpooledRecording:
+    facts = path.stat()
+    spool = Spool(path.parent, limits=SpoolLimits(item_bytes=payload_limit))
+    return spool.read(Entry(path=path, size=facts.st_size, accepted_at=facts.st_mtime))
+
+
+def _unpacked(item: SpooledRecording, payload_limit: int) -> Recording:
+    return Recording.from_payload(decompress(unseal(item.payload)[0], limit=payload_limit))
+
+
 def _moment(found: Found) -> tuple[str, str]:
-    manifest = found.recording.manifest
     # ISO 8601 in UTC sorts as text. Files of the original library do not say; they come first, in the order of their names.
-    return ("" if manifest is None else manifest.created_at, str(found.path))
+    return found.recorded_at, str(found.path)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.spool import Spool, SpooledRecording
 from trackteroid.commits.submission import Terms
 from trackteroid.errors import BadInputError, RecordingNotFoundError
-from trackteroid.operations.recording import Recording, write_recording
+from trackteroid.operations.recording import Recording, digest_of, write_recording
 from trackteroid.settings import Settings
 
 
@@ -92,6 +94,27 @@ def test_what_cannot_be_looked_at_is_told_and_never_taken_for_something_else(
         (tmp_path / "secret.dbm", True),
         (tmp_path / "closed", True),
     ]
+
+
+def test_what_is_found_is_not_kept_in_memory(tmp_path: Path) -> None:
+    for number in range(5):
+        recording = publish(f"{number}")
+        notes = tuple(create("Note", f"{number}-{each}", content="x" * 1000) for each in range(100))
+        operations = (*recording.operations, *notes)
+        assert recording.manifest is not None
+        manifest = dataclasses.replace(recording.manifest, digest=digest_of(operations))
+        write_recording(tmp_path / f"{number}.dbm", Recording(operations, {}, manifest))
+    tracemalloc.start()
+    try:
+        found = find_recordings(tmp_path, settings=Settings())
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()
+    assert [len(one.recording.operations) for one in found] == [101] * 5
+    found[0].path.unlink()
+    with pytest.raises(RecordingNotFoundError):
+        print(found[0].recording)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no pipes among files")
