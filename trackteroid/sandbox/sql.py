@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from trackteroid.sandbox.errors import ValidationError
+
 __all__ = ["FALSE", "TRUE", "Fragment", "all_of", "any_of", "in_values"]
 
 
@@ -42,12 +44,19 @@ def _joined(word: str, parts: Iterable[Fragment]) -> Fragment:
     parts = list(parts)
     if len(parts) == 1:
         return parts[0]
+    if len(parts) > _MOST:
+        raise ValidationError(
+            f"{len(parts)} conditions joined by {word.strip().lower()} are too many: at most {_MOST}. Lists, as in"
+            " `id in (...)`, may be longer."
+        )
     return Fragment(
         "(" + _nested(word, [part.text for part in parts]) + ")",
         tuple(parameter for part in parts for parameter in part.parameters),
     )
 
 
+# Planning takes SQLite time that grows with the square: for 20,000 conditions a quarter of a minute.
+_MOST = 5000
 # Conditions in a row are nested as deeply as they are many, and SQLite stops at 1000.
 _IN_A_ROW = 200
 

@@ -314,6 +314,13 @@ def test_a_criterion_may_have_thousands_of_parts(query: Ask) -> None:
     assert query(f"ContextCustomAttributeValue where key is fps and value in ({listed})") == []
 
 
+@pytest.mark.parametrize("word", ["or", "and"])
+def test_more_conditions_than_can_be_planned_in_time_are_refused(query: Ask, word: str) -> None:
+    with pytest.raises(ValidationError, match=rf"^5001 conditions joined by {word} are too many: at most 5000\."):
+        query("Task where " + f" {word} ".join(["name is x"] * 5001))
+    assert query("Task where id in (" + ", ".join(map(str, range(20_000))) + ")") == []
+
+
 def test_link_leads_from_the_project_down(query: Ask) -> None:
     (row,) = query("select link from AssetVersion where version is 3")
     assert [(each["name"], each["type"]) for each in row["link"]] == [
