@@ -382,6 +382,8 @@ class OrderSuite(LedgerSuite):
         assert (leader.state, leader.due_at, leader.waiting) == (CommitState.QUEUED, self.clock.now, None)
         assert leader.together == ("b",)
         assert self.waiting("b") == ("together", "a", "a", "")
+        found = [[commit.id for commit in self.ledger.list([state])] for state in (leader.state, CommitState.WAITING)]
+        assert found == [["a"], ["b"]]
 
     def test_a_circle_may_be_long_and_depend_explicitly(self) -> None:
         self.accept("a", created=("e1",), needed=("e3",))

@@ -136,6 +136,8 @@ class History:
         for name in self.names:
             fields = redis.hgetall(f"{prefix}c:{name}")
             row = dict(zip(texts(fields.keys()), texts(fields.values()), strict=True))  # type: ignore[union-attr]
+            states = [each for each in CommitState if redis.zscore(f"{prefix}state:{each.value}", name) is not None]
+            assert [each.value for each in states] == [row["state"]], (name, row, states, log)
             held = row["state"] == "committing"
             assert ("due_at" in row) == (name in queued), (name, row, log)
             assert [field in row for field in ("owner", "lease_expires_at")] == [held, held], (name, row, log)
