@@ -115,6 +115,72 @@ def test_who_holds_a_lock_for_long_touches_it(tmp_path: Path, monkeypatch: pytes
             wait_until(lambda: lock.stat().st_mtime > 1, seconds=30)
 
 
+def test_a_lock_that_cannot_be_read_for_a_moment_is_touched_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "BEAT_SECONDS", 0.01)
+    lock, refused = tmp_path / ".a.dbm.lock", 0
+
+    def refuse(path: Path, **_: object) -> str:
+        nonlocal refused
+        refused += 1
+        raise PermissionError(13, "Used by another process")
+
+    with locked(tmp_path / "a.dbm"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_text", refuse)
+            wait_until(lambda: refused > 0, seconds=30)
+        os.utime(lock, (1, 1))
+        wait_until(lambda: lock.stat().st_mtime > 1, seconds=30)
+    assert not lock.exists()
+
+
+def test_a_block_that_ends_with_its_process_is_written_without_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with locked(tmp_path / "a.dbm"):
+        assert names(tmp_path) == [".a.dbm.lock"]
+    assert names(tmp_path) == []
+
+
+def test_a_lock_on_a_full_disk_is_said_and_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, *_: object, **__: object) -> None:
+        os.close(handle)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(RecordingError, match="cannot be locked for appending: No space"), locked(tmp_path / "a.dbm"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_stale_lock_that_we_may_not_remove_is_said_instead_of_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's, in a folder where everybody removes their own files only."""
+    lock, tries = tmp_path / ".a.dbm.lock", 0
+    lock.write_text("gone")
+    clock = FakeClock()
+
+    def refuse(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        assert tries < 100
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with (
+        pytest.raises(RecordingError, match=r"appended to by others for 40 s.*remove .*\.a\.dbm\.lock"),
+        locked(tmp_path / "a.dbm", monotonic=clock, sleep=lambda _: clock.advance(1.0)),
+    ):
+        pass
+    assert lock.read_text() == "gone"
+
+
 def test_who_has_lost_a_lock_leaves_it_to_its_holder(tmp_path: Path) -> None:
     lock = tmp_path / ".a.dbm.lock"
     with locked(tmp_path / "a.dbm"):

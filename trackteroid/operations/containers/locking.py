@@ -66,8 +66,7 @@ def locked(
         mark = _mark(lock)
         if mark != seen:
             seen, since = mark, now
-        elif mark is not None and now - since > STALE_SECONDS:
-            _break(lock, seen)
+        elif mark is not None and now - since > STALE_SECONDS and _break(lock, seen):
             continue
         if now - started > patience:
             raise RecordingError(
@@ -78,11 +77,18 @@ def locked(
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+        if isinstance(error, OSError):
+            raise RecordingError(f"{path} cannot be locked for appending: {error.strerror}.") from error
+        raise
+    try:
         with _touching(lock, text):
             yield
     finally:
         # A machine that slept has lost it, and another one holds it now.
-        if _holds(lock, text):
+        if _text_of(lock) == text:
             with contextlib.suppress(OSError):
                 lock.unlink()
 
@@ -92,39 +98,47 @@ def _touching(lock: Path, text: str) -> Iterator[None]:
     end = threading.Event()
 
     def touch() -> None:
-        while not end.wait(BEAT_SECONDS) and _holds(lock, text):
+        while not end.wait(BEAT_SECONDS) and _text_of(lock) in (text, None):
             with contextlib.suppress(OSError):
                 os.utime(lock)
 
     thread = threading.Thread(target=touch, name="trackteroid-lock", daemon=True)
-    thread.start()
+    # A process that ends makes no threads any more (`atexit`, from Python 3.12 on); few blocks take that long.
+    with contextlib.suppress(RuntimeError):
+        thread.start()
     try:
         yield
     finally:
         end.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
-def _holds(lock: Path, text: str) -> bool:
+def _text_of(lock: Path) -> str | None:
+    """Return what a lock says; nothing if it is gone; None if it cannot be read at this moment."""
     try:
-        return lock.read_text(encoding="utf-8") == text
-    except (OSError, ValueError):
-        return False
+        return lock.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        # A share that is away for a moment; on Windows also somebody who renames it, or scans it.
+        return None
 
 
-def _break(lock: Path, seen: tuple[int, int] | None) -> None:
-    """Remove a lock, but no other one that has taken its place at this moment."""
+def _break(lock: Path, seen: tuple[int, int] | None) -> bool:
+    """Remove a lock, but no other one that has taken its place at this moment; whether we were let, and the first to do so."""
     grave = lock.with_name(f"{lock.name}.{secrets.token_hex(6)}")
     try:
         # Of several who do this at once one has it afterwards.
         os.rename(lock, grave)
     except OSError:
-        return
+        return False
     if _mark(grave) != seen:
         with contextlib.suppress(OSError):
             os.link(grave, lock)
     with contextlib.suppress(OSError):
         grave.unlink()
+    return True
 
 
 def _mark(lock: Path) -> tuple[int, int] | None:
