@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Literal, TypeVar
 
 from trackteroid.commits.actor import current_actor
+from trackteroid.commits.addresses import normal_address
 from trackteroid.commits.commit import Commit
 from trackteroid.commits.enqueueing import (
     FLUSH_SECONDS,
@@ -28,7 +29,7 @@ from trackteroid.commits.enqueueing import (
 )
 from trackteroid.commits.handle import CommitHandle
 from trackteroid.commits.ledger import Ledger
-from trackteroid.commits.reaching import address, fit_ledger, server_of, soon
+from trackteroid.commits.reaching import address, fit_ledger, other_addresses, server_of, soon
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.releasing import Clock, InTime, check, recording_in, release_commit
 from trackteroid.commits.spool import SpooledRecording, open_spool
@@ -114,7 +115,7 @@ def release(
         return call() if ledger else soon(settings, call)
 
     try:
-        found = ledger or in_time(lambda: _fetched(commit_id, url, settings))
+        found = ledger or _fetched(commit_id, url, settings)
         if recording is not None:
             _make_known(found, recording, settings, in_time)
         done = release_commit(
@@ -161,7 +162,8 @@ def cancel(
     if ledger is not None:
         return ledger.cancel(commit_id, actor=actor)
     url = server_of(settings, recording.server_url if recording else None, server_url)
-    return soon(settings, lambda: _fetched(commit_id, url, settings).cancel(commit_id, actor=actor))
+    found = _fetched(commit_id, url, settings)
+    return soon(settings, lambda: found.cancel(commit_id, actor=actor))
 
 
 def meant(commit: str | os.PathLike[str] | Recording) -> tuple[str, Recording | None]:
@@ -188,6 +190,17 @@ def _fetched(commit_id: str, server_url: str, settings: Settings) -> Ledger:
     Raises:
         LedgerUnavailableError: The ledger cannot be reached, or the commit still waits, behind others.
     """
+    ledger, waits = soon(settings, lambda: _delivered(commit_id, server_url, settings))
+    if waits:
+        # Said out here: nobody is to believe that this Redis hangs.
+        raise LedgerUnavailableError(
+            f"Commit {commit_id} waits in this node's spool behind others: trackteroid spool flush."
+        )
+    return ledger
+
+
+def _delivered(commit_id: str, server_url: str, settings: Settings) -> tuple[Ledger, bool]:
+    """Return the ledger, and whether a commit's recording still waits for it in this node's spool."""
     ledger = fit_ledger(settings, server_url)
     try:
         ledger.get(commit_id)
@@ -196,13 +209,14 @@ def _fetched(commit_id: str, server_url: str, settings: Settings) -> Ledger:
             spool = open_spool(settings)
             if any(spool.items(commit_id, server_url)):
                 report = flush_spool(settings, seconds=FLUSH_SECONDS)
+                # An order waits for its recording, wherever that is: it keeps nobody who has the recording.
+                left = [item for item in spool.items(commit_id, server_url) if item.kind == "recording"]
+                if left and report.error is not None:
+                    raise LedgerUnavailableError(report.error) from None
                 # What was meant for another Redis stays, and is none of ours.
-                if any(item.redis_url == address(settings) for item in spool.items(commit_id, server_url)):
-                    raise LedgerUnavailableError(
-                        report.error
-                        or f"Commit {commit_id} waits in this node's spool behind others: trackteroid spool flush."
-                    ) from None
-    return ledger
+                ours = {address(settings), *(other_addresses(settings, server_url) if left else ())}
+                return ledger, any(normal_address(item.redis_url) in ours for item in left)
+    return ledger, False
 
 
 def _make_known(ledger: Ledger, recording: Recording, settings: Settings, in_time: InTime) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 import trackteroid
 from tests.support.recordings import create, recorded
-from trackteroid.commits import enqueueing, holds
+from trackteroid.commits import enqueueing, holds, reaching
 from trackteroid.commits.actor import current_actor
-from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.enqueueing import enqueue, packed, spooled_recording
 from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.holds import ReleaseResult, cancel, release
 from trackteroid.commits.memory_ledger import MemoryLedger
@@ -269,13 +269,53 @@ def test_what_waits_for_another_redis_is_not_waited_for(farm: Farm, monkeypatch:
     """The node has moved to another Redis; what it spooled for the old one waits for that."""
     enqueue(PUBLISH, settings=farm.away, hold=True)
     moved = replace(farm.away, redis_url="redis://new.example/0")
-    for module in (holds, enqueueing):
-        monkeypatch.setattr(module, "fit_ledger", lambda settings, url: farm.ledger)
-    monkeypatch.setattr(enqueueing, "other_addresses", lambda settings, url: frozenset())
+    reach(farm, monkeypatch)
     with pytest.raises(UnknownCommitError):
         release("rec-1", settings=moved, server_url=SERVER)
     assert release(PUBLISH, settings=moved, wake=False).state is CommitState.QUEUED
     assert len(open_spool(farm.away).waiting()) == 1
+
+
+def reach(farm: Farm, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every Redis is the farm's, which has been reached by these addresses too."""
+    monkeypatch.setattr(reaching, "_hung", {})
+    for module in (holds, enqueueing):
+        monkeypatch.setattr(module, "fit_ledger", lambda settings, url: farm.ledger)
+        monkeypatch.setattr(module, "other_addresses", lambda settings, url: frozenset(addresses))
+
+
+@pytest.mark.parametrize("spelling", ["redis://busy.example:6379/0", "redis://10.0.0.5:6379/0"])
+def test_who_waits_behind_others_does_not_take_redis_for_hanging(
+    spelling: str, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(farm.away, redis_url="redis://busy.example/0")
+    open_spool(settings).accept(
+        spooled_recording(
+            PUBLISH,
+            packed(PUBLISH, SERVER, settings),
+            SERVER,
+            replace(settings, redis_url=spelling),
+            LedgerUnavailableError("away"),
+        )
+    )
+    reach(farm, monkeypatch, spelling)
+    monkeypatch.setattr(reaching, "_HANGING_SECONDS", -1.0)
+    # So many others that time is up.
+    monkeypatch.setattr(holds, "flush_spool", lambda settings, seconds: FlushReport(left=5000))
+    with pytest.raises(LedgerUnavailableError, match="rec-1 waits in this node's spool behind others"):
+        cancel("rec-1", settings=settings, server_url=SERVER)
+    other = recorded(create("AssetVersion", "v2"), recording_id="rec-2")
+    assert enqueue(other, settings=settings, server_url=SERVER, wake=False).accepted_in == "ledger"
+
+
+def test_an_order_without_its_recording_keeps_no_release(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(PUBLISH, settings=farm.away)
+    spool = open_spool(farm.away)
+    spool.refuse(spool.waiting()[0], "for the test")
+    reach(farm, monkeypatch)
+    assert release(PUBLISH, settings=farm.away, wake=False).accepted_in == "ledger"
+    assert farm.ledger.get("rec-1").state is CommitState.QUEUED
+    assert farm.flush().delivered == 1
 
 
 def test_an_order_whose_recording_is_elsewhere_waits_for_it_and_one_that_is_void_is_put_aside(farm: Farm) -> None:
