@@ -307,6 +307,9 @@ class Spool:
         except (SpoolDataError, FileNotFoundError):
             # Damaged, or flushed at this moment: it must be there when we say that it was accepted.
             return False
+        except SpoolError:
+            # Another user's, whose files only the workers read, or a newer release's: whoever wrote it has accepted it.
+            return True
         return True
 
     def _check_namesake(self, item: SpooledRecording, path: Path) -> None:

@@ -333,6 +333,21 @@ def test_a_file_of_a_newer_release_is_not_called_damaged(tmp_path: Path) -> None
     with pytest.raises(SpoolError, match="version 3") as caught:
         spool.read(spool.waiting()[0])
     assert not isinstance(caught.value, SpoolDataError)
+    assert spool.accept(item()).known
+
+
+def test_what_another_user_has_put_there_is_known_though_it_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    waits = spool.accept(item()).path
+
+    def refuse(path: Path, *_: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert spool.accept(item()).known
+    assert [entry.path for entry in spool.waiting()] == [waits]
 
 
 def test_a_sent_recording_is_kept_for_a_day_and_then_removed(tmp_path: Path) -> None:
