@@ -113,9 +113,13 @@ def _files(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(parent, name)
-            # Reading a pipe would wait for whoever writes into it.
-            if not name.endswith(_TEMPORARY) and path.is_file():
-                yield path
+            try:
+                # Reading a pipe would wait for whoever writes into it.
+                if not name.endswith(_TEMPORARY) and path.is_file():
+                    yield path
+            except OSError as error:
+                # The folder lets us list it, and no more.
+                note(error)
 
 
 def _read(path: Path, settings: Settings, server_url: str | None) -> Found | SpooledRecording:

@@ -117,6 +117,23 @@ def test_what_is_found_is_not_kept_in_memory(tmp_path: Path) -> None:
         print(found[0].recording)
 
 
+def test_a_folder_that_can_only_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_recording(tmp_path / "a.dbm", publish("a"))
+    write_recording(tmp_path / "b.dbm", publish("b"))
+    stat = os.stat
+
+    def refused(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if str(path) == str(tmp_path / "a.dbm"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    unreadable: list[tuple[Path, str]] = []
+    found = find_recordings(tmp_path, settings=Settings(), unreadable=unreadable)
+    assert [one.recording_id for one in found] == ["b"]
+    assert unreadable == [(tmp_path / "a.dbm", "It cannot be read: Permission denied.")]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no pipes among files")
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.spooled")
