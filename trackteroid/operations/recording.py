@@ -36,7 +36,7 @@ OPERATIONS_KEY = b"__operations__"
 # A farm publish has tens of operations, a conform thousands; beyond this a file is broken or hostile.
 _MAX_OPERATIONS = 200_000
 
-# Operations have ten values each, and so have records of entities.
+# An operation and the record of its entity have some fifty values together.
 _MAX_VALUES = 8_000_000
 
 # JSON nests a handful of levels deep in real files; Python's parser recurses.
@@ -86,7 +86,12 @@ class Recording:
         return None if self.manifest is None else self.manifest.server_url
 
     def to_payload(self) -> bytes:
-        """Return everything as canonical UTF-8 JSON."""
+        """Return everything as canonical UTF-8 JSON.
+
+        Raises:
+            RecordingFormatError: It is more than `from_payload` would take.
+        """
+        _check_number(len(self.operations))
         head = {
             "manifest": None if self.manifest is None else self.manifest.to_json(),
             "modified_ns": self.modified_ns,
@@ -94,11 +99,15 @@ class Recording:
         operations = OperationsText(self.operations).in_file(ours=self.manifest is not None)
         entities = fast_json.canonical({key: dict(record) for key, record in self.entities.items()}, sort=False)
         # As one object.
-        return b'%s,"operations":%s,"entities":%s}' % (
+        payload = b'%s,"operations":%s,"entities":%s}' % (
             fast_json.canonical(head, sort=False)[:-1],
             operations,
             entities,
         )
+        # Else it would be accepted, and end dead.
+        check_size(len(payload))
+        _check_values(payload, "the recording")
+        return payload
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Recording:
@@ -260,8 +269,7 @@ def _checked(recording: Recording, digest: str | None = None) -> Recording:
 def _operations(data: JSON, *, literal: bool) -> tuple[Operation, ...]:
     if not isinstance(data, list):
         raise RecordingFormatError("The operations are no list.")
-    if len(data) > _MAX_OPERATIONS:
-        raise RecordingFormatError(f"There are {len(data)} operations; more than {_MAX_OPERATIONS} are not read.")
+    _check_number(len(data))
     operations: list[Any] = [usual_operation(item, literal=literal) for item in data]
     unusual = [place for place, operation in enumerate(operations) if operation is None]
     if any(_is_deep_operation(data[place]) for place in unusual):
@@ -269,6 +277,11 @@ def _operations(data: JSON, *, literal: bool) -> tuple[Operation, ...]:
     for place in unusual:
         operations[place] = operation_from_json(data[place], literal=literal)
     return tuple(operations)
+
+
+def _check_number(operations: int) -> None:
+    if operations > _MAX_OPERATIONS:
+        raise RecordingFormatError(f"There are {operations} operations; more than {_MAX_OPERATIONS} are not read.")
 
 
 def _is_deep_operation(item: JSON) -> bool:
@@ -316,7 +329,9 @@ def _check_values(data: bytes, what: str) -> None:
     """Refuse text that holds far more values than a recording can have: each takes up to 64 bytes of memory, and two of text."""
     # Each costs a byte at least, so that small texts need not be looked through.
     if len(data) > _MAX_VALUES and data.count(b",") + data.count(b"[") + data.count(b"{") > _MAX_VALUES:
-        raise RecordingFormatError(f"{what[0].upper()}{what[1:]} holds more than {_MAX_VALUES} values.")
+        raise RecordingFormatError(
+            f"{what[0].upper()}{what[1:]} holds more than {_MAX_VALUES} values. Record in several blocks."
+        )
 
 
 def _too_nested(what: str) -> RecordingFormatError:

@@ -356,6 +356,15 @@ def test_a_small_payload_cannot_take_all_memory() -> None:
         Recording.from_payload(payload)
 
 
+def test_what_a_worker_would_not_read_is_not_accepted_before() -> None:
+    entities = {"('A', ['1'])": {"a": [0] * 8_000_001}}
+    with pytest.raises(RecordingFormatError, match=r"more than 8000000 values\. Record in several blocks"):
+        Recording((), entities).to_payload()
+    operation = CreateOperation(entity_type="A", entity_key={"id": "1"}, entity_data={})
+    with pytest.raises(RecordingFormatError, match="There are 200001 operations"):
+        Recording((operation,) * 200_001).to_payload()
+
+
 def test_records_of_entities_cannot_take_all_memory_either(tmp_path: Path) -> None:
     path = tmp_path / "recording.dbm"
     record = b"[" + b"0," * 4_100_000 + b"0]"
