@@ -129,14 +129,14 @@ def find_in_spool(
     """
     found: list[tuple[Commit, str, str]] = []
     complaints: list[str] = []
-    released: set[str] = set()
+    released: set[tuple[str, str]] = set()
     for entry in reversed(spool.waiting()):
         try:
             item = spool.read(entry)
             if server_url is not None and item.server_url != server_url:
                 continue
             if item.kind == "release":
-                released.add(item.commit_id)
+                released.add((item.commit_id, item.server_url))
                 continue
             payload, _ = unseal(item.payload)
             recording = Recording.from_payload(decompress(payload, limit=payload_limit))
@@ -151,7 +151,7 @@ def find_in_spool(
             found.append((commit, str(entry.path), f"Waits in the spool: {item.reason}"))
     places = []
     for commit, path, note in found:
-        if commit.id in released:
+        if (commit.id, commit.server_url) in released:
             note += " (Its release waits there too.)"
         elif commit.state is CommitState.HELD:
             note += " (It is held.)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_what_waits_in_a_spool_is_found_with_its_reason(tmp_path: Path) -> None:
     assert find_in_spool(spool, ["bob"], CommitFilter(), server_url=SERVER, payload_limit=10**6, now=0.0) == ([], [])
     elsewhere = find_in_spool(spool, ["anna"], CommitFilter(), server_url="https://other", payload_limit=10**6, now=0.0)
     assert elsewhere == ([], [])
+
+
+def test_the_release_on_one_server_is_none_on_another(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for server in (SERVER, "https://staging.example"):
+        spool.accept(replace(spooled(tmp_path, "rec-1", hold=True), server_url=server))
+    spool.accept(replace(spooled(tmp_path, "rec-1"), kind="release", digest="", payload=b"{}"))
+    places, _ = find_in_spool(spool, [], CommitFilter(), server_url=None, payload_limit=10**6, now=0.0)
+    assert {place.commit.server_url: place.reason.partition("away. ")[2] for place in places} == {
+        SERVER: "(Its release waits there too.)",
+        "https://staging.example": "(It is held.)",
+    }
 
 
 def test_what_waits_in_a_spool_has_an_age_too(tmp_path: Path) -> None:
