@@ -11,7 +11,7 @@ from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import age, message, one_line, print_json, print_line, print_receipt, print_table, timestamp
 from trackteroid.cli.progress import tracked
 from trackteroid.cli.selecting import add_filters, add_server, commit_id_of, filter_of, ledger_of
-from trackteroid.errors import BadInputError, LedgerUnavailableError, TrackteroidError, UnknownCommitError
+from trackteroid.errors import BadInputError, LedgerError, LedgerUnavailableError, TrackteroidError, UnknownCommitError
 
 if TYPE_CHECKING:
     from trackteroid.commits.commit import Commit
@@ -123,7 +123,11 @@ def _cancel(options: argparse.Namespace) -> int:
             cancelled = ledger.cancel(commit_id, actor=actor)
         except UnknownCommitError:
             # It may wait in this node's spool.
-            cancelled = holds.cancel(commit_id, server_url=ledger.server_url)
+            try:
+                cancelled = holds.cancel(commit_id, server_url=ledger.server_url)
+            except LedgerUnavailableError as error:
+                # This Redis has just answered: what keeps this one there keeps none of the others.
+                raise LedgerError(str(error)) from error
         if cancelled.uncertain_until is None:
             return ""
         return f"{commit_id} is cancelled, but an earlier attempt may have got through: look for its effects in ftrack."

@@ -10,8 +10,12 @@ import pytest
 
 import trackteroid
 from tests.support.recordings import create, recorded
+from trackteroid.cli import commits as commands
+from trackteroid.cli.exit_codes import ExitCode
+from trackteroid.cli.main import main
 from trackteroid.commits import enqueueing, holds, reaching
 from trackteroid.commits.actor import current_actor
+from trackteroid.commits.commit import Commit
 from trackteroid.commits.enqueueing import enqueue, packed, spooled_recording
 from trackteroid.commits.flushing import FlushReport, flush
 from trackteroid.commits.holds import ReleaseResult, cancel, release
@@ -306,6 +310,21 @@ def test_who_waits_behind_others_does_not_take_redis_for_hanging(
         cancel("rec-1", settings=settings, server_url=SERVER)
     other = recorded(create("AssetVersion", "v2"), recording_id="rec-2")
     assert enqueue(other, settings=settings, server_url=SERVER, wake=False).accepted_in == "ledger"
+
+
+def test_one_that_waits_behind_others_does_not_keep_those_from_being_cancelled(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm.submit()
+
+    def waits(commit_id: str, *, server_url: str) -> Commit:
+        raise LedgerUnavailableError(f"Commit {commit_id} waits in this node's spool behind others.")
+
+    monkeypatch.setattr(commands, "ledger_of", lambda options: farm.ledger)
+    monkeypatch.setattr(holds, "cancel", waits)
+    assert main(["commits", "cancel", "rec-0", "rec-1"]) == ExitCode.FAILED
+    assert farm.ledger.get("rec-1").state is CommitState.CANCELLED
+    assert "rec-0 waits in this node's spool" in capsys.readouterr().err
 
 
 def test_an_order_without_its_recording_keeps_no_release(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
