@@ -32,7 +32,12 @@ def within(seconds: float, call: Callable[[], T]) -> T:
             answers.put((None, error))
 
     # A daemon: a process that ends does not wait for it.
-    threading.Thread(target=run, name="trackteroid-ledger", daemon=True).start()
+    thread = threading.Thread(target=run, name="trackteroid-ledger", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # A process that ends makes no threads any more (`atexit` in Python 3.12): sockets have time-outs of their own.
+        return call()
     try:
         value, error = answers.get(timeout=seconds)
     except queue.Empty:

@@ -32,3 +32,11 @@ def test_a_call_that_hangs_is_given_up_and_goes_on_alone() -> None:
         within(0.01, hang)
     go.set()
     assert done.wait(10)
+
+
+def test_a_process_that_ends_calls_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert within(5, lambda: 7) == 7
