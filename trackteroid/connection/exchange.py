@@ -13,7 +13,7 @@ import re
 import ssl
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
@@ -37,8 +37,9 @@ _CONNECTION = re.compile(r"^<?(?:[\w.]+\.)?HTTPS?Connection(?:Pool)?\b.*?: ")
 # A server that takes longer to accept a connection is as good as away.
 _CONNECT_SECONDS = 10.0
 
-# The environment is searched for proxies this often: doing so takes a twentieth of a small commit.
-_SURROUNDINGS_SECONDS = 5.0
+# What `requests` does anew for each request, searching the environment for proxies and putting together what is the same for all,
+# is done this often: it takes a tenth of a small commit.
+_LETTERHEAD_SECONDS = 5.0
 
 
 def exchange(
@@ -72,10 +73,10 @@ def exchange(
     # Connecting and waiting for the answer's head have time-outs of their own; together they must not exceed ours.
     connecting = min(timeout / 4, _CONNECT_SECONDS)
     try:
-        auth = None if as_user is None else _OtherUser(request.auth, as_user)
-        prepared = request.prepare_request(requests.Request("POST", url, data=body, headers=_HEADERS, auth=auth))
+        auth = request.auth if as_user is None else _OtherUser(request.auth, as_user)
+        letterhead = _letterhead_of(request, url, monotonic())
         response = request.send(
-            prepared, timeout=(connecting, timeout - connecting), **_surroundings(request, url, monotonic())
+            letterhead.over(body, auth), timeout=(connecting, timeout - connecting), **letterhead.surroundings
         )
         with response:
             content = _read(response, deadline, monotonic)
@@ -93,19 +94,48 @@ def exchange(
     return _results(response, content, server_url)
 
 
-def _surroundings(request: requests.Session, url: str, now: float) -> Mapping[str, Any]:
-    """Return proxies and certificates for a streamed answer, as `requests` finds them for each request anew."""
-    known = _known_surroundings.get(request)
-    if known is None or known[0] != url or now >= known[1]:
-        found = request.merge_environment_settings(url, {}, True, None, None)
-        known = _known_surroundings[request] = (url, now + _SURROUNDINGS_SECONDS, found)
-    return known[2]
+class _Letterhead:
+    """What all requests to one URL have in common.
+
+    Attributes:
+        url: Where they go.
+        until: When to look again (monotonic).
+        surroundings: Proxies and certificates, for streamed answers.
+    """
+
+    def __init__(self, request: requests.Session, url: str, until: float) -> None:
+        self.url = url
+        self.until = until
+        self.surroundings = request.merge_environment_settings(url, {}, True, None, None)
+        self._request = request
+        blank = requests.Request("POST", url, headers=_HEADERS, auth=_unsigned)
+        self._blank: requests.PreparedRequest = request.prepare_request(blank)
+
+    def over(self, body: bytes, auth: Any) -> requests.PreparedRequest:
+        """Return the request with this body and these credentials."""
+        if auth is None or any(True for _ in self._request.cookies):
+            # From a .netrc perhaps; and cookies have ends of their own.
+            return self._request.prepare_request(
+                requests.Request("POST", self.url, data=body, headers=_HEADERS, auth=auth)
+            )
+        prepared = self._blank.copy()
+        prepared.prepare_body(body, None)
+        prepared.prepare_auth(auth, self.url)
+        return prepared
 
 
-# For which URL, until when (monotonic), what.
-_known_surroundings: weakref.WeakKeyDictionary[requests.Session, tuple[str, float, Mapping[str, Any]]] = (
-    weakref.WeakKeyDictionary()
-)
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _letterhead_of(request: requests.Session, url: str, now: float) -> _Letterhead:
+    known = _letterheads.get(request)
+    if known is None or known.url != url or now >= known.until:
+        known = _letterheads[request] = _Letterhead(request, url, now + _LETTERHEAD_SECONDS)
+    return known
+
+
+_letterheads: weakref.WeakKeyDictionary[requests.Session, _Letterhead] = weakref.WeakKeyDictionary()
 
 
 class _OtherUser(requests.auth.AuthBase):

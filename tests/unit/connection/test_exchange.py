@@ -24,21 +24,30 @@ BATCH = [{"action": "create", "entity_type": "Task"}]
 @contextmanager
 def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server that reads one request and then does `answer` with the connection."""
+    with answering_each(answer, heads=[]) as url:
+        yield url
+
+
+@contextmanager
+def answering_each(*answers: Callable[[socket.socket], None], heads: list[bytes]) -> Iterator[str]:
+    """A server that reads one request on each connection and then does the next answer; `heads` gets what they began with."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            received = b""
-            while b"\r\n\r\n" not in received:
-                received += connection.recv(65536)
-            head, _, body = received.partition(b"\r\n\r\n")
-            length = int(
-                next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
-            )
-            while len(body) < length:
-                body += connection.recv(65536)
-            answer(connection)
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                received = b""
+                while b"\r\n\r\n" not in received:
+                    received += connection.recv(65536)
+                head, _, body = received.partition(b"\r\n\r\n")
+                heads.append(head)
+                length = int(
+                    next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
+                )
+                while len(body) < length:
+                    body += connection.recv(65536)
+                answer(connection)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -76,6 +85,33 @@ def test_a_proxy_of_the_environment_is_asked_and_one_that_comes_later_soon_too(m
             now += 5.0
             # Nobody listens there any more but the proxy.
             assert ask(server) == ["by the proxy"]
+
+
+def test_each_request_has_its_own_body_and_credentials_and_the_cookies_of_the_moment() -> None:
+    seen: list[tuple[str, str | None, str | None]] = []
+
+    def note(request: Any) -> Any:
+        seen.append((request.body.decode(), request.headers.get("Content-Length"), request.headers.get("Cookie")))
+        request.headers["ftrack-user"] = f"user {len(seen)}"
+        return request
+
+    heads: list[bytes] = []
+    with requests.Session() as request:
+        request.auth = note
+        with answering_each(response(["first"]), response(["second"]), response(["third"]), heads=heads) as server:
+            assert exchange(request, server, BATCH, timeout=5.0) == ["first"]
+            assert exchange(request, server, [*BATCH, *BATCH], timeout=5.0) == ["second"]
+            request.cookies.set("route", "7")
+            assert exchange(request, server, BATCH, timeout=5.0, as_user="somebody") == ["third"]
+    short, long = json.dumps(BATCH, separators=(",", ":")), json.dumps([*BATCH, *BATCH], separators=(",", ":"))
+    assert [(body.replace(" ", ""), int(length or 0)) for body, length, _ in seen[:2]] == [
+        (short, len(seen[0][0])),
+        (long, len(seen[1][0])),
+    ]
+    assert seen[2][0] == seen[0][0]
+    users = [line for head in heads for line in head.split(b"\r\n") if line.lower().startswith(b"ftrack-user")]
+    assert users == [b"ftrack-user: user 1", b"ftrack-user: user 2", b"ftrack-user: somebody"]
+    assert [b"Cookie: route=7" in head for head in heads] == [False, False, True]
 
 
 def test_proxies_belong_to_their_server(monkeypatch: pytest.MonkeyPatch) -> None:
