@@ -155,8 +155,9 @@ def _worker_row(redis: EmbeddedRedis) -> Row:
 
         ours()
         theirs()
-        spent = [(ours(), seconds(theirs, repeats=1)) for _ in range(5)]
-        mine, loop = sorted(spent, key=lambda pair: pair[0] / pair[1])[2]
+        # Nine pairs: a pair's ratio differs by 0.15 from run to run, because the server shares the machine with both.
+        spent = [(ours(), seconds(theirs, repeats=1)) for _ in range(9)]
+        mine, loop = sorted(spent, key=lambda pair: pair[0] / pair[1])[len(spent) // 2]
     # The goal of 0.7 is of the rate; the table's ratio is of times.
     return Row("worker, small publishes, warm", "loop of session.call(batch)", mine, loop, 1 / 0.7)
 
