@@ -12,19 +12,18 @@ import functools
 import re
 import ssl
 import time
-import weakref
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import requests
 import urllib3.exceptions
 
 from trackteroid import fast_json
+from trackteroid.connection.letterhead import Answer, letterhead_of
 from trackteroid.errors import ServerCallError
 
 __all__ = ["exchange", "no_answer", "retry_after_seconds"]
-
-_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 # How much of an answer that is no JSON goes into an error message.
 _EXCERPT = 200
@@ -36,10 +35,6 @@ _CONNECTION = re.compile(r"^<?(?:[\w.]+\.)?HTTPS?Connection(?:Pool)?\b.*?: ")
 
 # A server that takes longer to accept a connection is as good as away.
 _CONNECT_SECONDS = 10.0
-
-# What `requests` does anew for each request, searching the environment for proxies and putting together what is the same for all,
-# is done this often: it takes a tenth of a small commit.
-_LETTERHEAD_SECONDS = 5.0
 
 
 def exchange(
@@ -74,12 +69,10 @@ def exchange(
     connecting = min(timeout / 4, _CONNECT_SECONDS)
     try:
         auth = request.auth if as_user is None else _OtherUser(request.auth, as_user)
-        letterhead = _letterhead_of(request, url, monotonic())
-        response = request.send(
-            letterhead.over(body, auth), timeout=(connecting, timeout - connecting), **letterhead.surroundings
-        )
-        with response:
-            content = _read(response, deadline, monotonic)
+        letterhead = letterhead_of(request, url, monotonic())
+        answer = letterhead.post(request, body, auth, connect=connecting, read=timeout - connecting)
+        with closing(answer):
+            content = _read(answer.raw, deadline, monotonic)
     except requests.exceptions.Timeout as error:
         never_left = isinstance(error, requests.exceptions.ConnectTimeout)
         raise ServerCallError(
@@ -91,51 +84,7 @@ def exchange(
             kind="connection",
             maybe_applied=not _never_left(error),
         ) from error
-    return _results(response, content, server_url)
-
-
-class _Letterhead:
-    """What all requests to one URL have in common.
-
-    Attributes:
-        url: Where they go.
-        until: When to look again (monotonic).
-        surroundings: Proxies and certificates, for streamed answers.
-    """
-
-    def __init__(self, request: requests.Session, url: str, until: float) -> None:
-        self.url = url
-        self.until = until
-        self.surroundings = request.merge_environment_settings(url, {}, True, None, None)
-        self._request = request
-        blank = requests.Request("POST", url, headers=_HEADERS, auth=_unsigned)
-        self._blank: requests.PreparedRequest = request.prepare_request(blank)
-
-    def over(self, body: bytes, auth: Any) -> requests.PreparedRequest:
-        """Return the request with this body and these credentials."""
-        if auth is None or any(True for _ in self._request.cookies):
-            # From a .netrc perhaps; and cookies have ends of their own.
-            return self._request.prepare_request(
-                requests.Request("POST", self.url, data=body, headers=_HEADERS, auth=auth)
-            )
-        prepared = self._blank.copy()
-        prepared.prepare_body(body, None)
-        prepared.prepare_auth(auth, self.url)
-        return prepared
-
-
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _letterhead_of(request: requests.Session, url: str, now: float) -> _Letterhead:
-    known = _letterheads.get(request)
-    if known is None or known.url != url or now >= known.until:
-        known = _letterheads[request] = _Letterhead(request, url, now + _LETTERHEAD_SECONDS)
-    return known
-
-
-_letterheads: weakref.WeakKeyDictionary[requests.Session, _Letterhead] = weakref.WeakKeyDictionary()
+    return _results(answer, content, server_url)
 
 
 class _OtherUser(requests.auth.AuthBase):
@@ -156,8 +105,7 @@ class _OtherUser(requests.auth.AuthBase):
         return own
 
 
-def _read(response: requests.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:
-    raw = response.raw
+def _read(raw: Any, deadline: float, monotonic: Callable[[], float]) -> bytes:
     # As much as has arrived, not a whole chunk: bytes that trickle in must not keep us here. (urllib3 has it from 2.1 on;
     # before, a small chunk has to do.)
     read = getattr(raw, "read1", None) or functools.partial(raw.read, _SMALL_CHUNK)
@@ -181,9 +129,9 @@ def _read(response: requests.Response, deadline: float, monotonic: Callable[[], 
         chunks.append(chunk)
 
 
-def _results(response: requests.Response, content: bytes, server_url: str) -> list[Any]:
-    status = response.status_code
-    retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
+def _results(head: Answer, content: bytes, server_url: str) -> list[Any]:
+    status = head.status
+    retry_after = retry_after_seconds(head.headers.get("Retry-After"), time.time())
     try:
         answer = fast_json.loads(content)
     except ValueError:

@@ -7,65 +7,36 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 import urllib3.connectionpool
 
+from tests.support.http_answers import answering, answering_each, response
 from trackteroid.connection.exchange import exchange, retry_after_seconds
 from trackteroid.errors import ServerCallError
 
 BATCH = [{"action": "create", "entity_type": "Task"}]
 
 
-@contextmanager
-def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that reads one request and then does `answer` with the connection."""
-    with answering_each(answer, heads=[]) as url:
-        yield url
+@pytest.fixture(params=["directly", "by requests"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to the server: where somebody watches the requests, they are left to `requests`."""
+    if request.param == "by requests":
+        send = requests.Session.send
+        monkeypatch.setattr(requests.Session, "send", lambda *arguments, **options: send(*arguments, **options))
 
 
-@contextmanager
-def answering_each(*answers: Callable[[socket.socket], None], heads: list[bytes]) -> Iterator[str]:
-    """A server that reads one request on each connection and then does the next answer; `heads` gets what they began with."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        for answer in answers:
-            connection, _ = listener.accept()
-            with connection:
-                received = b""
-                while b"\r\n\r\n" not in received:
-                    received += connection.recv(65536)
-                head, _, body = received.partition(b"\r\n\r\n")
-                heads.append(head)
-                length = int(
-                    next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
-                )
-                while len(body) < length:
-                    body += connection.recv(65536)
-                answer(connection)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        thread.join(5)
-        listener.close()
-
-
-def response(body: Any, status: int = 200, headers: str = "") -> Callable[[socket.socket], None]:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    text = f"HTTP/1.1 {status} X\r\nContent-Length: {len(data)}\r\nConnection: close\r\n{headers}\r\n"
-    return lambda connection: connection.sendall(text.encode() + data)
+def somebody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["ftrack-user"] = "somebody"
+    return request
 
 
 def call(url: str, timeout: float = 5.0) -> list[Any]:
     with requests.Session() as request:
+        request.auth = somebody
         return exchange(request, url, BATCH, timeout=timeout)
 
 
@@ -78,6 +49,7 @@ def test_a_proxy_of_the_environment_is_asked_and_one_that_comes_later_soon_too(m
         return exchange(request, url, BATCH, timeout=5.0, monotonic=lambda: now)
 
     with requests.Session() as request:
+        request.auth = somebody
         with answering(response(["direct"])) as server:
             assert ask(server) == ["direct"]
         with answering(response(["by the proxy"])) as proxy:
@@ -117,6 +89,7 @@ def test_each_request_has_its_own_body_and_credentials_and_the_cookies_of_the_mo
 def test_proxies_belong_to_their_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY", raising=False)
     with requests.Session() as request, answering(response(["direct"])) as server:
+        request.auth = somebody
         with answering(response(["by the proxy"])) as proxy:
             monkeypatch.setenv("http_proxy", proxy)
             monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -186,8 +159,8 @@ def test_only_a_certificate_is_looked_at_before_anything_is_sent(
         raise trouble
 
     monkeypatch.setattr(urllib3.connectionpool.HTTPSConnectionPool, "_make_request", troubled)
-    with requests.Session() as request, pytest.raises(ServerCallError) as caught:
-        exchange(request, "https://ftrack.example", BATCH, timeout=5.0)
+    with pytest.raises(ServerCallError) as caught:
+        call("https://ftrack.example")
     assert isinstance(caught.value.__cause__, requests.exceptions.SSLError)
     assert (caught.value.kind, caught.value.maybe_applied) == ("connection", maybe_applied)
 
