@@ -187,7 +187,7 @@ class Attempt:
         try:
             server = self._server.get()
             # A lazy session connects here.
-            schemas = Schemas(server.schemas)
+            schemas = self._server.schemas()
         except Exception as error:
             return self._no_server(error)
         caching = caching_of(server)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast, runtime_checkable
 
+from trackteroid.commits.schemas import Schemas
+
 __all__ = ["Caching", "Server", "WarmServer", "caching_of"]
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class WarmServer:
         self._monotonic = monotonic
         self._opened_at = 0.0
         self._server: Server | None = None
+        self._schemas: tuple[Sequence[Mapping[str, Any]], Schemas] | None = None
 
     def get(self) -> Server:
         """Return the connection; whatever making it raises is raised."""
@@ -94,6 +97,15 @@ class WarmServer:
             self._server = self._open()
             self._opened_at = self._monotonic()
         return self._server
+
+    def schemas(self) -> Schemas:
+        """Return the live schemas of the connection; whatever connecting raises is raised."""
+        listed = self.get().schemas
+        known = self._schemas
+        if known is None or known[0] is not listed:
+            # To go through them takes as long as to read a small recording.
+            known = self._schemas = (listed, Schemas(listed))
+        return known[1]
 
     def was_opened_before(self, moment: float) -> bool:
         """Whether there is a connection that was made before a moment of the clock."""

@@ -193,8 +193,7 @@ class Manifest:
                 f"The recording has format version {version!r}; this version of trackteroid reads up to {VERSION}. "
                 "Update trackteroid where it is read."
             )
-        known = {item.name for item in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+        values: dict[str, Any] = {name: value for name, value in data.items() if name in _NAMES}
         try:
             for name in ("recording_id", "digest", "created_at"):
                 if not isinstance(values[name], str) or not values[name]:
@@ -221,6 +220,9 @@ class Manifest:
                 raise
             raise RecordingFormatError(f"The recording's manifest is damaged: {error}.") from error
         return cls(**values)
+
+
+_NAMES = frozenset(item.name for item in fields(Manifest))
 
 
 def _ancestor(data: Mapping[str, JSON]) -> Ancestor:
