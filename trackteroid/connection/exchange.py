@@ -74,15 +74,16 @@ def exchange(
         with closing(answer):
             content = _read(answer.raw, deadline, monotonic)
     except requests.exceptions.Timeout as error:
-        never_left = isinstance(error, requests.exceptions.ConnectTimeout)
         raise ServerCallError(
-            f"No answer from {server_url} within {round(timeout, 2):g} s.", kind="timeout", maybe_applied=not never_left
+            f"No answer from {server_url} within {round(timeout, 2):g} s.",
+            kind="timeout",
+            maybe_applied=not _never_left(error, request),
         ) from error
     except requests.exceptions.RequestException as error:
         raise ServerCallError(
             f"No answer from {server_url}: {_reason(error)}.",
             kind="connection",
-            maybe_applied=not _never_left(error),
+            maybe_applied=not _never_left(error, request),
         ) from error
     return _results(answer, content, server_url)
 
@@ -190,16 +191,36 @@ def retry_after_seconds(header: str | None, now: float) -> float | None:
     return max(0.0, moment.timestamp() - now)
 
 
-def _never_left(error: requests.exceptions.RequestException) -> bool:
+def _never_left(error: requests.exceptions.RequestException, request: requests.Session) -> bool:
     """Whether it is certain that no byte of the batch reached the server."""
+    # Somebody's own error may have none.
+    sent = getattr(error, "request", None)
+    if sent is not None and sent.method != "POST":
+        # The server has had the batch, and has sent us elsewhere for the answer.
+        return False
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return True
+    return _never_connected(error) and (sent is None or not _repeats(request, str(sent.url)))
+
+
+def _never_connected(error: requests.exceptions.RequestException) -> bool:
+    if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     if isinstance(reason, urllib3.exceptions.SSLError):
         # A certificate is looked at before anything is sent; any other trouble may be with the answer.
         return any(isinstance(each, ssl.SSLCertVerificationError) for each in reason.args)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError)
+    # That a name is not known is one of them.
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _repeats(request: requests.Session, url: str) -> bool:
+    """Whether an error may be that of another try than the first, which may have arrived (somebody's own adapter)."""
+    retries = getattr(request.get_adapter(url=url), "max_retries", None)
+    # None is without end. Not the methods alone decide: what fails in TLS is repeated whatever the method is.
+    total = getattr(retries, "total", 0)
+    return total is None or bool(total)
 
 
 def no_answer(error: requests.exceptions.RequestException, server_url: str) -> requests.exceptions.RequestException:

@@ -8,8 +8,10 @@ session, `requests` itself does.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import requests
@@ -23,9 +25,6 @@ _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 #: Seconds after which proxies, certificates and the like are looked up anew.
 _GOOD_FOR = 5.0
-
-# Who replaces these wants to see every request: tracing, or a test.
-_SESSION_SEND, _ADAPTER_SEND = requests.Session.send, HTTPAdapter.send
 
 
 class Answer(NamedTuple):
@@ -61,12 +60,14 @@ class Letterhead:
         self._surroundings: dict[str, Any] = {**request.merge_environment_settings(url, {}, True, None, None)}
         blank = requests.Request("POST", url, headers=_HEADERS, auth=_unsigned)
         self._blank: requests.PreparedRequest = request.prepare_request(blank)
-        adapter = request.get_adapter(url)
-        # Of a plain post: who wraps answers, and the connections.
-        self._direct: tuple[HTTPAdapter, Any] | None = None
-        if type(adapter) is HTTPAdapter and _is_watched_by_nobody(request, adapter):
+        # As it goes over the wire, which decides about proxies and certificates.
+        self._plain_url = str(self._blank.url)
+        adapter = request.get_adapter(url=self._plain_url)
+        # Of a plain post: who wraps answers, and the connections. These are their session's: when it is closed, so are they.
+        self._direct: tuple[HTTPAdapter, weakref.ref[Any]] | None = None
+        if type(adapter) is HTTPAdapter:
             pool = self._pool_of(adapter)
-            self._direct = None if pool is None else (adapter, pool)
+            self._direct = None if pool is None else (adapter, weakref.ref(pool))
 
     def post(self, request: requests.Session, body: bytes, auth: Any, *, connect: float, read: float) -> Answer:
         """Post a body.
@@ -90,9 +91,17 @@ class Letterhead:
         prepared.hooks = {event: list(hooks) for event, hooks in prepared.hooks.items()}
         prepared.prepare_body(body, None)
         prepared.prepare_auth(auth, self.url)
-        if self._direct is None or prepared.url != self._blank.url or any(prepared.hooks.values()):
+        # Looked at once: threads may share us.
+        adapter, connections = self._direct or (None, None)
+        pool = None if connections is None else connections()
+        if (
+            adapter is None
+            or pool is None
+            or prepared.url != self._plain_url
+            or any(prepared.hooks.values())
+            or not _is_watched_by_nobody(request, adapter, self._plain_url)
+        ):
             return self._post(request, prepared, connect, read)
-        adapter, pool = self._direct
         try:
             raw = pool.urlopen(
                 "POST",
@@ -116,7 +125,7 @@ class Letterhead:
             requests.cookies.extract_cookies_to_jar(request.cookies, prepared, raw)  # type: ignore[no-untyped-call]
         if "location" in raw.headers:
             return self._followed(request, prepared, adapter.build_response(prepared, raw), (connect, read))
-        return Answer(raw.status, raw.headers, raw, raw.close)
+        return Answer(raw.status, raw.headers, raw, functools.partial(_let_go, raw))
 
     def _post(
         self, request: requests.Session, prepared: requests.PreparedRequest, connect: float, read: float
@@ -141,26 +150,35 @@ class Letterhead:
         # From requests 2.32 on.
         find = getattr(adapter, "get_connection_with_tls_context", None)
         verify, cert, proxies = (self._surroundings[name] for name in ("verify", "cert", "proxies"))
-        if find is None or requests.utils.select_proxy(self.url, proxies):
+        if find is None or requests.utils.select_proxy(self._plain_url, proxies):
             return None
         try:
             pool = find(self._blank, verify, proxies=proxies, cert=cert)
-            adapter.cert_verify(pool, self.url, verify, cert)  # type: ignore[no-untyped-call]
+            adapter.cert_verify(pool, self._plain_url, verify, cert)  # type: ignore[no-untyped-call]
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
             # What is wrong comes again, and in its place.
             return None
         return pool
 
 
-def _is_watched_by_nobody(request: requests.Session, adapter: HTTPAdapter) -> bool:
-    send = vars(request).get("send", type(request).send)
+def _is_watched_by_nobody(request: requests.Session, adapter: HTTPAdapter, url: str) -> bool:
+    # Asked for each request, as tests and tracing come and go.
     return (
-        send is _SESSION_SEND
-        and HTTPAdapter.send is _ADAPTER_SEND
-        and "send" not in vars(adapter)
-        # Replaced before this module was there, by somebody who keeps to Python's own way.
-        and not hasattr(send, "__wrapped__")
+        _is_of(requests.sessions, vars(request).get("send", type(request).send))
+        and _is_of(requests.adapters, vars(adapter).get("send", HTTPAdapter.send))
+        and request.get_adapter(url=url) is adapter
     )
+
+
+def _is_of(module: ModuleType, function: Any) -> bool:
+    """Whether a function is a module's own, not one that somebody has put in its place (before we were there, perhaps)."""
+    return type(function) is FunctionType and function.__globals__ is vars(module)
+
+
+def _let_go(raw: Any) -> None:
+    raw.close()
+    # Closed by now if it was not read to its end; but a pool that blocks waits for it.
+    raw.release_conn()
 
 
 def _answer_of(response: requests.Response) -> Answer:
