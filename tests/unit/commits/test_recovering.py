@@ -120,14 +120,14 @@ def test_what_is_found_is_not_kept_in_memory(tmp_path: Path) -> None:
 def test_a_folder_that_can_only_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_recording(tmp_path / "a.dbm", publish("a"))
     write_recording(tmp_path / "b.dbm", publish("b"))
-    stat = os.stat
+    stat = Path.stat
 
-    def refused(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
-        if str(path) == str(tmp_path / "a.dbm"):
+    def refused(path: Path, **named: Any) -> os.stat_result:
+        if path == tmp_path / "a.dbm":
             raise PermissionError(13, "Permission denied", str(path))
-        return stat(path, *arguments, **named)
+        return stat(path, **named)
 
-    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(Path, "stat", refused)
     unreadable: list[tuple[Path, str]] = []
     found = find_recordings(tmp_path, settings=Settings(), unreadable=unreadable)
     assert [one.recording_id for one in found] == ["b"]
