@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,9 +115,13 @@ def _files(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
         for name in sorted(names):
             path = Path(parent, name)
             try:
-                # Reading a pipe would wait for whoever writes into it.
-                if not name.endswith(_TEMPORARY) and path.is_file():
+                # Reading a pipe would wait for whoever writes into it. (Not `is_file`: from Python 3.14 on it says no for a file
+                # that it may not look at.)
+                if not name.endswith(_TEMPORARY) and stat.S_ISREG(path.stat().st_mode):
                     yield path
+            except FileNotFoundError:
+                # Gone by now, or a link to nowhere.
+                continue
             except OSError as error:
                 # The folder lets us list it, and no more.
                 note(error)
