@@ -9,7 +9,7 @@ from functools import partial
 
 import ftrack_api
 
-from benchmarks.measure import Row, least, seconds
+from benchmarks.measure import Row, least, middle_pair, seconds
 from benchmarks.sandbox_process import RunningSandbox, running_sandbox
 from trackteroid.commits.commit import CommitError, CommitFacts
 from trackteroid.commits.committer import Committer, CommitterPolicy
@@ -164,8 +164,7 @@ def _worker_row(redis: EmbeddedRedis, what: str, *, assets: int) -> Row:
         ours()
         theirs()
         # Nine pairs: a pair's ratio differs by 0.15 from run to run, because the server shares the machine with both.
-        spent = [(ours(), seconds(theirs, repeats=1)) for _ in range(9)]
-        mine, loop = sorted(spent, key=lambda pair: pair[0] / pair[1])[len(spent) // 2]
+        mine, loop = middle_pair([(ours(), seconds(theirs, repeats=1)) for _ in range(9)])
     # The goal of 0.7 is of the rate; the table's ratio is of times.
     return Row(what, "loop of session.call(batch)", mine, loop, 1 / 0.7)
 

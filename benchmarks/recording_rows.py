@@ -15,13 +15,13 @@ from unittest import mock
 import ftrack_api
 
 from benchmarks.canned import CannedServer, canned_server
-from benchmarks.measure import Row
+from benchmarks.measure import Row, middle_pair
 from trackteroid.session import Session
 
 __all__ = ["record", "recording_rows"]
 
 PUBLISHES = 1_000
-TURNS = 7
+TURNS = 9
 
 _UNMANAGED = ftrack_api.symbol.UNMANAGED_LOCATION_ID
 
@@ -102,14 +102,17 @@ def _same_ids() -> Iterator[None]:
         yield
 
 
-def _in_turns(server: CannedServer, *sides: tuple[Callable[[], object], Callable[[], object]]) -> list[float]:
-    """Return the least seconds of the processor of each side: (what is done before, what is measured).
+_Side = tuple[Callable[[], object], Callable[[], object]]
 
-    Turn by turn, so that what else the machine does meets all. The first turn prepares the server's answers and builds what
+
+def _in_turns(server: CannedServer, ours: _Side, theirs: _Side) -> tuple[float, float]:
+    """Return the seconds of the processor of both sides: (what is done before, what is measured).
+
+    Turn by turn, so that what else the machine does meets both. The first turn prepares the server's answers and builds what
     either side needs only once; it does not count.
     """
-    turns = [[_seconds(server, prepare, work) for prepare, work in sides] for _ in range(1 + TURNS)][1:]
-    return [min(times) for times in zip(*turns, strict=True)]
+    turns = [(_seconds(server, *ours), _seconds(server, *theirs)) for _ in range(1 + TURNS)]
+    return middle_pair(turns[1:])
 
 
 def _seconds(server: CannedServer, prepare: Callable[[], object], work: Callable[[], object]) -> float:
