@@ -22,7 +22,8 @@ class CommitError:
     """Why the last attempt did not end in `committed`.
 
     Attributes:
-        kind: The verdict: a value of `classification.VerdictKind`, or `"poison"` or `"worker_lost"` given by the ledger itself.
+        kind: The verdict: a value of `classification.VerdictKind`, or `"poison"` or `"worker_lost"` given by the ledger itself;
+            `"unreadable"` in a list, if the ledger's row cannot be read.
         error_class: Class-like name of the failure, `ValidationError` for example.
         message: One sentence for a person: what happened and what to do.
         server_text: What the server said, shortened; None if it said nothing.
@@ -329,6 +330,32 @@ class Commit:
                 f"The ledger row of commit {commit_id} cannot be read ({type(error).__name__}: {error}). "
                 "Was it written by a newer release?"
             ) from error
+
+    @classmethod
+    def unreadable(
+        cls, commit_id: str, server_url: str, fields: Mapping[str, str], error: LedgerDataError, *, created_at: float
+    ) -> Commit:
+        """Return what stands in a list for a row that cannot be read, with the reason as its error: it must not hide the others.
+
+        Args:
+            commit_id: Its id.
+            server_url: The ledger's server.
+            fields: The row.
+            error: What is wrong with it.
+            created_at: When it was accepted, as the index says.
+        """
+        state = fields.get("state")
+        return cls(
+            id=commit_id,
+            # Nothing goes on by itself that workers cannot read.
+            state=CommitState(state) if state in set(CommitState) else CommitState.DEAD,
+            digest=fields.get("digest", ""),
+            server_url=server_url,
+            facts=CommitFacts(operations=0),
+            created_at=created_at,
+            updated_at=created_at,
+            error=CommitError(kind="unreadable", error_class=type(error).__name__, message=str(error)),
+        )
 
 
 def _waiting(fields: Mapping[str, str]) -> Waiting | None:

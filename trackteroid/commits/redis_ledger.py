@@ -34,7 +34,7 @@ from trackteroid.commits.redis_outbox import RedisOutbox
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.scripts import source
 from trackteroid.commits.state import CommitState
-from trackteroid.errors import LeaseLostError, LedgerError, RecordingChangedError, UnknownCommitError
+from trackteroid.errors import LeaseLostError, LedgerDataError, LedgerError, RecordingChangedError, UnknownCommitError
 from trackteroid.redis_scripts import RedisScript
 
 __all__ = ["FORMAT_VERSION", "RedisLedger"]
@@ -272,7 +272,7 @@ class RedisLedger:
             # In steps: each is one script, which Redis lets nobody interrupt.
             most = min(max(2 * limit, 100), LIST_STEP)
             moment, last, *rows = self._run("list", limit - len(found), moment, last, most, *facts)
-            found += [self._commit(rows[i], rows[i + 1]) for i in range(0, len(rows), 2)]
+            found += [self._listed(*rows[i : i + 3]) for i in range(0, len(rows), 3)]
             if not moment:
                 break
         return found
@@ -357,8 +357,20 @@ class RedisLedger:
         raise LedgerError(obstacle(action, commit_id, outcome))
 
     def _commit(self, commit_id: bytes, flat: Sequence[bytes]) -> Commit:
-        fields = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
-        return Commit.from_fields(commit_id.decode(), self._server_url, fields)
+        return Commit.from_fields(commit_id.decode(), self._server_url, _fields(flat))
+
+    def _listed(self, commit_id: bytes, created_at: bytes, flat: Sequence[bytes]) -> Commit:
+        try:
+            return self._commit(commit_id, flat)
+        except LedgerDataError as error:
+            return Commit.unreadable(
+                commit_id.decode(), self._server_url, _fields(flat), error, created_at=float(created_at)
+            )
+
+
+def _fields(flat: Sequence[bytes]) -> dict[str, str]:
+    # What is no UTF-8 was written by somebody else; what can be read of it is.
+    return {flat[i].decode("utf-8", "replace"): flat[i + 1].decode("utf-8", "replace") for i in range(0, len(flat), 2)}
 
 
 def _fence(claim: Claim) -> str:

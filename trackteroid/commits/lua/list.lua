@@ -1,6 +1,6 @@
 -- limit, created_at and id of the last one seen (or empty), how many to look at, number of states, states..., then for each group of
--- words their number and themselves -> {created_at and id of the last one looked at, or empty if that was all, id, row, id, row, ...},
--- newest first: of these states, and of each group under at least one word
+-- words their number and themselves -> {created_at and id of the last one looked at, or empty if that was all, then for each its id,
+-- created_at and row}, newest first: of these states, and of each group under at least one word
 local limit, before, last, most = tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 local wanted, states, groups = {}, {}, {}
 local at = 7
@@ -77,6 +77,7 @@ while found[looked + 1] and looked < most and number < limit do
   if fits(id) then
     number = number + 1
     answer[#answer + 1] = id
+    answer[#answer + 1] = found[looked][3]
     answer[#answer + 1] = redis.call('HGETALL', row(id))
   end
 end
