@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
 from trackteroid.cli.output import message, print_json, print_line
 from trackteroid.cli.progress import tracked
 from trackteroid.errors import LedgerUnavailableError, TrackteroidError
+
+if TYPE_CHECKING:
+    from trackteroid.commits.recovering import Found
 
 __all__ = ["configure"]
 
@@ -35,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from trackteroid.commits.enqueueing import enqueue
     from trackteroid.commits.reaching import fit_ledger
-    from trackteroid.commits.recovering import find_recordings
+    from trackteroid.commits.recovering import find_recordings, unknown_dependencies
     from trackteroid.errors import UnknownCommitError
     from trackteroid.settings import Settings
 
@@ -46,6 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     found = find_recordings(
         Path(options.folder), settings=settings, server_url=server, passed_over=passed_over, unreadable=unreadable
     )
+    ids = {one.recording_id for one in found}
     enqueued: list[str] = []
     held: list[str] = []
     known: dict[str, str] = {}
@@ -55,18 +60,29 @@ def _run(options: argparse.Namespace) -> int:
     code = ExitCode.BAD_DATA if unreadable else ExitCode.OK
     for one in tracked(found, "recover"):
         commit_id = one.recording_id
-        hold = one.hold or options.hold
+        hold = one.terms.hold or options.hold
         try:
             if one.server_url is None:
                 raise TrackteroidError("It does not say for which ftrack server it is; give --server URL.")
             ledger = fit_ledger(settings, one.server_url)
+            gone = unknown_dependencies(one, ids, ledger)
             if options.dry_run:
                 try:
                     known[commit_id] = ledger.get(commit_id).state.value
                 except UnknownCommitError:
                     enqueued.append(commit_id)
+                    _say_unknown(one, gone)
                 continue
-            result = enqueue(one.recording, ledger=ledger, settings=settings, wake=False, recovered=True, hold=hold)
+            result = enqueue(
+                one.recording,
+                ledger=ledger,
+                settings=settings,
+                wake=False,
+                recovered=True,
+                hold=hold,
+                priority=one.terms.priority,
+                depends_on=[each for each in one.terms.depends_on if each not in gone],
+            )
         except LedgerUnavailableError:
             # It would be the same for each of the others, after waiting as long.
             raise
@@ -78,6 +94,7 @@ def _run(options: argparse.Namespace) -> int:
             known[commit_id] = result.state.value
         else:
             enqueued.append(commit_id)
+            _say_unknown(one, gone)
             if hold:
                 held.append(commit_id)
     if options.json:
@@ -88,6 +105,14 @@ def _run(options: argparse.Namespace) -> int:
         print_line(commit_id)
     _say(options.dry_run, len(enqueued), len(held), len(known), len(passed_over))
     return code
+
+
+def _say_unknown(one: Found, gone: list[str]) -> None:
+    if gone:
+        message(
+            f"{one.recording_id} was to wait for {', '.join(gone)}, of which neither this folder nor the ledger knows: it does "
+            "not wait. (Recover the folder that has it first.)"
+        )
 
 
 def _say(dry_run: bool, enqueued: int, held: int, known: int, passed_over: int) -> None:

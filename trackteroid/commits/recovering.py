@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trackteroid.commits.ledger import Ledger
 from trackteroid.commits.outputs import expected_outputs
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.servers import normalise_server_url
 from trackteroid.commits.signing import unseal
 from trackteroid.commits.spool import Entry, Spool, SpooledRecording, SpoolLimits
-from trackteroid.errors import RecordingFormatError, RecordingNotFoundError, TrackteroidError
+from trackteroid.commits.submission import PLAIN, Terms
+from trackteroid.errors import (
+    LedgerDataError,
+    RecordingFormatError,
+    RecordingNotFoundError,
+    TrackteroidError,
+    UnknownCommitError,
+)
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
 
-__all__ = ["Found", "find_recordings"]
+__all__ = ["Found", "find_recordings", "unknown_dependencies"]
 
 _SPOOLED = ".spooled"
 _TEMPORARY = (".tmp", ".part")
@@ -32,15 +40,15 @@ class Found:
         recording_id: Its id.
         recorded_at: When, ISO 8601 in UTC; empty where it does not say.
         server_url: The ftrack server it is for; None if neither the file nor the caller say.
-        hold: Whether it must not be committed before somebody releases it: it was held, and no order to release it lies beside
-            it; or it expects files, and nobody knows whether they were looked for.
+        terms: As its copies in a spool say. It must not be committed before somebody releases it (`hold`) if it was held, and no
+            order to release it lies beside it; or if it expects files, and nobody knows whether they were looked for.
     """
 
     path: Path
     recording_id: str
     recorded_at: str
     server_url: str | None
-    hold: bool
+    terms: Terms
     payload_limit: int
 
     @property
@@ -100,10 +108,44 @@ def find_recordings(
             released.add((one.commit_id, one.server_url))
             continue
         slot = (one.recording_id, one.server_url)
-        # Any copy that says so: the file that it was submitted from does not know that it was held.
-        found[slot] = replace(found[slot], hold=found[slot].hold or one.hold) if slot in found else one
-    free = {slot: replace(one, hold=one.hold and slot not in released) for slot, one in found.items()}
-    return sorted(free.values(), key=_moment)
+        # Any copy that says so: the file that it was submitted from does not know that it was held, or what goes before it.
+        found[slot] = replace(found[slot], terms=_joined(found[slot].terms, one.terms)) if slot in found else one
+    for slot in released & found.keys():
+        found[slot] = replace(found[slot], terms=replace(found[slot].terms, hold=False))
+    return sorted(found.values(), key=_moment)
+
+
+def unknown_dependencies(one: Found, ids: Container[str], ledger: Ledger) -> list[str]:
+    """Return the commits that one was to wait for and of which nobody knows any more: it would wait for ever.
+
+    Args:
+        one: The recording.
+        ids: Of everything that is recovered together with it.
+        ledger: Of its server.
+
+    Raises:
+        LedgerUnavailableError: The ledger cannot be reached.
+    """
+    return [each for each in one.terms.depends_on if each not in ids and not _is_known(ledger, each)]
+
+
+def _is_known(ledger: Ledger, commit_id: str) -> bool:
+    try:
+        ledger.get(commit_id)
+    except UnknownCommitError:
+        return False
+    except LedgerDataError:
+        # It is there, whatever it says.
+        return True
+    return True
+
+
+def _joined(one: Terms, other: Terms) -> Terms:
+    return Terms(
+        hold=one.hold or other.hold,
+        priority=one.priority or other.priority,
+        depends_on=tuple(dict.fromkeys((*one.depends_on, *other.depends_on))),
+    )
 
 
 def _files(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
@@ -134,9 +176,9 @@ def _read(path: Path, settings: Settings, server_url: str | None) -> Found | Spo
         item = _spooled(path, limit)
         if item.kind != "recording":
             return item
-        recording, url, hold = _unpacked(item, limit), item.server_url or None, item.terms.hold
+        recording, url, terms = _unpacked(item, limit), item.server_url or None, item.terms
     else:
-        recording, hold = read_recording(path), False
+        recording, terms = read_recording(path), PLAIN
         given = recording.server_url or server_url
         url = normalise_server_url(given, settings.server_aliases) if given else None
     manifest = recording.manifest
@@ -145,7 +187,8 @@ def _read(path: Path, settings: Settings, server_url: str | None) -> Found | Spo
         recording_id=recording.recording_id,
         recorded_at="" if manifest is None else manifest.created_at,
         server_url=url,
-        hold=hold or bool(expected_outputs(recording)),
+        # Who says so is whoever recovers it.
+        terms=replace(terms, hold=terms.hold or bool(expected_outputs(recording)), actor=None),
         payload_limit=limit,
     )
 

@@ -71,6 +71,18 @@ def recording(folder: Path, name: str | None = None) -> Path:
     return path
 
 
+def test_a_row_that_cannot_be_read_hides_no_other(ledger: RedisLedger, env: Mapping[str, str]) -> None:
+    for name in ("a", "damaged", "b"):
+        put(ledger, name, user="anna")
+    ledger.client.hset(f"{ledger.prefix}c:damaged", "facts", "{")
+    done = trackteroid("commits", "list", env=env)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if "anna" in line or "damaged" in line]
+    assert [line[0] for line in lines] == ["b", "damaged", "a"]
+    assert "The ledger row of commit damaged cannot be read" in done.stdout
+    assert_one_clear_line(trackteroid("commits", "show", "damaged", env=env), ExitCode.BAD_DATA, "cannot be read")
+
+
 def test_commits_are_listed_by_what_people_know_of_them(ledger: RedisLedger, env: Mapping[str, str]) -> None:
     put(ledger, "a", dead=True, user="anna", context={"project": "bigfilm"}, labels={"farm_job": "1"})
     put(ledger, "b", user="bob", context={"project": "bigfilm"}, labels={"farm_job": "2"})
@@ -353,6 +365,29 @@ def test_what_the_ledger_does_not_know_is_enqueued_again(
     assert again["enqueued"] == []
     assert again["known"] == {f"rec-{number}": "queued" for number in range(4)}
     assert [entry["file"] for entry in again["passed_over"]] == [str(folder / "beauty.exr")]
+
+
+def test_what_was_recovered_waits_as_before_for_what_is_still_known(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    recording(tmp_path, "first")
+    path = recording(tmp_path, "second")
+    away = {**env, "TRACKTEROID_REDIS_URL": "redis://127.0.0.1:9/0", "TRACKTEROID_SPOOL": str(tmp_path / "spool")}
+    terms = ("--priority", "3", "--depends-on", "first", "--depends-on", "forgotten")
+    spooled = trackteroid("enqueue", str(path), *terms, env=away)
+    assert spooled.returncode == ExitCode.SPOOLED, spooled.stderr
+    would = trackteroid("recover", "--dry-run", str(tmp_path), env=env)
+    assert "second was to wait for forgotten, of which neither" in would.stderr
+    done = trackteroid("recover", str(tmp_path), env=env)
+    assert (done.returncode, "was to wait for forgotten" in done.stderr) == (0, True)
+    claim = ledger.claim("worker", lease_seconds=60)
+    assert claim is not None
+    assert (claim.commit.id, ledger.claim("worker", lease_seconds=60)) == ("first", None)
+    waiting = ledger.get("second")
+    assert waiting.waiting is not None
+    assert (waiting.priority, waiting.waiting.kind, waiting.waiting.commit_id) == (3, "depends", "first")
+    again = trackteroid("recover", str(tmp_path), env=env)
+    assert (again.returncode, "was to wait" in again.stderr) == (0, False)
 
 
 def test_recovering_needs_a_folder_and_a_redis(env: Mapping[str, str], tmp_path: Path) -> None:

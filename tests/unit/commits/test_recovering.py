@@ -13,10 +13,10 @@ from tests.support.recordings import create, recorded, update
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.payload import compress
-from trackteroid.commits.recovering import find_recordings
+from trackteroid.commits.recovering import find_recordings, unknown_dependencies
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.spool import Spool, SpooledRecording
-from trackteroid.commits.submission import Terms
+from trackteroid.commits.submission import PLAIN, Terms
 from trackteroid.errors import BadInputError, RecordingNotFoundError
 from trackteroid.operations.recording import Recording, digest_of, write_recording
 from trackteroid.settings import Settings
@@ -157,10 +157,33 @@ def test_a_copy_that_says_it_was_held_counts_wherever_it_is_found(tmp_path: Path
         terms=Terms(hold=True),
     )
     spool.accept(item)
-    assert [one.hold for one in find_recordings(tmp_path, settings=Settings())] == [True]
+    assert [one.terms.hold for one in find_recordings(tmp_path, settings=Settings())] == [True]
     order = dataclasses.replace(item, kind="release", digest="", payload=ReleaseFacts().to_json().encode())
     spool.accept(order)
-    assert [one.hold for one in find_recordings(tmp_path, settings=Settings())] == [False]
+    assert [one.terms.hold for one in find_recordings(tmp_path, settings=Settings())] == [False]
+
+
+def test_what_a_spool_knows_of_priority_and_dependencies_counts_wherever_it_is_found(tmp_path: Path) -> None:
+    recording = publish("b")
+    for folder, terms in (("1", PLAIN), ("2", Terms(priority=7, depends_on=("a", "x"), actor="anna"))):
+        Spool(tmp_path / folder).accept(
+            SpooledRecording(
+                commit_id="b",
+                digest=recording.digest,
+                server_url="https://s.example",
+                redis_url="redis://gone/0",
+                payload=compress(recording.to_payload(), limit=10**6),
+                terms=terms,
+            )
+        )
+    write_recording(tmp_path / "b.dbm", recording)
+    (found,) = find_recordings(tmp_path, settings=Settings())
+    assert found.terms == Terms(priority=7, depends_on=("a", "x"))
+    ledger = MemoryLedger("https://s.example")
+    assert unknown_dependencies(found, {"b"}, ledger) == ["a", "x"]
+    assert unknown_dependencies(found, {"a", "b"}, ledger) == ["x"]
+    enqueue(publish("x"), ledger=ledger, settings=Settings(), wake=False)
+    assert unknown_dependencies(found, {"b"}, ledger) == ["a"]
 
 
 def test_the_sent_copies_of_a_spool_are_recordings_too(tmp_path: Path) -> None:
