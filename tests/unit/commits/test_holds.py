@@ -409,14 +409,14 @@ def test_a_user_name_in_an_old_encoding_is_taken(monkeypatch: pytest.MonkeyPatch
 
 def test_what_was_held_in_a_spool_is_recovered_held_unless_it_was_released(farm: Farm, tmp_path: Path) -> None:
     enqueue(PUBLISH, settings=farm.away, hold=True)
-    assert [one.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [True]
+    assert [one.terms.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [True]
     release(PUBLISH, settings=farm.away)
-    assert [one.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [False]
+    assert [one.terms.hold for one in find_recordings(tmp_path / "spool", settings=farm.settings)] == [False]
 
 
 def test_what_expects_files_is_recovered_held(farm: Farm, tmp_path: Path) -> None:
     for name, recording in (("a.dbm", expecting(tmp_path / "beauty.exr")), ("b.dbm", PUBLISH)):
         (tmp_path / name[0]).mkdir()
         write_recording(tmp_path / name[0] / name, recording)
-    assert [one.hold for one in find_recordings(tmp_path / "a", settings=farm.settings)] == [True]
-    assert [one.hold for one in find_recordings(tmp_path / "b", settings=farm.settings)] == [False]
+    assert [one.terms.hold for one in find_recordings(tmp_path / "a", settings=farm.settings)] == [True]
+    assert [one.terms.hold for one in find_recordings(tmp_path / "b", settings=farm.settings)] == [False]

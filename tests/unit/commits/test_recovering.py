@@ -30,6 +30,17 @@ def publish(
     return dataclasses.replace(recording, manifest=dataclasses.replace(recording.manifest, created_at=moment))
 
 
+def spooled(recording: Recording, *, server_url: str = "https://s.example", terms: Terms = PLAIN) -> SpooledRecording:
+    return SpooledRecording(
+        commit_id=recording.recording_id,
+        digest=recording.digest,
+        server_url=server_url,
+        redis_url="redis://gone/0",
+        payload=compress(recording.to_payload(), limit=10**6),
+        terms=terms,
+    )
+
+
 def test_recordings_are_found_in_subfolders_in_the_order_in_which_they_were_recorded(tmp_path: Path) -> None:
     (tmp_path / "shots" / "a").mkdir(parents=True)
     write_recording(tmp_path / "a.dbm", publish("late", "2026-03-01T00:00:00+00:00"))
@@ -148,14 +159,7 @@ def test_a_copy_that_says_it_was_held_counts_wherever_it_is_found(tmp_path: Path
     (tmp_path / "publishes").mkdir()
     write_recording(tmp_path / "publishes" / "a.dbm", recording)
     spool = Spool(tmp_path / "spool")
-    item = SpooledRecording(
-        commit_id="a",
-        digest=recording.digest,
-        server_url="https://s.example",
-        redis_url="redis://gone/0",
-        payload=compress(recording.to_payload(), limit=10**6),
-        terms=Terms(hold=True),
-    )
+    item = spooled(recording, terms=Terms(hold=True))
     spool.accept(item)
     assert [one.terms.hold for one in find_recordings(tmp_path, settings=Settings())] == [True]
     order = dataclasses.replace(item, kind="release", digest="", payload=ReleaseFacts().to_json().encode())
@@ -166,16 +170,7 @@ def test_a_copy_that_says_it_was_held_counts_wherever_it_is_found(tmp_path: Path
 def test_what_a_spool_knows_of_priority_and_dependencies_counts_wherever_it_is_found(tmp_path: Path) -> None:
     recording = publish("b")
     for folder, terms in (("1", PLAIN), ("2", Terms(priority=7, depends_on=("a", "x"), actor="anna"))):
-        Spool(tmp_path / folder).accept(
-            SpooledRecording(
-                commit_id="b",
-                digest=recording.digest,
-                server_url="https://s.example",
-                redis_url="redis://gone/0",
-                payload=compress(recording.to_payload(), limit=10**6),
-                terms=terms,
-            )
-        )
+        Spool(tmp_path / folder).accept(spooled(recording, terms=terms))
     write_recording(tmp_path / "b.dbm", recording)
     (found,) = find_recordings(tmp_path, settings=Settings())
     assert found.terms == Terms(priority=7, depends_on=("a", "x"))
@@ -189,15 +184,7 @@ def test_what_a_spool_knows_of_priority_and_dependencies_counts_wherever_it_is_f
 def test_the_sent_copies_of_a_spool_are_recordings_too(tmp_path: Path) -> None:
     recording = publish("spooled", server_url=None)
     spool = Spool(tmp_path)
-    spool.accept(
-        SpooledRecording(
-            commit_id="spooled",
-            digest=recording.digest,
-            server_url="https://other.example",
-            redis_url="redis://gone/0",
-            payload=compress(recording.to_payload(), limit=10**6),
-        )
-    )
+    spool.accept(spooled(recording, server_url="https://other.example"))
     spool.mark_sent(spool.waiting()[0])
     (found,) = find_recordings(tmp_path / "sent", settings=Settings())
     assert (found.recording, found.server_url) == (recording, "https://other.example")
