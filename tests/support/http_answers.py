@@ -33,9 +33,9 @@ def answering_each(*answers: Callable[[socket.socket], None], heads: list[bytes]
                     received += connection.recv(65536)
                 head, _, body = received.partition(b"\r\n\r\n")
                 heads.append(head)
-                length = int(
-                    next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
-                )
+                lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+                # A GET has none.
+                length = int(lengths[0].split()[1]) if lengths else 0
                 while len(body) < length:
                     body += connection.recv(65536)
                 answer(connection)

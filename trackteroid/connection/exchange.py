@@ -85,6 +85,13 @@ def exchange(
             kind="connection",
             maybe_applied=not _never_left(error, request),
         ) from error
+    except ValueError as error:
+        # Credentials that HTTP cannot carry: nothing has left. Or an answer that sends us to what is no URL.
+        raise ServerCallError(
+            f"No answer from {server_url}: {error}.",
+            kind="connection",
+            maybe_applied=not isinstance(error, UnicodeEncodeError),
+        ) from error
     return _results(answer, content, server_url)
 
 
@@ -160,7 +167,7 @@ def _results(head: Answer, content: bytes, server_url: str) -> list[Any]:
             retry_after=retry_after,
             # An error object means the transaction was rolled back (spec: ftrack-server 2.8), except where a gateway
             # or a half-way server speaks: statuses from 500 on leave it open.
-            maybe_applied=status >= 500,
+            maybe_applied=status >= 500 or not head.is_of_post,
         )
     if status >= 400 or not isinstance(answer, list):
         raise ServerCallError(
@@ -169,7 +176,7 @@ def _results(head: Answer, content: bytes, server_url: str) -> list[Any]:
             status=status,
             content=content[:_EXCERPT].decode("utf-8", "replace"),
             retry_after=retry_after,
-            maybe_applied=status >= 500 or status < 400,
+            maybe_applied=status >= 500 or status < 400 or not head.is_of_post,
         )
     return answer
 

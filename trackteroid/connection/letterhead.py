@@ -35,12 +35,14 @@ class Answer(NamedTuple):
         headers: By name, in any case.
         raw: Of what urllib3 reads the rest.
         close: To be called when it was read, or nobody wants to.
+        is_of_post: Whether it answers what was posted; else the server has had that, and has sent us elsewhere for an answer.
     """
 
     status: int
     headers: Mapping[str, str]
     raw: Any
     close: Callable[[], None]
+    is_of_post: bool = True
 
 
 class Letterhead:
@@ -182,7 +184,8 @@ def _let_go(raw: Any) -> None:
 
 
 def _answer_of(response: requests.Response) -> Answer:
-    return Answer(response.status_code, response.headers, response.raw, response.close)
+    is_of_post = response.request.method == "POST"
+    return Answer(response.status_code, response.headers, response.raw, response.close, is_of_post)
 
 
 def letterhead_of(request: requests.Session, url: str, now: float) -> Letterhead:

@@ -134,6 +134,32 @@ def test_json_of_another_shape_is_an_unexpected_body() -> None:
     assert failure(response({"surprise": 1})).kind == "http"
 
 
+@pytest.mark.parametrize(("moved", "maybe_applied"), [(303, True), (307, False)])
+@pytest.mark.parametrize("kind", ["error_object", "http"])
+def test_an_error_from_where_we_were_sent_says_nothing_of_the_batch_if_we_only_asked(
+    moved: int, maybe_applied: bool, kind: str
+) -> None:
+    body = {"exception": "NotFound", "content": "no"} if kind == "error_object" else {"surprise": 1}
+    there = response(body, status=404)
+    with answering_each(response(b"", status=moved, headers="Location: /there\r\n"), there, heads=[]) as url:
+        with pytest.raises(ServerCallError) as caught:
+            call(url)
+    assert (caught.value.kind, caught.value.status, caught.value.maybe_applied) == (kind, 404, maybe_applied)
+
+
+def test_a_place_that_is_no_url_is_no_answer() -> None:
+    error = failure(response(b"", status=303, headers="Location: http://[::1\r\n"))
+    assert (error.kind, error.maybe_applied) == ("connection", True)
+
+
+def test_credentials_that_http_cannot_carry_never_leave() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, requests.Session() as request:
+        request.headers["ftrack-api-key"] = "\u9375"
+        with pytest.raises(ServerCallError, match="latin-1") as caught:
+            exchange(request, f"http://127.0.0.1:{listener.getsockname()[1]}", BATCH, timeout=5.0)
+    assert (caught.value.kind, caught.value.maybe_applied) == ("connection", False)
+
+
 def test_a_dropped_reply_may_have_been_applied() -> None:
     error = failure(lambda connection: connection.close())
     assert (error.kind, error.maybe_applied) == ("connection", True)
