@@ -237,9 +237,18 @@ class Demo:
         return not failed
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, without its aftermath.
+
+    Run with `-m`, Python ends by SIGINT instead of our exit status if a `KeyboardInterrupt`, of exactly that class, has ever
+    passed through code that was made from text, as a dataclass' is: whether it was caught does not matter (Python/pythonrun.c,
+    `run_eval_code_obj`).
+    """
+
+
 def main() -> int:
     def interrupted(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise Interrupted
 
     # Both explicitly: a shell that starts the demo in the background has it ignore Ctrl-C.
     signal.signal(signal.SIGINT, interrupted)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,19 @@ def test_interrupted_it_stops_everything_it_started(number: int) -> None:
         assert left == []
     finally:
         demo.stop()
+
+
+def test_its_exit_status_is_its_own_wherever_it_is_interrupted(tmp_path: Path) -> None:
+    """Python would end it by the signal if that came while a dataclass is being made."""
+    (tmp_path / "interrupted.py").write_text(
+        "import contextlib, sys\n"
+        "import demo.__main__ as demo\n"
+        "demo.turn = lambda say: contextlib.nullcontext()\n"
+        'demo.play = lambda: exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")\n'
+        "sys.exit(demo.main())\n"
+    )
+    paths = os.pathsep.join((str(tmp_path), str(REPOSITORY)))
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"], env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False
+    )
+    assert done.returncode == 130
