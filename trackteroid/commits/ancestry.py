@@ -5,10 +5,11 @@ Sent again, they would undo what people have changed since. Pure but for the que
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
+from trackteroid.commits.evidence import ensured_ids
 from trackteroid.commits.questions import Ask
 from trackteroid.commits.state import CommitState
 from trackteroid.operations.effects import Identity, identity_of
@@ -40,17 +41,24 @@ def without_ancestors(
     for begin, ancestor in reversed(list(zip(begins, ancestors, strict=False))):
         # Only what it created itself tells whether it was applied, not what it has from its own ancestors.
         own = recording.operations[begin : ancestor.operations]
-        if state_of(ancestor.recording_id) is CommitState.COMMITTED or (ask is not None and _all_created(own, ask)):
+        if state_of(ancestor.recording_id) is CommitState.COMMITTED or (
+            ask is not None and _all_created(own, ensured_ids(recording.manifest), ask)
+        ):
             return _rest(recording, ancestor.operations)
     return recording
 
 
-def _all_created(operations: Sequence[Operation], ask: Ask) -> bool:
-    """Whether operations create something, and all of it exists: they were applied, for a batch is applied as a whole."""
+def _all_created(operations: Sequence[Operation], ensured: Set[str], ask: Ask) -> bool:
+    """Whether operations create something, and all of it exists: they were applied, for a batch is applied as a whole.
+
+    Only what nobody else can have created tells (`evidence`).
+    """
     keys = sorted(
         ((operation.entity_type, tuple(operation.entity_key)), tuple(operation.entity_key.values()))
         for operation in operations
         if isinstance(operation, CreateOperation)
+        and len(operation.entity_key) == 1
+        and ensured.isdisjoint(operation.entity_key.values())
     )
     questions: list[str] = []
     for (entity_type, names), group in groupby(keys, key=lambda pair: pair[0]):

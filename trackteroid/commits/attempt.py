@@ -251,7 +251,7 @@ class Attempt:
         if user is not None and not self._senders.may_try(user):
             work.note(_refused(user))
             user = None
-        looked = False
+        looked = turned = False
         while True:
             if user is None:
                 work.stamp(lambda name: self._senders.find(server, name, timeout=self._request_seconds()))
@@ -262,6 +262,8 @@ class Attempt:
                     self._senders.refuse(user)
                     work.note(_refused(user))
                     user = None
+                elif not turned and work.refused_as_duplicate(error) and work.update_rows_there():
+                    turned = True
                 elif not looked and is_refusal(error) and work.leave_out_deleted():
                     looked = True
                     if not work.to_send:

@@ -198,6 +198,8 @@ def _send_now(work: Work) -> CommitResult:
     except ServerCallError as error:
         if work.refused_as_duplicate(error) and work.existing() is Existing.ALL:
             return work.result([])
+        if work.refused_as_duplicate(error) and work.update_rows_there():
+            return work.send(timeout=None)
         if is_refusal(error) and work.leave_out_deleted():
             return work.send(timeout=None)
         raise

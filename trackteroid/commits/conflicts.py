@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from trackteroid.commits.batch import Payload
 from trackteroid.commits.members import Deltas, merge_members
 from trackteroid.commits.order import column
-from trackteroid.commits.reconciliation import UNKNOWN_BASE, BaseOf, Found
+from trackteroid.commits.reconciliation import UNKNOWN_BASE, AlsoOf, BaseOf, Found
 from trackteroid.commits.result import Skipped
 from trackteroid.commits.schemas import Schemas
 from trackteroid.errors import RecordingRefusedError, SettingsError
 
-__all__ = ["AlsoOf", "ConflictPolicy", "Resolved", "resolve", "to_look_at"]
-
-#: (entity type, key, attribute) to values that are as good as the base.
-AlsoOf: TypeAlias = "Callable[[str, tuple[str, ...], str], Sequence[Any]]"
+__all__ = ["ConflictPolicy", "Resolved", "resolve", "to_look_at"]
 
 CHOICES = ("overwrite", "skip", "fail")
 

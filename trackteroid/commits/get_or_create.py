@@ -166,7 +166,10 @@ def substituted(recording: Recording, stands_for: Mapping[str, str]) -> Recordin
     if manifest is not None:
         manifest = replace(
             manifest,
-            bases=tuple(replace(base, entity=text(base.entity), value=other(base.value)) for base in manifest.bases),
+            bases=tuple(
+                replace(base, entity=text(base.entity), value=other(base.value), also=tuple(map(other, base.also)))
+                for base in manifest.bases
+            ),
             deltas=tuple(map(delta, manifest.deltas)),
             ensures=tuple(replace(each, by=other(each.by)) for each in manifest.ensures),
         )

@@ -7,15 +7,16 @@ they are not made again. Those after the last that exists are sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from trackteroid.commits.batch import Payload
+from trackteroid.commits.evidence import evidence_in, is_row, update_of
 from trackteroid.commits.members import Deltas, merge_members
 from trackteroid.commits.schemas import Schemas
 
-__all__ = ["UNKNOWN_BASE", "Found", "Plan", "plan_remaining", "questions", "read_answers"]
+__all__ = ["UNKNOWN_BASE", "AlsoOf", "Found", "Plan", "plan_remaining", "questions", "read_answers"]
 
 #: Ids in one query. The client asks for 500 rows a page, and its ids make a text of 20 kB then; half of that is known to be fine.
 CHUNK = 250
@@ -25,6 +26,9 @@ Key: TypeAlias = "tuple[str, ...]"
 Found: TypeAlias = "dict[tuple[str, Key], Mapping[str, Any]]"
 #: (entity type, key, attribute) to the value the server had when it was recorded, or UNKNOWN_BASE.
 BaseOf: TypeAlias = "Callable[[str, Key, str], Any]"
+
+#: The same to values that are as good as the base.
+AlsoOf: TypeAlias = "Callable[[str, Key, str], Sequence[Any]]"
 
 #: A base that nobody noted: not the same as a base of None.
 UNKNOWN_BASE = object()
@@ -80,6 +84,10 @@ def questions(batch: Iterable[Payload], schemas: Schemas, *, creates_only: bool 
         elif action == "create" and entity_type == "AssetVersion":
             # The server numbers versions; the result tells the number.
             attributes[entity_type]["version"] = None
+        elif action == "create" and is_row(payload) and not creates_only:
+            # Somebody else's perhaps: then its values tell what is left to do.
+            given = update_of(payload, schemas.primary_key(entity_type)) or {"entity_data": {}}
+            attributes[entity_type].update((name, None) for name in given["entity_data"] if name != "__entity_type__")
     asked = []
     for entity_type, found in keys.items():
         names = schemas.primary_key(entity_type)
@@ -110,6 +118,8 @@ def plan_remaining(
     base_of: BaseOf,
     deltas: Deltas | None = None,
     *,
+    also_of: AlsoOf = lambda *_: (),
+    ensured: Set[str] = frozenset(),
     long_ago: bool = False,
 ) -> Plan:
     """Return what is left to do of a batch that may have been applied wholly, half-way or not at all.
@@ -120,10 +130,15 @@ def plan_remaining(
         schemas: For comparing values.
         base_of: What the server had when it was recorded.
         deltas: What the recording does to collections.
+        also_of: Values that are as good as the base.
+        ensured: Ids of what it ensures.
         long_ago: Whether it may have been applied days ago (the ledger that knew is lost), so that people may have changed
             anything since: what nothing tells of is left alone then. Otherwise it was moments ago, and is sent.
     """
-    return _Planner(batch, found, schemas, base_of, deltas or {}, long_ago=long_ago).plan()
+    planner = _Planner(
+        batch, found, schemas, base_of, deltas or {}, also_of=also_of, ensured=ensured, long_ago=long_ago
+    )
+    return planner.plan()
 
 
 class _Planner:
@@ -135,22 +150,28 @@ class _Planner:
         base_of: BaseOf,
         deltas: Deltas,
         *,
+        also_of: AlsoOf,
+        ensured: Set[str],
         long_ago: bool,
     ) -> None:
         self._deltas = deltas
+        self._also_of = also_of
         self._batch = batch
         self._found = found
         self._schemas = schemas
         self._base_of = base_of
         creates = [place for place, payload in enumerate(batch) if payload["action"] == "create"]
-        there = [place for place in creates if _identity(batch[place]) in found]
-        self._has_creates = bool(creates)
-        # Of what it creates the server tells whether it was applied.
-        self._untold = long_ago and not creates
+        self._own = evidence_in(batch, ensured)
+        evidence = [place for place in creates if _flat(batch[place]) in self._own]
+        there = [place for place in evidence if _identity(batch[place]) in found]
+        # Of what nobody else can have created the server tells whether it was applied.
+        self._has_evidence = bool(evidence)
+        self._untold = long_ago and not evidence
+        self._deleted = {_identity(payload) for payload in batch if payload["action"] == "delete"}
         self._created = {_identity(batch[place]): batch[place] for place in creates}
         # Up to here the batch was certainly applied.
         self._applied_until = max(there, default=-1)
-        self._all_there = bool(creates) and len(there) == len(creates)
+        self._all_there = bool(evidence) and all(_identity(batch[place]) in found for place in creates)
         self._removed: set[tuple[str, Key]] = set()
         self._sent: set[tuple[str, Key]] = set()
         self._plan = Plan()
@@ -168,7 +189,11 @@ class _Planner:
     def _create(self, place: int, payload: Payload) -> Payload | None:
         identity = _identity(payload)
         if identity in self._found:
-            return None
+            if not is_row(payload) or _flat(payload) in self._own:
+                return None
+            # Perhaps it is somebody else's: then it gets our values, as an update gives them.
+            update = update_of(payload, self._schemas.primary_key(identity[0]))
+            return None if update is None else self._update(place, update)
         if place < self._applied_until:
             self._removed.add(identity)
             self._plan.note(f"{_name(identity)} was created and has been removed since; it is not created again.")
@@ -187,6 +212,9 @@ class _Planner:
             return None
         row = self._found.get(identity)
         if row is None:
+            if identity in self._deleted:
+                # By this batch: whoever did it, nothing is left to be written.
+                return None
             if self._was_applied(place):
                 self._plan.note(f"{_name(identity)} was updated and has been removed since.")
                 return None
@@ -222,10 +250,11 @@ class _Planner:
         if base is UNKNOWN_BASE and created is not None:
             # Made by this batch: before its update it had what the create gave it, or nothing.
             base = created["entity_data"].get(attribute)
-        if base is not UNKNOWN_BASE and current == self._schemas.comparable(entity_type, attribute, base):
+        fine = () if base is UNKNOWN_BASE else (base, *self._also_of(entity_type, key, attribute))
+        if any(current == self._schemas.comparable(entity_type, attribute, each) for each in fine):
             return True
         was_applied = self._was_applied(place)
-        if was_applied or (not self._has_creates and base is not UNKNOWN_BASE):
+        if was_applied or (not self._has_evidence and base is not UNKNOWN_BASE):
             self._plan.has_untold |= not was_applied
             self._plan.note(
                 f"{_name(identity)}.{attribute} was not written: it has been changed by somebody else since (superseded)."
@@ -254,6 +283,10 @@ def _key(payload: Payload) -> Key:
 
 def _identity(payload: Payload) -> tuple[str, Key]:
     return payload["entity_type"], _key(payload)
+
+
+def _flat(payload: Payload) -> tuple[str, ...]:
+    return (payload["entity_type"], *_key(payload))
 
 
 def _name(identity: tuple[str, Key]) -> str:

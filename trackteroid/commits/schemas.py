@@ -40,7 +40,7 @@ class Schemas:
         """Return a value such that two spellings of the same thing are equal.
 
         References and collections become keys, date-times whole seconds in UTC (the server keeps no fractions and
-        takes naive ones as UTC, ftrack-server 2.9), numbers floats.
+        takes naive ones as UTC, ftrack-server 2.9).
         """
         definition = self.attributes(entity_type).get(attribute, {})
         return self._comparable(value, definition)
@@ -58,10 +58,7 @@ class Schemas:
             if definition.get("type") in ("array", "mapped_array"):
                 return frozenset(items)
             return tuple(items)
-        if isinstance(value, bool) or value is None:
-            return value
-        if isinstance(value, int | float):
-            return float(value)
+        # Numbers as they are: Python compares an integer with a float exactly, however large it is.
         if definition.get("format") == "date-time" and isinstance(value, str):
             return _moment(value)
         return value

@@ -12,6 +12,7 @@ from typing import Any
 
 from trackteroid.commits.batch import Payload, build_batch
 from trackteroid.commits.conflicts import ConflictPolicy, resolve, to_look_at
+from trackteroid.commits.evidence import ensured_ids, evidence_in, is_row, update_of
 from trackteroid.commits.order import column, entity_name
 from trackteroid.commits.reconciliation import (
     UNKNOWN_BASE,
@@ -80,6 +81,7 @@ class Work:
         self._created = {
             (payload["entity_type"], *payload["entity_key"]) for payload in self.batch if payload["action"] == "create"
         }
+        self._ensured = frozenset[str]().union(*map(ensured_ids, manifests))
         self._skipped: list[Skipped] = []
         overtaken = overtaken_in_all(parts)
         if overtaken:
@@ -122,7 +124,7 @@ class Work:
                 base_of=self._base_of,
                 policy=policy,
                 deltas=self._deltas,
-                also_of=lambda kind, key, name: self._also.get((key_text(kind, key), name), ()),
+                also_of=self._also_of,
             )
             self._plan.send = resolved.send
             self._skipped.extend(resolved.skipped)
@@ -143,24 +145,33 @@ class Work:
         """
         self._found = self._ask(questions(self.batch, self._schemas))
         self._plan = plan_remaining(
-            self.batch, self._found, self._schemas, self._base_of, self._deltas, long_ago=long_ago
+            self.batch,
+            self._found,
+            self._schemas,
+            self._base_of,
+            self._deltas,
+            also_of=self._also_of,
+            ensured=self._ensured,
+            long_ago=long_ago,
         )
 
     def existing(self) -> Existing:
-        """Ask how much of what the batch creates is there.
+        """Ask how much of what the batch creates is there, as far as nobody else can have created it.
 
         All of it: the batch was applied before, for it is applied as a whole, and `to_send` is left empty.
 
         Raises:
             ServerCallError: The server did not say.
         """
-        creates = [payload for payload in self.batch if payload["action"] == "create"]
-        if not creates:
+        own = evidence_in(self.batch, self._ensured)
+        if not own:
             return Existing.NONE
+        creates = [payload for payload in self.batch if payload["action"] == "create"]
         found = self._ask(questions(creates, self._schemas, creates_only=True))
-        there = sum(1 for payload in creates if _identity(payload) in found) if found else 0
-        if there < len(creates):
-            return Existing.SOME if there else Existing.NONE
+        if not any((entity_type, *key) in own for entity_type, key in found):
+            return Existing.NONE
+        if any(_identity(payload) not in found for payload in creates):
+            return Existing.SOME
         self._found = found
         self._plan = Plan(done=len(self.batch))
         return Existing.ALL
@@ -195,6 +206,30 @@ class Work:
             return False
         self._plan.send = [payload for payload in self.to_send if _identity(payload) not in deleted]
         self._plan.notes.extend(f"{kind} {entity_name(key)} had been deleted already." for kind, key in sorted(deleted))
+        return True
+
+    def update_rows_there(self) -> bool:
+        """Ask which rows have been created by somebody else meanwhile, after the server has refused the batch as a duplicate.
+
+        Two people may be the first to give a task some metadata of one name. The second one's is an update then.
+
+        Returns:
+            Whether `to_send` has changed.
+
+        Raises:
+            ServerCallError: The server did not say.
+        """
+        rows = [payload for payload in self.to_send if payload["action"] == "create" and is_row(payload)]
+        found = self._ask(questions(rows, self._schemas, creates_only=True))
+        if not found:
+            return False
+        updated = [
+            update_of(payload, self._schemas.primary_key(payload["entity_type"]))
+            if payload["action"] == "create" and _identity(payload) in found
+            else payload
+            for payload in self.to_send
+        ]
+        self._plan.send = [payload for payload in updated if payload is not None]
         return True
 
     def validate(self) -> None:
@@ -291,6 +326,9 @@ class Work:
             return {}
         batch = [{"action": "query", "expression": question.expression} for question in asked]
         return read_answers(asked, self._server.exchange(batch, timeout=self._timeout), self._schemas)
+
+    def _also_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Sequence[Any]:
+        return self._also.get((key_text(entity_type, key), attribute), ())
 
     def _base_of(self, entity_type: str, key: tuple[str, ...], attribute: str) -> Any:
         return self._bases.get((key_text(entity_type, key), attribute), UNKNOWN_BASE)

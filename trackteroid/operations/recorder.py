@@ -267,7 +267,8 @@ class Recorder:
         gone = set(effects.deleted)
         data = _data_of_creates(operations)
         for key in captured.created:
-            if key in gone or key not in data:
+            if key in gone or key not in data or len(key[1]) > 1:
+                # (What is known by what it belongs to may be created again in the next block: metadata of the same name.)
                 uncache(self._session, key)
                 continue
             held = entities.get(key)

@@ -32,9 +32,9 @@ def delete(key: str) -> Payload:
     return {"action": "delete", "entity_type": "Task", "entity_key": [key]}
 
 
-def payload(action: str, entity_type: str, key: list[str], **data: Any) -> Payload:
+def payload(action: str, entity_type: str, entity_key: list[str], **data: Any) -> Payload:
     data = {"__entity_type__": entity_type, **data}
-    return {"action": action, "entity_type": entity_type, "entity_key": key, "entity_data": data}
+    return {"action": action, "entity_type": entity_type, "entity_key": entity_key, "entity_data": data}
 
 
 def plan(
@@ -182,3 +182,40 @@ def test_many_keys_are_asked_for_in_several_questions() -> None:
     assert len(asked) == 3
     answers = [{"data": [{"id": "5", "__entity_type__": "AssetVersion"}]}, {"data": []}, {"data": []}]
     assert set(read_answers(asked, answers, SCHEMAS)) == {("AssetVersion", ("5",))}
+
+
+def row(value: str, action: str = "create") -> Payload:
+    own = {"parent_id": "t", "key": "k", "parent_type": "Task"} if action == "create" else {}
+    return payload(action, "Metadata", ["t", "k"], **own, value=value)
+
+
+def test_a_row_that_anybody_may_have_made_tells_nothing_of_the_batch() -> None:
+    left = plan([VERSION_1, row("mine")], {"Metadata t k": {"value": "theirs"}})
+    assert left.send == [VERSION_1, row("mine", "update")]
+    assert plan([VERSION_1, row("mine")], {"Metadata t k": {"value": "mine"}}).send == [VERSION_1]
+
+
+def test_a_row_of_what_the_batch_creates_tells_that_it_was_applied() -> None:
+    own = payload("create", "Metadata", ["1", "k"], parent_id="1", key="k", value="mine")
+    assert plan([VERSION_1, own], {"Metadata 1 k": {"value": "changed since"}}).send == []
+
+
+def test_a_row_alone_that_has_another_value_is_superseded() -> None:
+    """It was not there when it was recorded; perhaps we made it, and somebody has changed it since."""
+    left = plan([row("mine")], {"Metadata t k": {"value": "theirs"}})
+    assert (left.send, "superseded" in left.notes[0], left.has_untold) == ([], True, True)
+
+
+def test_the_values_of_rows_are_asked_for() -> None:
+    (asked,) = questions([row("mine")], SCHEMAS)
+    assert asked.expression == 'select parent_id, key, value from Metadata where (parent_id is "t" and key is "k")'
+
+
+def test_what_is_updated_and_deleted_and_gone_is_done() -> None:
+    assert plan([update("t", bid=3), delete("t")], {}).send == []
+
+
+def test_large_numbers_are_told_apart() -> None:
+    wanted = update("t", bid=2**53 + 1)
+    assert plan([wanted], {"Task t": {"bid": 2**53}}, {("t", "bid"): 2**53}).send == [wanted]
+    assert plan([update("t", bid=10**400)], {"Task t": {"bid": 10**400}}).send == []
