@@ -364,7 +364,7 @@ class Attempt:
             if self._work.refused_as_duplicate(error):
                 existing = self._work.existing()
                 if existing is Existing.ALL:
-                    return self._work.result([])
+                    return self._all_created(self._work, verdict)
                 if existing is Existing.SOME and self._claim.commit.uncertain_until is None:
                     # Half of it is there: the next attempt reconciles. (This one's mark in the ledger makes it.)
                     return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
@@ -380,6 +380,15 @@ class Attempt:
             logger.warning("The server did not say what is there: %s", second)
             return classify(second) if verdict.doubt is Doubt.NONE else verdict
         return verdict
+
+    def _all_created(self, work: Work, verdict: Verdict) -> CommitResult | Verdict:
+        """Return what becomes of a commit all of whose creates are there, although none of its attempts was uncertain."""
+        if self._claim.commit.attempts > 1:
+            # A server that stops half-way has refused the rest of it before, and may have stopped after the last create.
+            work.reconcile()
+            if work.to_send:
+                return replace(verdict, kind=VerdictKind.TRANSIENT, doubt=Doubt.SETTLED)
+        return work.result([])
 
     def _request_seconds(self) -> float:
         # The margin covers the way of our mark to the ledger and the end of the request at its time-out.

@@ -171,6 +171,7 @@ def substituted(recording: Recording, stands_for: Mapping[str, str]) -> Recordin
                 for base in manifest.bases
             ),
             deltas=tuple(map(delta, manifest.deltas)),
+            recorded_before=tuple(map(text, manifest.recorded_before)),
             ensures=tuple(replace(each, by=other(each.by)) for each in manifest.ensures),
         )
     return replace(recording, operations=tuple(map(operation, recording.operations)), manifest=manifest)

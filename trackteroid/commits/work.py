@@ -81,6 +81,9 @@ class Work:
         self._created = {
             (payload["entity_type"], *payload["entity_key"]) for payload in self.batch if payload["action"] == "create"
         }
+        self._recorded_before = {
+            parsed for manifest in manifests for text in manifest.recorded_before if (parsed := parse_key_text(text))
+        }
         self._ensured = frozenset[str]().union(*map(ensured_ids, manifests))
         self._skipped: list[Skipped] = []
         overtaken = overtaken_in_all(parts)
@@ -191,6 +194,9 @@ class Work:
         older = [payload for payload in self.to_send if payload["action"] != "create" and not self._is_created(payload)]
         found = self._ask(questions(({**each, "action": "delete"} for each in older), self._schemas))
         gone = {_identity(payload) for payload in older if _identity(payload) not in found}
+        if not gone.isdisjoint(self._recorded_before):
+            # Perhaps the recording that creates it has not arrived: the server's refusal makes this one wait for it.
+            return False
         deleted = {_identity(payload) for payload in older if payload["action"] == "delete"} & gone
         known = {entity for entity, _ in self._bases}
         lost = [

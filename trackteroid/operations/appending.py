@@ -127,21 +127,30 @@ def _on_top_of(members: JSON, baseline: Iterable[Identity], operation: UpdateOpe
 
 
 def _with(before: Manifest, manifest: Manifest) -> Manifest:
+    ensures = {ensure.entity: ensure for ensure in (*manifest.ensures, *before.ensures)}
     created = set(manifest.created)
-    written = {(key, name) for key, names in manifest.updated.items() for name in names if key not in created}
+    # What is ensured may be there, and have members of its own.
+    created_anew = created - ensures.keys()
+    written = {(key, name) for key, names in manifest.updated.items() for name in names if key not in created_anew}
     bases = {(base.entity, base.attribute): base for base in (*manifest.bases, *before.bases)}
     return replace(
         manifest,
         server_url=manifest.server_url or before.server_url,
         schema_hash=manifest.schema_hash or before.schema_hash,
         user=manifest.user or before.user,
-        bases=tuple(base for slot, base in bases.items() if slot in written),
+        bases=tuple(base for slot, base in bases.items() if slot in written and slot[0] not in created),
+        recorded_before=tuple(
+            key for key in dict.fromkeys((*before.recorded_before, *manifest.recorded_before)) if key not in created
+        ),
         deltas=tuple(delta for delta in _deltas(before, manifest) if (delta.entity, delta.attribute) in written),
         context=_context(before.context, manifest.context),
         labels={**before.labels, **manifest.labels},
         outputs=(*before.outputs, *manifest.outputs),
-        ensures=tuple({ensure.entity: ensure for ensure in (*manifest.ensures, *before.ensures)}.values()),
+        ensures=tuple(ensures.values()),
         unstamped={**before.unstamped, **manifest.unstamped},
+        # Said of a part, it holds for the file: one recording is committed in one name, and dated or not.
+        stamped=manifest.stamped and before.stamped,
+        commit_as=manifest.commit_as or before.commit_as,
     )
 
 

@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -132,14 +132,21 @@ def _base_by_column(session: Any, key: Identity, name: str, entity: Any) -> JSON
     return NOT_SET if target is None else encode_value(target, session, key[0], {}, name)
 
 
-def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[Delta]:
-    """Yield what the block did to each collection of an entity that existed before it.
+def deltas_of(operations: Sequence[Operation], touches: _Touches, ensured: Set[Identity]) -> Iterator[Delta]:
+    """Yield what the block did to each collection of an entity that existed before it, or may do so when it is committed.
 
     Args:
         operations: The block's; of each collection the last update holds all members.
         touches: What the collections held when the block first changed them.
+        ensured: Entities that are created only if there is none like them. Their collections were empty in the block.
     """
-    collections = {slot: touch for slot, touch in touches.items() if touch.members is not None}
+    collections = {slot: touch.member_keys for slot, touch in touches.items() if touch.members is not None}
+    if ensured:
+        collections.update(
+            ((identity_of(operation), operation.attribute_name), [])
+            for operation in operations
+            if isinstance(operation, UpdateOperation) and identity_of(operation) in ensured
+        )
     if not collections:
         return
     last = {
@@ -147,11 +154,11 @@ def deltas_of(operations: Sequence[Operation], touches: _Touches) -> Iterator[De
         for operation in operations
         if isinstance(operation, UpdateOperation)
     }
-    for (key, name), touch in collections.items():
+    for (key, name), members in collections.items():
         value = last.get((key, name))
         if not isinstance(value, list):
             continue
-        before = dict.fromkeys(touch.member_keys)
+        before = dict.fromkeys(members)
         after = {found: None for found, _ in references_in(value)}
         added = tuple(key_text(*member) for member in after if member not in before)
         removed = tuple(key_text(*member) for member in before if member not in after)

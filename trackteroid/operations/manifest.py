@@ -136,6 +136,8 @@ class Manifest:
         library_versions: Versions of trackteroid, the client and Python.
         created, deleted, referenced: Textual keys of entities.
         updated: Textual key to the attributes that are written.
+        recorded_before: Of the updated and deleted ones those that an earlier block of the session created: they may not be
+            on the server yet.
         bases: See `Base`.
         deltas: See `Delta`.
         context: Facts in plain text for people who search, such as project, asset and task.
@@ -164,6 +166,7 @@ class Manifest:
     updated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     referenced: tuple[str, ...] = ()
+    recorded_before: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
     deltas: tuple[Delta, ...] = ()
     context: Mapping[str, JSON] = field(default_factory=dict)
@@ -208,7 +211,7 @@ class Manifest:
             values["ensures"] = tuple(_ensure(item) for item in values.get("ensures", ()))
             values["deltas"] = tuple(_delta(item) for item in values.get("deltas", ()))
             values["updated"] = {str(key): _texts(names) for key, names in dict(values.get("updated", {})).items()}
-            for name in ("created", "deleted", "referenced"):
+            for name in ("created", "deleted", "referenced", "recorded_before"):
                 values[name] = _texts(values.get(name, ()))
             values["outputs"] = tuple(dict(item) for item in values.get("outputs", ()))
             values["context"] = dict(values.get("context", {}))

@@ -200,6 +200,7 @@ class Recorder:
         if connected:
             self._settle(operations, effects, entities, captured)
             describing.remember_written(session_memory(self._session), operations, captured.touches)
+            recorded_creates(self._session).update(effects.created)
         return recording
 
     def _describe(
@@ -213,6 +214,7 @@ class Recorder:
         session = self._session
         connected = session.generation > 0
         texts = describing.KeyTexts()
+        earlier = recorded_creates(session)
         manifest = Manifest(
             recording_id=self._new_id(),
             digest=text.digest,
@@ -228,8 +230,9 @@ class Recorder:
             updated={texts[key]: names for key, names in effects.updated.items()},
             deleted=tuple([texts[key] for key in effects.deleted]),
             referenced=tuple([texts[key] for key in describing.referenced_by(session, text.operations, effects)]),
+            recorded_before=tuple([texts[key] for key in (*effects.updated, *effects.deleted) if key in earlier]),
             bases=tuple(describing.bases_of(session, effects, captured.touches, session_memory(session))),
-            deltas=tuple(describing.deltas_of(text.operations, captured.touches)),
+            deltas=tuple(describing.deltas_of(text.operations, captured.touches, captured.ensures.keys())),
             context=facts_about(session, entities, paths=self._outputs.patterns),
             labels=self._labels,
             outputs=self._outputs.settled(effects),
@@ -313,6 +316,14 @@ def session_memory(session: Any) -> dict[tuple[Identity, str], tuple[Any, ...]]:
     return memory
 
 
+def recorded_creates(session: Any) -> set[Identity]:
+    """Return what earlier blocks of this connection have created, and what may therefore not be on the server yet."""
+    memory: set[Identity] = (
+        session.remembered.setdefault("recorded creates", set()) if session.generation > 0 else set()
+    )
+    return memory
+
+
 def _pending(session: Any) -> Iterator[Any]:
     """Yield the client's operations that are pending outside the block that this thread has just left."""
     for operations in (*session.hidden_operations, session.recorded_operations if session.in_deferred_block else ()):
@@ -381,9 +392,16 @@ def _checked_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
 
 def _check_target(path: Path) -> None:
     """Refuse at entry what would only fail at exit, when the work is done."""
-    folder = Path(os.path.realpath(path)).parent
-    if not path.name or path.is_dir():
+    try:
+        folder = Path(os.path.realpath(path)).parent
+        is_folder, is_other = path.is_dir(), path.exists() and not path.is_file()
+    except (OSError, ValueError) as error:
+        raise RecordingRefusedError(f"A recording cannot be written to {str(path)!r:.200}: {error}.") from error
+    if not path.name or is_folder:
         raise RecordingRefusedError(f"{path} cannot be written: it is a folder.")
+    if is_other:
+        # Root may replace even /dev/null.
+        raise RecordingRefusedError(f"{path} cannot be written: it is a device, a pipe or a socket.")
     if not folder.is_dir():
         raise RecordingRefusedError(f"{path} cannot be written: there is no folder {folder}. Create it first.")
     try:

@@ -51,7 +51,8 @@ def recording_user_id(session: Any) -> str | None:
     if user_id is None:
         try:
             user_id = _asked(session)
-        except (ftrack_api.exception.Error, TrackteroidError, requests.RequestException) as error:
+        # The client lets those of JSON escape where a proxy answers for the server.
+        except (ftrack_api.exception.Error, TrackteroidError, requests.RequestException, ValueError) as error:
             _logger.warning("The server could not be asked for the recording user: %s", error)
             return None
     _known[session] = (session.generation, user_id)

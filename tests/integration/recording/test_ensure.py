@@ -166,6 +166,49 @@ def test_three_layers_make_one_asset(session: LocalSession, path: Path) -> None:
     assert commit_now(session, recordings[0]).already_there
 
 
+def test_layers_that_ensure_a_list_and_add_to_it_do_not_undo_each_other(session: LocalSession, tmp_path: Path) -> None:
+    """Nor what a person has put into it: what each of them knows of its members is what it adds itself."""
+    versions = [version["id"] for version in session.query("select id from AssetVersion order by id").all()[:4]]
+    files = [tmp_path / f"{number}.dbm" for number in range(3)]
+    for path, version in zip(files, versions, strict=False):
+        session.reset()
+        project = one(session, "select name from Project order by id")
+        category = one(session, "select name from ListCategory order by id")
+        with session.deferred_operations(path):
+            data = {"name": "dailies", "project": project, "category": category}
+            made = session.ensure("AssetVersionList", data, ["name", "project"])
+            made["items"].append(session.get("AssetVersion", version))
+    for path in files[:2]:
+        commit_now(session, read_recording(path))
+    session.reset()
+    by_hand = one(session, "select items.id from AssetVersionList where name is dailies")
+    by_hand["items"].append(session.get("AssetVersion", versions[3]))
+    session.commit()
+    commit_now(session, read_recording(files[2]))
+    session.reset()
+    (dailies,) = session.query("select items.id from AssetVersionList where name is dailies").all()
+    assert {item["id"] for item in dailies["items"]} == set(versions)
+
+
+def test_what_is_appended_to_an_ensured_list_is_added_too(session: LocalSession, tmp_path: Path) -> None:
+    first, second = (version["id"] for version in session.query("select id from AssetVersion order by id").all()[:2])
+    path = tmp_path / "a.dbm"
+    for version in (first, second):
+        session.reset()
+        project = one(session, "select name from Project order by id")
+        category = one(session, "select name from ListCategory order by id")
+        with session.deferred_operations(path, clear=version == first):
+            data = {"name": "dailies", "project": project, "category": category}
+            made = session.ensure("AssetVersionList", data, ["name", "project"])
+            made["items"].append(session.get("AssetVersion", version))
+    (delta,) = manifest_of(path).deltas
+    assert set(delta.added) == {ascii(("AssetVersion", [version])) for version in (first, second)}
+    commit_now(session, read_recording(path))
+    session.reset()
+    (dailies,) = session.query("select items.id from AssetVersionList where name is dailies").all()
+    assert {item["id"] for item in dailies["items"]} == {first, second}
+
+
 def test_what_somebody_made_meanwhile_is_used(session: LocalSession, path: Path) -> None:
     version = layer(session, path)
     (ensured,) = manifest_of(path).ensures

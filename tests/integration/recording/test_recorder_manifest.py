@@ -234,11 +234,16 @@ def test_types_without_a_user_are_neither_stamped_nor_asked_for(session: LocalSe
     assert read_recording(path).operations[0].entity_data.keys() == {"id", "name", "size"}
 
 
+@pytest.mark.parametrize("trouble", [requests.ConnectionError("away"), json.JSONDecodeError("away", "<html>", 0)])
 def test_a_server_that_does_not_answer_costs_the_stamp_and_not_the_recording(
-    session: LocalSession, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    session: LocalSession,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trouble: Exception,
 ) -> None:
     def away(*_: Any, **__: Any) -> Any:
-        raise requests.ConnectionError("away")
+        raise trouble
 
     monkeypatch.setattr(session, "fetch_entities", away)
     with session.deferred_operations(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import ftrack_api
 import pytest
 
-from trackteroid.errors import BadInputError
+from trackteroid.errors import BadInputError, RecordingRefusedError
 from trackteroid.operations.recording import read_recording
 from trackteroid.sandbox.server import SandboxServer
 from trackteroid.session import Session, _lazy_session
@@ -192,3 +193,40 @@ def test_labels_that_are_no_dictionary_are_refused_at_once(lazy: Session, tmp_pa
 def test_a_name_that_nobody_has_is_refused_at_once(lazy: Session, tmp_path: Path, commit_as: str) -> None:
     with pytest.raises(BadInputError, match="commit_as must be one of worker, recorder"):
         lazy.deferred_operations(tmp_path / "a.dbm", commit_as=commit_as)
+
+
+def test_what_is_no_file_is_never_replaced(lazy: Session, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordingRefusedError, match="a device, a pipe or a socket"):
+        lazy.deferred_operations(tmp_path / "pipe").__enter__()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "nul\0"])
+def test_a_name_that_no_file_can_have_is_refused_at_entry(lazy: Session, tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordingRefusedError, match="cannot be written"):
+        lazy.deferred_operations(tmp_path / name).__enter__()
+
+
+def test_what_an_earlier_block_created_is_noted_when_it_is_changed(lazy: Session, tmp_path: Path) -> None:
+    with lazy.deferred_operations(tmp_path / "a.dbm"):
+        note = lazy.create("Note", {"content": "first", "author": lazy.query("User").first()})
+    with lazy.deferred_operations(tmp_path / "b.dbm"):
+        note["content"] = "second"
+        a_task(lazy)["bid"] = 1.0
+    manifest = read_recording(tmp_path / "b.dbm").manifest
+    assert manifest is not None
+    assert manifest.recorded_before == (ascii(("Note", [note["id"]])),)
+    with lazy.deferred_operations(tmp_path / "a.dbm", clear=False):
+        note["content"] = "third"
+    manifest = read_recording(tmp_path / "a.dbm").manifest
+    assert manifest is not None and manifest.recorded_before == ()
+
+
+def test_what_was_said_of_a_file_holds_for_what_is_appended(lazy: Session, tmp_path: Path) -> None:
+    with lazy.deferred_operations(tmp_path / "a.dbm", commit_as="recorder", stamp=False):
+        a_task(lazy)["bid"] = 1.0
+    with lazy.deferred_operations(tmp_path / "a.dbm", clear=False):
+        a_task(lazy)["bid"] = 2.0
+    manifest = read_recording(tmp_path / "a.dbm").manifest
+    assert manifest is not None
+    assert (manifest.commit_as, manifest.stamped) == ("recorder", False)

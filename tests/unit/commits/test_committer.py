@@ -216,6 +216,18 @@ def test_a_clash_with_half_of_its_own_effect_sends_the_rest(stage: Stage) -> Non
     assert ("Component", "c1") in stage.server.rows
 
 
+def test_a_server_that_stopped_after_the_last_create_gets_the_updates(stage: Stage) -> None:
+    stage.enqueue(*PUBLISH, update("Task", "t1", "bid", 9), bases=[("Task", "t1", "bid", 1)])
+    stage.server.half_way = 2
+    stage.server.after.append(REFUSED)
+    assert stage.attempt().state is CommitState.RETRYING
+    for _ in range(2):
+        stage.clock.advance(100.0)
+        outcome = stage.attempt()
+    assert outcome.state is CommitState.COMMITTED
+    assert stage.server.rows["Task", "t1"]["bid"] == 9
+
+
 def test_a_clash_with_something_else_is_dead(stage: Stage) -> None:
     stage.enqueue(*PUBLISH)
     stage.server.before.append(refusal("DuplicateEntryError", "name main is taken"))

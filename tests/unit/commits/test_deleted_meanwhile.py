@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.support.canned_server import CannedServer, refusal
@@ -11,6 +13,7 @@ from trackteroid.commits.committer import commit_now
 from trackteroid.commits.server import WarmServer
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import RecordingRefusedError
+from trackteroid.operations.operation import Operation, UpdateOperation, key_text
 
 GONE = refusal("IntegrityError", "Task t9 does not exist.", status=200)
 
@@ -48,6 +51,24 @@ def test_an_update_of_what_nobody_has_seen_yet_waits_for_it(stage: Stage) -> Non
     stage.enqueue(update("Task", "t9", "bid", 2))
     stage.server.before.append(GONE)
     assert stage.attempt().state is CommitState.WAITING
+
+
+@pytest.mark.parametrize("operation", [update("Task", "t9", "bid", 2), delete("Task", "t9")])
+def test_what_an_earlier_block_creates_is_waited_for(stage: Stage, operation: Operation) -> None:
+    """A base tells what that block has recorded, not that the server has had it."""
+    recording = recorded(operation, bases=[("Task", "t9", "bid", 1)])
+    assert recording.manifest is not None
+    manifest = dataclasses.replace(recording.manifest, recorded_before=(key_text("Task", ["t9"]),))
+    stage.accept(dataclasses.replace(recording, manifest=manifest))
+    stage.server.before.append(GONE)
+    assert stage.attempt().state is CommitState.WAITING
+    stage.enqueue(create("Task", "t9", bid=1), recording_id="rec-2")
+    for _ in range(2):
+        stage.attempt()
+    assert {stage.commit(name).state for name in ("rec-1", "rec-2")} == {CommitState.COMMITTED}
+    assert stage.server.rows.get(("Task", "t9"), {}).get("bid") == (
+        2 if isinstance(operation, UpdateOperation) else None
+    )
 
 
 def test_a_refusal_for_another_reason_stays_what_it_is(stage: Stage) -> None:
