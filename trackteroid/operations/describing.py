@@ -132,6 +132,20 @@ def _base_by_column(session: Any, key: Identity, name: str, entity: Any) -> JSON
     return NOT_SET if target is None else encode_value(target, session, key[0], {}, name)
 
 
+def baselines_of(
+    operations: Iterable[Operation], touches: _Touches, ensured: Set[Identity]
+) -> dict[tuple[Identity, str], list[Identity]]:
+    """Return the members that collections had when the block first changed them. Arguments: as of `deltas_of`."""
+    found = {slot: touch.member_keys for slot, touch in touches.items() if touch.members is not None}
+    if ensured:
+        found.update(
+            ((identity_of(operation), operation.attribute_name), [])
+            for operation in operations
+            if isinstance(operation, UpdateOperation) and identity_of(operation) in ensured
+        )
+    return found
+
+
 def deltas_of(operations: Sequence[Operation], touches: _Touches, ensured: Set[Identity]) -> Iterator[Delta]:
     """Yield what the block did to each collection of an entity that existed before it, or may do so when it is committed.
 
@@ -140,13 +154,7 @@ def deltas_of(operations: Sequence[Operation], touches: _Touches, ensured: Set[I
         touches: What the collections held when the block first changed them.
         ensured: Entities that are created only if there is none like them. Their collections were empty in the block.
     """
-    collections = {slot: touch.member_keys for slot, touch in touches.items() if touch.members is not None}
-    if ensured:
-        collections.update(
-            ((identity_of(operation), operation.attribute_name), [])
-            for operation in operations
-            if isinstance(operation, UpdateOperation) and identity_of(operation) in ensured
-        )
+    collections = baselines_of(operations, touches, ensured)
     if not collections:
         return
     last = {

@@ -193,7 +193,7 @@ class Recorder:
         entities = _in_memory(self._session, effects)
         recording = self._describe(text, effects, entities, captured, unstamped)
         if previous is not None:
-            baselines = {slot: touch.member_keys for slot, touch in captured.touches.items()}
+            baselines = describing.baselines_of(operations, captured.touches, captured.ensures.keys())
             schemas = self._session.schemas if connected else ()
             recording = append(previous, recording, schemas, block=block, baselines=baselines)
         write_recording(self.path, recording, text=text)

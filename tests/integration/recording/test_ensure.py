@@ -175,18 +175,18 @@ def test_layers_that_ensure_a_list_and_add_to_it_do_not_undo_each_other(session:
         project = one(session, "select name from Project order by id")
         category = one(session, "select name from ListCategory order by id")
         with session.deferred_operations(path):
-            data = {"name": "dailies", "project": project, "category": category}
+            data = {"name": "of layers", "project": project, "category": category}
             made = session.ensure("AssetVersionList", data, ["name", "project"])
             made["items"].append(session.get("AssetVersion", version))
     for path in files[:2]:
         commit_now(session, read_recording(path))
     session.reset()
-    by_hand = one(session, "select items.id from AssetVersionList where name is dailies")
+    by_hand = one(session, 'select items.id from AssetVersionList where name is "of layers"')
     by_hand["items"].append(session.get("AssetVersion", versions[3]))
     session.commit()
     commit_now(session, read_recording(files[2]))
     session.reset()
-    (dailies,) = session.query("select items.id from AssetVersionList where name is dailies").all()
+    (dailies,) = session.query('select items.id from AssetVersionList where name is "of layers"').all()
     assert {item["id"] for item in dailies["items"]} == set(versions)
 
 
@@ -198,14 +198,14 @@ def test_what_is_appended_to_an_ensured_list_is_added_too(session: LocalSession,
         project = one(session, "select name from Project order by id")
         category = one(session, "select name from ListCategory order by id")
         with session.deferred_operations(path, clear=version == first):
-            data = {"name": "dailies", "project": project, "category": category}
+            data = {"name": "of layers", "project": project, "category": category}
             made = session.ensure("AssetVersionList", data, ["name", "project"])
             made["items"].append(session.get("AssetVersion", version))
     (delta,) = manifest_of(path).deltas
     assert set(delta.added) == {ascii(("AssetVersion", [version])) for version in (first, second)}
     commit_now(session, read_recording(path))
     session.reset()
-    (dailies,) = session.query("select items.id from AssetVersionList where name is dailies").all()
+    (dailies,) = session.query('select items.id from AssetVersionList where name is "of layers"').all()
     assert {item["id"] for item in dailies["items"]} == {first, second}
 
 
