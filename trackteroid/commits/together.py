@@ -7,18 +7,25 @@ references is written after both are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from trackteroid.commits.batch import Payload
+from trackteroid.commits.members import Deltas
 from trackteroid.commits.order import column, entities_in, entity_name
 from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.result import CommitResult
-from trackteroid.operations.operation import CreateOperation, UpdateOperation
+from trackteroid.operations.appending import on_top_of
+from trackteroid.operations.effects import Identity, identity_of, references_in
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation, parse_key_text
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Part", "creates_first", "overtaken_in_all", "result_of_part"]
+__all__ = ["Part", "collections_joined", "creates_first", "overtaken_in_all", "result_of_part"]
+
+#: Entity type, key and attribute.
+_Slot: TypeAlias = "tuple[str, tuple[str, ...], str]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +55,71 @@ def overtaken_in_all(parts: Sequence[Part]) -> frozenset[tuple[str, str]]:
         if isinstance(operation, UpdateOperation) and (pair := _written(operation)) not in part.overtaken
     }
     return late - latest
+
+
+def collections_joined(
+    parts: Sequence[tuple[Sequence[Operation], Iterable[Delta]]],
+) -> tuple[list[Operation], Deltas]:
+    """Return the operations of all parts, in order, and what they do to collections.
+
+    Of several updates of one collection a batch keeps the last, so that one stands for all: its members are those that any of
+    them adds, and its change is the changes one after the other. An update of which nothing tells what it changes (from a file
+    of the original library) replaces the collection, and whatever earlier ones made of it.
+
+    Args:
+        parts: Of each its operations, with textual references resolved, and what its manifest says about collections.
+    """
+    if len(parts) == 1:
+        return list(parts[0][0]), _by_slot(parts[0][1])
+    joined: list[Operation] = []
+    known: dict[_Slot, Delta] = {}
+    written: dict[_Slot, JSON] = {}
+    for operations, deltas in parts:
+        own = _by_slot(deltas)
+        last: dict[_Slot, JSON] = {}
+        for operation in operations:
+            if isinstance(operation, UpdateOperation):
+                slot = (*identity_of(operation), operation.attribute_name)
+                if slot in own and isinstance(written.get(slot), list):
+                    operation = on_top_of(written[slot], _baseline(written[slot], operation, own[slot]), operation)
+                last[slot] = operation.new_value
+            joined.append(operation)
+        for slot, delta in own.items():
+            if slot in known:
+                known[slot] = _one_after_the_other(known[slot], delta)
+            elif slot not in written:
+                known[slot] = delta
+        for slot in last:
+            if slot not in own:
+                known.pop(slot, None)
+        written.update(last)
+    return joined, known
+
+
+def _by_slot(deltas: Iterable[Delta]) -> dict[_Slot, Delta]:
+    keys = ((parse_key_text(delta.entity), delta) for delta in deltas)
+    return {(*key, delta.attribute): delta for key, delta in keys if key is not None}
+
+
+def _baseline(members: JSON, operation: UpdateOperation, delta: Delta) -> Iterator[Identity]:
+    """Yield what a collection held before an update, as far as it matters to what another one made of it."""
+    added, removed = (
+        {key[1] for key in map(parse_key_text, texts) if key is not None} for texts in (delta.added, delta.removed)
+    )
+    yield from (member for member, _ in references_in(operation.new_value) if member[1] not in added)
+    yield from (member for member, _ in references_in(members) if member[1] in removed)
+
+
+def _one_after_the_other(earlier: Delta, later: Delta) -> Delta:
+    # They were recorded without knowing of each other: what one adds and the other removes may be there or not, so the last word
+    # counts. (Within one session they would cancel out, see `appending`.)
+    return replace(
+        later,
+        added=tuple(dict.fromkeys([*(key for key in earlier.added if key not in set(later.removed)), *later.added])),
+        removed=tuple(
+            dict.fromkeys([*(key for key in earlier.removed if key not in set(later.added)), *later.removed])
+        ),
+    )
 
 
 def creates_first(batch: Sequence[Payload]) -> list[Payload]:

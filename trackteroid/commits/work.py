@@ -27,7 +27,7 @@ from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import stamped
 from trackteroid.commits.server import Server
-from trackteroid.commits.together import Part, creates_first, overtaken_in_all
+from trackteroid.commits.together import Part, collections_joined, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
 from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
 from trackteroid.errors import RecordingRefusedError, ServerCallError
@@ -35,7 +35,6 @@ from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
     Operation,
     key_text,
-    parse_key_text,
     resolve_textual_references,
 )
 
@@ -65,7 +64,9 @@ class Work:
         self._timeout = timeout
         self._schemas = schemas
         self.parts = parts
-        operations = [operation for part in parts for operation in _operations_of(part, server)]
+        operations, self._deltas = collections_joined(
+            [(_operations_of(part, server), _deltas_of(part)) for part in parts]
+        )
         self.batch: list[Payload] = build_batch(operations, schemas)
         if len(parts) > 1:
             self.batch = creates_first(self.batch)
@@ -76,7 +77,6 @@ class Work:
         self._also = {
             (base.entity, base.attribute): base.also for manifest in manifests for base in manifest.bases if base.also
         }
-        self._deltas = _deltas_of(delta for manifest in manifests for delta in manifest.deltas)
         self._created = {
             (payload["entity_type"], *payload["entity_key"]) for payload in self.batch if payload["action"] == "create"
         }
@@ -305,11 +305,5 @@ def _identity(payload: Payload) -> tuple[str, tuple[str, ...]]:
     return payload["entity_type"], tuple(map(str, payload["entity_key"]))
 
 
-def _deltas_of(deltas: Iterable[Delta]) -> dict[tuple[str, tuple[str, ...], str], Delta]:
-    found = {}
-    for delta in deltas:
-        parsed = parse_key_text(delta.entity)
-        if parsed is not None:
-            entity_type, key = parsed
-            found[entity_type, key, delta.attribute] = delta
-    return found
+def _deltas_of(part: Part) -> Sequence[Delta]:
+    return () if part.recording.manifest is None else part.recording.manifest.deltas

@@ -18,6 +18,8 @@ from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.together import Part, creates_first, overtaken_in_all
 from trackteroid.errors import ServerCallError
+from trackteroid.operations.manifest import Delta
+from trackteroid.operations.operation import key_text
 from trackteroid.operations.recording import Recording
 from trackteroid.settings import Settings
 
@@ -132,6 +134,54 @@ def test_a_value_is_late_only_if_it_is_in_every_recording_that_writes_it() -> No
     ]
     assert overtaken_in_all(parts[:1]) == late
     assert overtaken_in_all(parts) == {("t1", "name")}
+
+
+def members(*keys: str) -> list[dict[str, str]]:
+    return [reference("Component", key) for key in keys]
+
+
+def change(added: str = "", removed: str = "") -> Delta:
+    """Return a change of the lists of t1; each letter is a component."""
+    return Delta(
+        entity=key_text("Task", ["t1"]),
+        attribute="lists",
+        added=tuple(key_text("Component", [key]) for key in added),
+        removed=tuple(key_text("Component", [key]) for key in removed),
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        (("ax", change("x")), ("ay", change("y")), "axy"),
+        (("ax", change("x")), ("", change(removed="a")), "x"),
+        (("", change(removed="a")), ("ay", change("y")), "y"),
+        (("ax", change("x")), ("a", change(removed="x")), "a"),
+        (("", change(removed="a")), ("a", change("a")), "a"),
+        # A file of the original library does not say what it changes: it replaces the collection.
+        (("b", None), ("ay", change("y")), "by"),
+        (("ax", change("x")), ("b", None), "b"),
+    ],
+)
+def test_what_each_does_to_one_collection_is_done(
+    stage: Stage, first: tuple[str, Delta | None], second: tuple[str, Delta | None], left: str
+) -> None:
+    stage.server.rows["Task", "t1"] = {"lists": members("a")}
+    stage.server.rows.update({("Component", key): {} for key in "abxy"})
+    for name, needs, (keys, delta) in (("rec-1", FIRST, first), ("rec-2", SECOND, second)):
+        stage.enqueue(name, *needs, update("Task", "t1", "lists", members(*keys)), deltas=[delta] if delta else [])
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert len(stage.server.writes) == 1
+    assert stage.server.rows["Task", "t1"]["lists"] == members(*left)
+
+
+def test_of_one_who_was_added_by_somebody_else_meanwhile_the_last_recording_decides(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"] = {"lists": members("x")}
+    stage.server.rows["Component", "x"] = {}
+    stage.enqueue("rec-1", *FIRST, update("Task", "t1", "lists", members("x")), deltas=[change("x")])
+    stage.enqueue("rec-2", *SECOND, update("Task", "t1", "lists", []), deltas=[change(removed="x")])
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.rows["Task", "t1"]["lists"] == []
 
 
 @pytest.mark.parametrize("seed", range(20))
