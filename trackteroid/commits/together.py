@@ -123,7 +123,9 @@ def _one_after_the_other(earlier: Delta, later: Delta) -> Delta:
 
 
 def creates_first(batch: Sequence[Payload]) -> list[Payload]:
-    """Return a batch in which what is created goes before what refers to it; everything else keeps its order. Linear.
+    """Return a batch in which what is created goes before what refers to it or changes it; everything else keeps its order.
+
+    Linear.
 
     Args:
         batch: Payloads of all parts.
@@ -132,16 +134,20 @@ def creates_first(batch: Sequence[Payload]) -> list[Payload]:
     ordered: list[Payload] = []
     begun: set[str] = set()
     for payload in batch:
+        needed = [_name(payload)]
         if payload["action"] != "create":
-            ordered.extend(_with_needs(payload, creates, begun))
-        elif _name(payload) not in begun:
-            begun.add(_name(payload))
-            ordered.extend(_with_needs(payload, creates, begun))
+            needed += [name for _, name in _references(payload)]
+        for name in needed:
+            if name in creates and name not in begun:
+                begun.add(name)
+                ordered.extend(_with_needs(creates[name], creates, begun))
+        if payload["action"] != "create":
+            ordered.append(payload)
     return ordered
 
 
 def _with_needs(root: Payload, creates: Mapping[str, Payload], begun: set[str]) -> Iterator[Payload]:
-    open_names = {_name(root)} if root["action"] == "create" else set()
+    open_names = {_name(root)}
     stack: list[tuple[Payload, Iterator[tuple[str, str]], set[str]]] = [(root, _references(root), set())]
     later: list[Payload] = []
     while stack:
@@ -157,8 +163,7 @@ def _with_needs(root: Payload, creates: Mapping[str, Payload], begun: set[str]) 
                 break
         else:
             stack.pop()
-            if payload["action"] == "create":
-                open_names.discard(_name(payload))
+            open_names.discard(_name(payload))
             if cut:
                 data = payload["entity_data"]
                 later.append(

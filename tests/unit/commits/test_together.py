@@ -184,6 +184,29 @@ def test_of_one_who_was_added_by_somebody_else_meanwhile_the_last_recording_deci
     assert stage.server.rows["Task", "t1"]["lists"] == []
 
 
+def test_what_one_changes_of_what_the_other_creates_is_changed_after_it_is_created(stage: Stage) -> None:
+    stage.enqueue("rec-1", create("AssetVersion", "v1"), update("AssetVersion", "v2", "comment", "from rec-1"))
+    stage.enqueue("rec-2", *SECOND, created_at="2026-01-01T00:00:10+00:00")
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.rows["AssetVersion", "v2"]["comment"] == "from rec-1"
+
+
+def test_a_change_is_not_undone_by_the_reference_that_is_written_later() -> None:
+    batch = build_batch(
+        [
+            update("AssetVersion", "v2", "asset_id", "a1"),
+            create("AssetVersion", "v2", asset_id="c2"),
+            create("Component", "c2", version_id="v2"),
+        ],
+        Schemas(CannedServer.schemas),
+    )
+    server = CannedServer()
+    for payload in creates_first(batch):
+        server._apply(payload)
+    assert server.rows["AssetVersion", "v2"]["asset_id"] == "a1"
+    assert server.rows["Component", "c2"]["version_id"] == "v2"
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_refers_to_whatever_creates_go_first_and_nothing_is_lost(seed: int) -> None:
     chance = random.Random(seed)
