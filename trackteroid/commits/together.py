@@ -7,7 +7,7 @@ references is written after both are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -19,10 +19,18 @@ from trackteroid.commits.result import CommitResult
 from trackteroid.operations.appending import on_top_of
 from trackteroid.operations.effects import Identity, identity_of, references_in
 from trackteroid.operations.manifest import Delta
-from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation, parse_key_text
+from trackteroid.operations.operation import (
+    JSON,
+    NOT_SET,
+    CreateOperation,
+    DeleteOperation,
+    Operation,
+    UpdateOperation,
+    parse_key_text,
+)
 from trackteroid.operations.recording import Recording
 
-__all__ = ["Part", "collections_joined", "creates_first", "overtaken_in_all", "result_of_part"]
+__all__ = ["Part", "collections_joined", "created_once", "creates_first", "overtaken_in_all", "result_of_part"]
 
 #: Entity type, key and attribute.
 _Slot: TypeAlias = "tuple[str, tuple[str, ...], str]"
@@ -94,6 +102,52 @@ def collections_joined(
                 known.pop(slot, None)
         written.update(last)
     return joined, known
+
+
+def created_once(operations: Iterable[Operation]) -> list[Operation]:
+    """Return operations of which each entity is created once, with the last values that any of them gives it. Linear.
+
+    Only what directly follows a create becomes part of it (`batch`), and of several updates the last stays, at its own place. So
+    a value that another recording gives anew would be taken out of the create, and servers want some of them there. It takes the
+    place of the first one instead. A second create, of a recording that holds the operations of the other one as well, adds what
+    the first one has not said.
+
+    Args:
+        operations: Of all parts; the batch of what is returned needs `creates_first`.
+    """
+    joined: list[Operation] = []
+    # Created entity to attribute to the place of its update; None: it is in the create.
+    told: dict[Identity, dict[str, int | None]] = {}
+    for operation in operations:
+        known = told.get(identity_of(operation))
+        if known is None and isinstance(operation, CreateOperation):
+            told[identity_of(operation)] = dict.fromkeys(operation.entity_data)
+        if known is None or isinstance(operation, DeleteOperation):
+            joined.append(operation)
+            continue
+        for update in _news(operation, known):
+            place = known.get(update.attribute_name)
+            if place is None:
+                known[update.attribute_name] = len(joined)
+                joined.append(update)
+            else:
+                joined[place] = update
+    return joined
+
+
+def _news(operation: CreateOperation | UpdateOperation, known: Container[str]) -> Iterator[UpdateOperation]:
+    if isinstance(operation, UpdateOperation):
+        yield operation
+        return
+    for name, value in operation.entity_data.items():
+        if name not in known:
+            yield UpdateOperation(
+                entity_type=operation.entity_type,
+                entity_key=operation.entity_key,
+                attribute_name=name,
+                old_value=NOT_SET,
+                new_value=value,
+            )
 
 
 def _by_slot(deltas: Iterable[Delta]) -> dict[_Slot, Delta]:

@@ -27,7 +27,7 @@ from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import stamped
 from trackteroid.commits.server import Server
-from trackteroid.commits.together import Part, collections_joined, creates_first, overtaken_in_all
+from trackteroid.commits.together import Part, collections_joined, created_once, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
 from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
 from trackteroid.errors import RecordingRefusedError, ServerCallError
@@ -67,9 +67,10 @@ class Work:
         operations, self._deltas = collections_joined(
             [(_operations_of(part, server), _deltas_of(part)) for part in parts]
         )
-        self.batch: list[Payload] = build_batch(operations, schemas)
-        if len(parts) > 1:
-            self.batch = creates_first(self.batch)
+        if len(parts) == 1:
+            self.batch: list[Payload] = build_batch(operations, schemas)
+        else:
+            self.batch = creates_first(build_batch(created_once(operations), schemas))
         manifests = [part.recording.manifest for part in parts if part.recording.manifest is not None]
         self._bases = {
             (base.entity, base.attribute): base.value for manifest in manifests for base in manifest.bases if base.known

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.canned_server import SERVER_URL, CannedServer, refusal
 from tests.support.clock import FakeClock
-from tests.support.recordings import create, recorded, update
+from tests.support.recordings import create, delete, recorded, update
 from trackteroid.commits.batch import build_batch
 from trackteroid.commits.committer import Committer, Outcome
 from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.get_or_create import decide_together
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.state import CommitState
-from trackteroid.commits.together import Part, creates_first, overtaken_in_all
+from trackteroid.commits.together import Part, created_once, creates_first, overtaken_in_all
+from trackteroid.commits.work import Work
 from trackteroid.errors import ServerCallError
-from trackteroid.operations.manifest import Delta
-from trackteroid.operations.operation import key_text
+from trackteroid.operations.manifest import Delta, Ensure
+from trackteroid.operations.operation import NOT_SET, Operation, key_text
 from trackteroid.operations.recording import Recording
 from trackteroid.settings import Settings
 
@@ -205,6 +208,47 @@ def test_a_change_is_not_undone_by_the_reference_that_is_written_later() -> None
         server._apply(payload)
     assert server.rows["AssetVersion", "v2"]["asset_id"] == "a1"
     assert server.rows["Component", "c2"]["version_id"] == "v2"
+
+
+def ensuring(name: str, *operations: Operation) -> Recording:
+    """Return a recording that ensures the task t5 of that name, gives it a status, and makes something else."""
+    recording = recorded(
+        create("Task", "t5", name="beauty", bid=0),
+        update("Task", "t5", "name", "beauty"),
+        update("Task", "t5", "status_id", "open"),
+        *operations,
+        recording_id=name,
+    )
+    assert recording.manifest is not None
+    ensure = Ensure(entity=key_text("Task", ["t5"]), by={"name": "beauty"}, given=("status_id",))
+    return replace(recording, manifest=replace(recording.manifest, ensures=(ensure,)))
+
+
+def test_what_both_ensure_is_created_once_and_with_all_that_it_has() -> None:
+    first = ensuring("rec-1", *FIRST, update("Task", "t5", "bid", 3))
+    second = ensuring("rec-2", *SECOND, update("Task", "t5", "status_id", "ready"))
+    decisions = decide_together([first, second], lambda questions: [[] for _ in questions], lambda _: {})
+    server = CannedServer()
+    parts = [Part(recording=each.recording) for each in decisions]
+    work = Work(server, Schemas(server.schemas), *parts)
+    work.send(timeout=None)
+    made = [payload for payload in server.writes[0] if payload["entity_key"] == ["t5"]]
+    assert [payload["action"] for payload in made] == ["create", "update"]
+    # The server wants some of it when it is created; what the second one gives to what it finds takes the first one's place.
+    assert made[0]["entity_data"].items() >= {"name": "beauty", "status_id": "ready", "bid": 0}.items()
+    assert server.rows["Task", "t5"]["bid"] == 3
+
+
+def test_a_second_create_of_one_entity_adds_what_the_first_one_has_not_said() -> None:
+    first = [create("Task", "t5", name="a", bid=1), update("Task", "t5", "bid", 2)]
+    second = [create("Task", "t5", name="b", bid=1, status_id="s"), update("Task", "t5", "name", "c")]
+    joined = created_once([*first, *second])
+    assert joined == [*first, replace(update("Task", "t5", "status_id", "s"), old_value=NOT_SET), second[1]]
+
+
+def test_what_is_created_and_deleted_stays_so() -> None:
+    operations = [create("Task", "t5"), update("Task", "t5", "bid", 2), delete("Task", "t5")]
+    assert created_once(operations) == operations
 
 
 @pytest.mark.parametrize("seed", range(20))
