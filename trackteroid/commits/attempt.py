@@ -231,7 +231,7 @@ class Attempt:
             # Before anything is sent: who refers to it is committed after this, and must find it.
             self._ledger.remember_stand_ins({key: self._stands_for.get(key) for key in sorted(ensured)})
         self._ensures = bool(ensured)
-        return [replace(part, recording=each.recording) for part, each in zip(parts, decisions, strict=True)]
+        return [part.settled(each.recording, each.replaced) for part, each in zip(parts, decisions, strict=True)]
 
     def _stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
         # Most came with the claim. (What another commit finds meanwhile this one learns if it fails without it.)

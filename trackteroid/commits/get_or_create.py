@@ -40,12 +40,14 @@ class Decision:
     Attributes:
         recording: As it is to be committed.
         stands_for: Id in the recording to the id of the entity that was there under another one.
+        replaced: The same of all ids that were replaced: of what earlier commits found and what the others of a batch find, too.
         found: Ids in the recording of entities that were there.
         wanted: Ids of all that it ensures.
     """
 
     recording: Recording
     stands_for: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
     wanted: frozenset[str] = frozenset()
 
@@ -74,10 +76,14 @@ def decide_together(
     for recording in recordings:
         ids = [name for name in order_of(recording).needed if may_stand_for_another(name)]
         known = stand_ins(ids) if ids else {}
-        decisions.append(decide(substituted(recording, known), ask))
+        decision = decide(substituted(recording, known), ask)
+        decisions.append(replace(decision, replaced={**known, **decision.stands_for}))
     if len(decisions) > 1:
         together = {key: other for decision in decisions for key, other in decision.stands_for.items()}
-        decisions = [replace(each, recording=substituted(each.recording, together)) for each in decisions]
+        decisions = [
+            replace(each, recording=substituted(each.recording, together), replaced={**each.replaced, **together})
+            for each in decisions
+        ]
         decisions = list(_ensured_once(decisions))
     return decisions
 

@@ -50,6 +50,20 @@ class Part:
     overtaken: frozenset[tuple[str, str]] = frozenset()
     release: ReleaseFacts | None = None
 
+    def settled(self, recording: Recording, replaced: Mapping[str, str]) -> Part:
+        """Return the part with ids of the recording replaced by those of the entities that were found in their place.
+
+        Args:
+            recording: With those replaced.
+            replaced: Id to the id that is there instead.
+        """
+        # The ledger knows what is overtaken by the names that were recorded.
+        overtaken = frozenset(
+            (entity_name(replaced.get(each, each) for each in name.split("/")), attribute)
+            for name, attribute in self.overtaken
+        )
+        return replace(self, recording=recording, overtaken=overtaken)
+
 
 def overtaken_in_all(parts: Sequence[Part]) -> frozenset[tuple[str, str]]:
     """Return what no part may write: a value that is overtaken in one recording may be the latest in another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -133,6 +134,15 @@ def test_what_several_ensure_the_first_one_creates_and_the_others_find() -> None
         update("AssetVersion", "v1", "asset", ASSET),
         row_update("value", "new"),
     )
+
+
+def test_all_ids_that_were_replaced_are_told() -> None:
+    known = str(uuid.uuid5(uuid.NAMESPACE_URL, "shot"))
+    other = ensured(update("Shot", known, "name", "s"), update("Asset", "asset-p", "type_id", "t2"), ensures=[])
+    first, second = decide_together([publish(), other], Server(Asset=[{"id": "asset-x"}]), lambda _: {known: "shot-x"})
+    assert first.stands_for == {"asset-p": "asset-x"}
+    assert second.stands_for == {}
+    assert second.replaced == {known: "shot-x", "asset-p": "asset-x"}
 
 
 def row_update(name: str, value: str) -> UpdateOperation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -249,6 +250,25 @@ def test_a_second_create_of_one_entity_adds_what_the_first_one_has_not_said() ->
 def test_what_is_created_and_deleted_stays_so() -> None:
     operations = [create("Task", "t5"), update("Task", "t5", "bid", 2), delete("Task", "t5")]
     assert created_once(operations) == operations
+
+
+@pytest.mark.parametrize("overtaken", [True, False])
+def test_a_value_that_comes_late_is_recognised_under_the_id_that_was_found(stage: Stage, overtaken: bool) -> None:
+    ensured = str(uuid.uuid5(uuid.NAMESPACE_URL, "t5"))
+    stage.server.rows["Task", "t1"] = {"bid": 0}
+    stage.ledger.remember_stand_ins({ensured: "t1"})
+    for name, bid, day in (("rec-2", 2, 3), ("rec-1", 1, 2 if overtaken else 4)):
+        stage.enqueue(name, update("Task", ensured, "bid", bid), created_at=f"2026-01-0{day}T00:00:00+00:00")
+        assert stage.attempt().state is CommitState.COMMITTED
+    skipped = [(each["key"], each["reason"]) for each in stage.results()["rec-1"]["skipped"]]
+    assert skipped == ([("t1", "superseded")] if overtaken else [])
+    assert stage.server.rows["Task", "t1"]["bid"] == (2 if overtaken else 1)
+
+
+def test_what_is_overtaken_has_the_names_of_what_was_found() -> None:
+    part = Part(recording=recorded(), overtaken=frozenset({("a5", "type"), ("a5/k", "value"), ("t1", "bid")}))
+    settled = part.settled(recorded(), {"a5": "x"})
+    assert settled.overtaken == {("x", "type"), ("x/k", "value"), ("t1", "bid")}
 
 
 @pytest.mark.parametrize("seed", range(20))
