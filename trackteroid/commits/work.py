@@ -29,7 +29,7 @@ from trackteroid.commits.senders import stamped
 from trackteroid.commits.server import Server
 from trackteroid.commits.together import Part, collections_joined, created_once, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
-from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
+from trackteroid.commits.versions import settle_versions, version_questions, wanted_versions
 from trackteroid.errors import RecordingRefusedError, ServerCallError
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
@@ -105,13 +105,14 @@ class Work:
         asked = questions(looked_at, self._schemas)
         expressions = [question.expression for question in asked]
         if wanted:
-            expressions.append(version_question(wanted))
+            expressions += version_questions(wanted)
         if not expressions:
             return
         batch = [{"action": "query", "expression": expression} for expression in expressions]
         answers = self._server.exchange(batch, timeout=self._timeout)
         if wanted:
-            self._plan.send, notes = settle_versions(self.to_send, wanted, answers[-1]["data"], policy=version_policy)
+            rows = [row for answer in answers[len(asked) :] for row in answer["data"]]
+            self._plan.send, notes = settle_versions(self.to_send, wanted, rows, policy=version_policy)
             self._plan.notes.extend(notes)
         if looked_at:
             found = read_answers(asked, answers[: len(asked)], self._schemas)
