@@ -23,6 +23,7 @@ from trackteroid.commits.ledger import Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.questions import asker
+from trackteroid.commits.release_facts import with_facts_of_ensured
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders, in_whose_name, refused_name
@@ -221,7 +222,9 @@ class Attempt:
         """Return the parts without what is committed already, what they ensure looked up, and what was found in its place."""
         ask = asker(server, self._request_seconds())
         recordings = [
-            without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask)
+            with_facts_of_ensured(
+                without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask), part.release
+            )
             for part, commit in zip(parts, self._commits, strict=True)
         ]
         decisions = decide_together(recordings, ask, self._stand_ins)
