@@ -56,6 +56,9 @@ SCHEMAS: list[dict[str, Any]] = [
 _NUMBERS = re.compile(
     r"select .* from AssetVersion where asset_id in \((?P<assets>.*)\) and version in \((?P<numbers>.*)\)$"
 )
+_HIGHEST = re.compile(
+    r'select .* from AssetVersion where asset_id is "(?P<asset>.*)" order by version descending limit 1$'
+)
 _USER = re.compile(r'select id from User where username is "(?P<name>.*)"$')
 _QUESTION = re.compile(r"select (?P<names>.+) from (?P<type>\w+) where id in \((?P<ids>.*)\)$")
 
@@ -160,6 +163,15 @@ class CannedServer:
                 for (kind, key), row in self.rows.items()
                 if kind == "AssetVersion" and row.get("asset_id") in assets and row.get("version") in wanted
             ]
+            return {"action": "query", "data": found, "metadata": {"next": {"offset": None}}}
+        highest = _HIGHEST.match(expression)
+        if highest is not None:
+            versions = [
+                {"__entity_type__": "AssetVersion", "id": key, "version": row["version"], "asset_id": row["asset_id"]}
+                for (kind, key), row in self.rows.items()
+                if kind == "AssetVersion" and row.get("asset_id") == highest["asset"]
+            ]
+            found = sorted(versions, key=lambda row: row["version"], reverse=True)[:1]
             return {"action": "query", "data": found, "metadata": {"next": {"offset": None}}}
         user = _USER.match(expression)
         if user is not None:

@@ -23,6 +23,7 @@ from trackteroid.commits.ledger import Doubt, Ledger
 from trackteroid.commits.payload import decompress
 from trackteroid.commits.policy import refuse_forbidden
 from trackteroid.commits.questions import asker
+from trackteroid.commits.release_facts import with_facts_of_ensured
 from trackteroid.commits.result import CommitResult
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import Senders, in_whose_name, refused_name
@@ -221,7 +222,9 @@ class Attempt:
         """Return the parts without what is committed already, what they ensure looked up, and what was found in its place."""
         ask = asker(server, self._request_seconds())
         recordings = [
-            without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask)
+            with_facts_of_ensured(
+                without_ancestors(part.recording, self._state_of, None if _is_uncertain(commit) else ask), part.release
+            )
             for part, commit in zip(parts, self._commits, strict=True)
         ]
         decisions = decide_together(recordings, ask, self._stand_ins)
@@ -231,7 +234,7 @@ class Attempt:
             # Before anything is sent: who refers to it is committed after this, and must find it.
             self._ledger.remember_stand_ins({key: self._stands_for.get(key) for key in sorted(ensured)})
         self._ensures = bool(ensured)
-        return [replace(part, recording=each.recording) for part, each in zip(parts, decisions, strict=True)]
+        return [part.settled(each.recording, each.replaced) for part, each in zip(parts, decisions, strict=True)]
 
     def _stand_ins(self, entity_ids: Sequence[str]) -> dict[str, str]:
         # Most came with the claim. (What another commit finds meanwhile this one learns if it fails without it.)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from trackteroid.commits.order import may_stand_for_another, order_of
 from trackteroid.commits.questions import Ask
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
-from trackteroid.operations.effects import references_in
+from trackteroid.operations.effects import Identity, identity_of, references_in
 from trackteroid.operations.manifest import Delta, Ensure, Manifest, condition
 from trackteroid.operations.operation import (
     JSON,
@@ -40,12 +40,14 @@ class Decision:
     Attributes:
         recording: As it is to be committed.
         stands_for: Id in the recording to the id of the entity that was there under another one.
+        replaced: The same of all ids that were replaced: of what earlier commits found and what the others of a batch find, too.
         found: Ids in the recording of entities that were there.
         wanted: Ids of all that it ensures.
     """
 
     recording: Recording
     stands_for: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
     wanted: frozenset[str] = frozenset()
 
@@ -74,11 +76,32 @@ def decide_together(
     for recording in recordings:
         ids = [name for name in order_of(recording).needed if may_stand_for_another(name)]
         known = stand_ins(ids) if ids else {}
-        decisions.append(decide(substituted(recording, known), ask))
+        decision = decide(substituted(recording, known), ask)
+        decisions.append(replace(decision, replaced={**known, **decision.stands_for}))
     if len(decisions) > 1:
         together = {key: other for decision in decisions for key, other in decision.stands_for.items()}
-        decisions = [replace(each, recording=substituted(each.recording, together)) for each in decisions]
+        decisions = [
+            replace(each, recording=substituted(each.recording, together), replaced={**each.replaced, **together})
+            for each in decisions
+        ]
+        decisions = list(_ensured_once(decisions))
     return decisions
+
+
+def _ensured_once(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Let the first one create what none has found and several ensure: the others find it, as if they were committed after it."""
+    made: set[Identity] = set()
+    for decision in decisions:
+        recording = decision.recording
+        wanted = {each.key: each for each in _wanted(recording.manifest)}
+        again = {key: key for key, each in wanted.items() if (each.entity_type, (key,)) in made}
+        if again:
+            rows = {identity for identity in made if len(identity[1]) > 1}
+            recording = replace(recording, operations=tuple(_updated(_used(recording, wanted, again), rows)))
+        made.update(
+            identity_of(operation) for operation in recording.operations if isinstance(operation, CreateOperation)
+        )
+        yield replace(decision, recording=recording)
 
 
 def decide(recording: Recording, ask: Ask) -> Decision:

@@ -12,12 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from trackteroid.commits.sequences import SEQUENCE, file_type_of, frame_sizes, member_create, recorded_members
+from trackteroid.commits.sequences import (
+    SEQUENCE,
+    file_type_of,
+    frame_sizes,
+    member_create,
+    member_ensure,
+    recorded_members,
+)
 from trackteroid.errors import LedgerDataError
 from trackteroid.operations.effects import Identity, identity_of
-from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation
+from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation, parse_key_text
+from trackteroid.operations.recording import Recording
 
-__all__ = ["DATE_ATTRIBUTES", "METADATA_FACTS", "ReleaseFacts", "apply_facts"]
+__all__ = ["DATE_ATTRIBUTES", "METADATA_FACTS", "ReleaseFacts", "apply_facts", "with_facts_of_ensured"]
 
 #: Entity type to the attribute that the server fills with the time of the commit if a create leaves it out (source: spec
 #: ftrack-server 2.11). `created_at` is not among them: clients cannot write it.
@@ -157,6 +165,43 @@ def apply_facts(operations: Sequence[Operation], facts: ReleaseFacts) -> tuple[O
         merged.append(operation)
     # At the end: between a create and the updates that follow it they would keep the batch from joining these.
     return (*merged, *added)
+
+
+def with_facts_of_ensured(recording: Recording, facts: ReleaseFacts | None) -> Recording:
+    """Return a recording in which what was found of files also reaches components that it ensures and that are there already.
+
+    To be used before it is decided what is there (`get_or_create`): the facts become values that the recording gives besides,
+    and members of a sequence are ensured like it. Everything else of the release is left to `apply_facts`. When something was
+    published is not written to what was there before.
+
+    Args:
+        recording: As recorded.
+        facts: The release's, if there was one.
+    """
+    manifest = recording.manifest
+    if facts is None or manifest is None:
+        return recording
+    keys = {ensure.entity: parse_key_text(ensure.entity) for ensure in manifest.ensures}
+    ensured = {key[1][0] for key in keys.values() if key is not None}
+    outputs = {component: found for component, found in facts.outputs.items() if component in ensured}
+    if not outputs:
+        return recording
+    operations = apply_facts(recording.operations, ReleaseFacts(outputs=outputs))
+    told: dict[Identity | None, list[str]] = {}
+    for before, after in zip(recording.operations, operations, strict=False):
+        if isinstance(before, CreateOperation) and isinstance(after, CreateOperation) and before is not after:
+            names = after.entity_data.items()
+            told[identity_of(after)] = [name for name, value in names if before.entity_data.get(name) != value]
+    ensures = [
+        replace(ensure, given=tuple(dict.fromkeys((*ensure.given, *told.get(keys[ensure.entity], ())))))
+        for ensure in manifest.ensures
+    ]
+    # What facts add is rows of metadata, which are found with what they belong to, and members.
+    added = operations[len(recording.operations) :]
+    ensures += (
+        member_ensure(each) for each in added if isinstance(each, CreateOperation) and len(each.entity_key) == 1
+    )
+    return replace(recording, operations=operations, manifest=replace(manifest, ensures=tuple(ensures)))
 
 
 def _of_files(operation: CreateOperation, found: Mapping[str, JSON]) -> Iterator[tuple[str, JSON]]:

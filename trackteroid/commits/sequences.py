@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from trackteroid.operations.effects import Identity, identity_of, references_in
 from trackteroid.operations.frames import parse_frames
-from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation
+from trackteroid.operations.manifest import Ensure
+from trackteroid.operations.operation import JSON, CreateOperation, Operation, UpdateOperation, key_text
 from trackteroid.path_roots import is_windows_path
 
-__all__ = ["SEQUENCE", "file_type_of", "frame_sizes", "member_create", "recorded_members"]
+__all__ = ["SEQUENCE", "file_type_of", "frame_sizes", "member_create", "member_ensure", "recorded_members"]
 
 SEQUENCE = "SequenceComponent"
 _MEMBER = "FileComponent"
@@ -58,6 +59,20 @@ def member_create(container: Identity, name: str, size: int, file_type: str) -> 
     if file_type:
         data["file_type"] = file_type
     return CreateOperation(entity_type=_MEMBER, entity_key={"id": member_id}, entity_data=data)
+
+
+def member_ensure(member: CreateOperation) -> Ensure:
+    """Return how a member is recognised that is there already; it gets the size and the file type of the new files.
+
+    Args:
+        member: From `member_create`.
+    """
+    data = member.entity_data
+    return Ensure(
+        entity=key_text(*identity_of(member)),
+        by={"name": data["name"], "container_id": data["container_id"]},
+        given=tuple(name for name in ("size", "file_type") if name in data),
+    )
 
 
 def recorded_members(operations: Iterable[Operation], containers: Iterable[str]) -> dict[Identity, tuple[str, str]]:

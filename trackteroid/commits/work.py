@@ -28,15 +28,14 @@ from trackteroid.commits.result import CommitResult, Skipped, result_of
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.senders import stamped
 from trackteroid.commits.server import Server
-from trackteroid.commits.together import Part, creates_first, overtaken_in_all
+from trackteroid.commits.together import Part, collections_joined, created_once, creates_first, overtaken_in_all
 from trackteroid.commits.validation import validate
-from trackteroid.commits.versions import settle_versions, version_question, wanted_versions
+from trackteroid.commits.versions import settle_versions, version_questions, wanted_versions
 from trackteroid.errors import RecordingRefusedError, ServerCallError
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
     Operation,
     key_text,
-    parse_key_text,
     resolve_textual_references,
 )
 
@@ -66,10 +65,13 @@ class Work:
         self._timeout = timeout
         self._schemas = schemas
         self.parts = parts
-        operations = [operation for part in parts for operation in _operations_of(part, server)]
-        self.batch: list[Payload] = build_batch(operations, schemas)
-        if len(parts) > 1:
-            self.batch = creates_first(self.batch)
+        operations, self._deltas = collections_joined(
+            [(_operations_of(part, server), _deltas_of(part)) for part in parts]
+        )
+        if len(parts) == 1:
+            self.batch: list[Payload] = build_batch(operations, schemas)
+        else:
+            self.batch = creates_first(build_batch(created_once(operations), schemas))
         manifests = [part.recording.manifest for part in parts if part.recording.manifest is not None]
         self._bases = {
             (base.entity, base.attribute): base.value for manifest in manifests for base in manifest.bases if base.known
@@ -77,7 +79,6 @@ class Work:
         self._also = {
             (base.entity, base.attribute): base.also for manifest in manifests for base in manifest.bases if base.also
         }
-        self._deltas = _deltas_of(delta for manifest in manifests for delta in manifest.deltas)
         self._created = {
             (payload["entity_type"], *payload["entity_key"]) for payload in self.batch if payload["action"] == "create"
         }
@@ -109,13 +110,14 @@ class Work:
         asked = questions(looked_at, self._schemas)
         expressions = [question.expression for question in asked]
         if wanted:
-            expressions.append(version_question(wanted))
+            expressions += version_questions(wanted)
         if not expressions:
             return
         batch = [{"action": "query", "expression": expression} for expression in expressions]
         answers = self._server.exchange(batch, timeout=self._timeout)
         if wanted:
-            self._plan.send, notes = settle_versions(self.to_send, wanted, answers[-1]["data"], policy=version_policy)
+            rows = [row for answer in answers[len(asked) :] for row in answer["data"]]
+            self._plan.send, notes = settle_versions(self.to_send, wanted, rows, policy=version_policy)
             self._plan.notes.extend(notes)
         if looked_at:
             found = read_answers(asked, answers[: len(asked)], self._schemas)
@@ -349,11 +351,5 @@ def _identity(payload: Payload) -> tuple[str, tuple[str, ...]]:
     return payload["entity_type"], tuple(map(str, payload["entity_key"]))
 
 
-def _deltas_of(deltas: Iterable[Delta]) -> dict[tuple[str, tuple[str, ...], str], Delta]:
-    found = {}
-    for delta in deltas:
-        parsed = parse_key_text(delta.entity)
-        if parsed is not None:
-            entity_type, key = parsed
-            found[entity_type, key, delta.attribute] = delta
-    return found
+def _deltas_of(part: Part) -> Sequence[Delta]:
+    return () if part.recording.manifest is None else part.recording.manifest.deltas

@@ -18,7 +18,7 @@ from trackteroid.operations.operation import (
 )
 from trackteroid.operations.recording import Recording, digest_of
 
-__all__ = ["append"]
+__all__ = ["append", "on_top_of"]
 
 
 def append(
@@ -113,12 +113,19 @@ def _rebased(
         if isinstance(operation, UpdateOperation) and isinstance(operation.new_value, list):
             slot = (identity_of(operation), operation.attribute_name)
             if slot in baselines and isinstance(written.get(slot), list):
-                operation = _on_top_of(written[slot], baselines[slot], operation)
+                operation = on_top_of(written[slot], baselines[slot], operation)
         rebased.append(operation)
     return rebased
 
 
-def _on_top_of(members: JSON, baseline: Iterable[Identity], operation: UpdateOperation) -> UpdateOperation:
+def on_top_of(members: JSON, baseline: Iterable[Identity], operation: UpdateOperation) -> UpdateOperation:
+    """Return an update of a collection with what it adds and removes applied to what an earlier update makes of it.
+
+    Args:
+        members: What the earlier one makes of the collection.
+        baseline: What the collection held when this one was recorded.
+        operation: The update.
+    """
     before = set(baseline)
     wanted = dict(references_in(operation.new_value))
     kept = {key: member for key, member in references_in(members) if key in wanted or key not in before}

@@ -51,3 +51,32 @@ def test_turned_off_the_server_dates_it(
     if way == "setting":
         monkeypatch.setenv("TRACKTEROID_STAMP", "0")
     assert not published(session, path, stamp=False if way == "argument" else None).startswith("2031")
+
+
+@pytest.mark.parametrize("kind", ["FileComponent", "SequenceComponent"])
+def test_a_component_that_was_there_already_gets_what_its_files_are(
+    session: LocalSession, path: Path, tmp_path: Path, kind: str
+) -> None:
+    version = one(session, "select id from AssetVersion order by id")
+    with session.deferred_operations(path) as recording:
+        ensured = session.ensure(kind, {"name": "ensured", "version": version})
+        files = tmp_path / ("out.%04d.exr" if kind == "SequenceComponent" else "out.exr")
+        recording.expects(ensured, str(files), **({"frames": "1-2"} if kind == "SequenceComponent" else {}))
+    for name in ("out.exr", "out.0001.exr", "out.0002.exr"):
+        (tmp_path / name).write_bytes(b"x" * 1234)
+    there = session.create(kind, {"name": "ensured", "version": version})
+    session.commit()
+    if kind == "SequenceComponent":
+        session.create("FileComponent", {"name": "0001", "container": there})
+        session.commit()
+    ledger = MemoryLedger(session.server_url)
+    enqueue(path, ledger=ledger, settings=Settings(), wake=False, hold=True)
+    release(path, ledger=ledger, settings=Settings(), wake=False)
+    outcome = Committer(session, ledger).commit_next()
+    assert outcome is not None and outcome.state is CommitState.COMMITTED, outcome
+    (row,) = rows(session, f"select size, file_type from {kind} where id is {there['id']}")
+    count = 2 if kind == "SequenceComponent" else 1
+    assert (row["size"], row["file_type"]) == (count * 1234, ".exr")
+    members = rows(session, f"select name, size from FileComponent where container_id is {there['id']}")
+    expected = [("0001", 1234), ("0002", 1234)] if kind == "SequenceComponent" else []
+    assert sorted((member["name"], member["size"]) for member in members) == expected

@@ -543,6 +543,52 @@ def test_a_wanted_number_that_is_taken_may_give_way(stage: Stage, how: str) -> N
     assert "got the next number, as version 7" in outcome.result.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        # 3 is the highest that is there.
+        ((3, 4), (5, 4)),
+        ((4, 3), (4, 5)),
+        ((3, 2), (4, 5)),
+        ((3, 3, 4, 6), (5, 7, 4, 6)),
+        ((7, 7), (7, 8)),
+        ((None, 4), (5, 4)),
+        ((4, None), (4, 5)),
+        ((None, 3, None), (4, 5, 6)),
+    ],
+)
+@pytest.mark.parametrize("how", ["in the create", "by an update"])
+def test_several_versions_of_one_asset_get_different_numbers(
+    stage: Stage, how: str, numbers: tuple[int | None, ...], expected: tuple[int, ...]
+) -> None:
+    for number in (1, 2, 3):
+        stage.server.rows["AssetVersion", f"old{number}"] = {"asset_id": "a1", "version": number}
+    stage.server.rows["AssetVersion", "other"] = {"asset_id": "a2", "version": 50}
+    versions = {f"v{place}": number for place, number in enumerate(numbers)}
+    told = {key: {} if number is None else {"version": number} for key, number in versions.items()}
+    if how == "in the create":
+        operations = [create("AssetVersion", key, asset_id="a1", **data) for key, data in told.items()]
+    else:
+        operations = [create("AssetVersion", key, asset_id="a1") for key in versions]
+        operations += [update("AssetVersion", key, "version", data["version"]) for key, data in told.items() if data]
+    stage.enqueue(*operations, create("AssetVersion", "w1", asset_id="a2", version=60))
+    outcome = stage.make_committer(stage.server, policy=CommitterPolicy(version_policy="next")).commit_next()
+    assert outcome is not None and outcome.state is CommitState.COMMITTED
+    got = [stage.server.rows["AssetVersion", key]["version"] for key in versions]
+    assert len(set(got) - {1, 2, 3}) == len(versions)
+    if how == "in the create":
+        assert tuple(got) == expected
+    assert stage.server.queries == 1
+
+
+def test_a_version_without_a_number_does_not_take_that_of_another_one(stage: Stage) -> None:
+    stage.server.rows["AssetVersion", "old"] = {"asset_id": "a1", "version": 3}
+    stage.enqueue(create("AssetVersion", "v1", asset_id="a1"), wanted("v2", 4))
+    outcome = stage.attempt()
+    assert outcome.result is not None
+    assert outcome.result.versions == {"v1": 5, "v2": 4}
+
+
 def test_two_versions_of_one_recording_cannot_have_one_number(stage: Stage) -> None:
     stage.enqueue(wanted("v1", 7), wanted("v2", 7))
     outcome = stage.attempt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.recordings import create, recorded, update
-from trackteroid.commits.get_or_create import Decision, decide, substituted
+from trackteroid.commits.get_or_create import Decision, decide, decide_together, substituted
 from trackteroid.commits.order import may_stand_for_another, order_of
 from trackteroid.errors import RecordingFormatError, RecordingRefusedError
 from trackteroid.operations.ensuring import provisional_id
@@ -114,6 +115,44 @@ def test_what_belongs_to_something_new_is_new_and_not_asked_for() -> None:
     server = Server(Asset=[{"id": "asset-x"}])
     assert decide(nested(), server).stands_for == {}
     assert len(server.asked) == 1
+
+
+def test_what_several_ensure_the_first_one_creates_and_the_others_find() -> None:
+    row = CreateOperation(
+        entity_type="Metadata",
+        entity_key={"parent_id": "asset-p", "key": "k"},
+        entity_data={"parent_id": "asset-p", "key": "k", "parent_type": "Asset", "value": "new"},
+    )
+    recording = publish()
+    recording = replace(recording, operations=(*recording.operations, row))
+    first, second = decide_together([recording, recording], Server(), lambda _: {})
+    assert first.recording == recording
+    assert second.recording.operations == (
+        replace(update("Asset", "asset-p", "type_id", "t1"), old_value=NOT_SET),
+        # Versions are nobody's to share.
+        create("AssetVersion", "v1", task_id="task-1"),
+        update("AssetVersion", "v1", "asset", ASSET),
+        row_update("value", "new"),
+    )
+
+
+def test_all_ids_that_were_replaced_are_told() -> None:
+    known = str(uuid.uuid5(uuid.NAMESPACE_URL, "shot"))
+    other = ensured(update("Shot", known, "name", "s"), update("Asset", "asset-p", "type_id", "t2"), ensures=[])
+    first, second = decide_together([publish(), other], Server(Asset=[{"id": "asset-x"}]), lambda _: {known: "shot-x"})
+    assert first.stands_for == {"asset-p": "asset-x"}
+    assert second.stands_for == {}
+    assert second.replaced == {known: "shot-x", "asset-p": "asset-x"}
+
+
+def row_update(name: str, value: str) -> UpdateOperation:
+    return UpdateOperation(
+        entity_type="Metadata",
+        entity_key={"parent_id": "asset-p", "key": "k"},
+        attribute_name=name,
+        old_value=NOT_SET,
+        new_value=value,
+    )
 
 
 def test_a_circle_is_no_recording_of_ours() -> None:

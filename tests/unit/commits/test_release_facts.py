@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.support.recordings import create, update
-from trackteroid.commits.release_facts import ReleaseFacts, apply_facts
+from tests.support.recordings import create, recorded, update
+from trackteroid.commits.get_or_create import decide
+from trackteroid.commits.release_facts import ReleaseFacts, apply_facts, with_facts_of_ensured
 from trackteroid.commits.sequences import file_type_of
 from trackteroid.errors import LedgerDataError
-from trackteroid.operations.operation import CreateOperation
+from trackteroid.operations.effects import identity_of
+from trackteroid.operations.manifest import Ensure
+from trackteroid.operations.operation import CreateOperation, UpdateOperation, key_text
+from trackteroid.operations.recording import Recording
 
 WHEN = "2026-03-01T12:00:00+00:00"
 DATE = {"__type__": "datetime", "value": WHEN}
@@ -79,6 +85,79 @@ def test_sizes_and_metadata_that_were_recorded_stay() -> None:
         update("Component", "c2", "size", 2),
     )
     assert apply_facts(operations, facts) == operations
+
+
+SEQUENCE = {
+    "size": 5,
+    "frames": "1-2",
+    "path": "/show/beauty.%04d.exr",
+    "members": {"padding": 4, "sizes": [2, 3]},
+}
+
+
+def ensuring(facts: ReleaseFacts) -> Recording:
+    """Return a recording that ensures the sequence c1 and makes the component c2, with the facts of its release."""
+    recording = recorded(
+        create("SequenceComponent", "c1", name="beauty", size=0, padding=0), create("FileComponent", "c2", size=0)
+    )
+    assert recording.manifest is not None
+    ensures = (Ensure(entity=key_text("SequenceComponent", ["c1"]), by={"name": "beauty"}),)
+    return with_facts_of_ensured(replace(recording, manifest=replace(recording.manifest, ensures=ensures)), facts)
+
+
+def test_what_was_found_of_files_reaches_a_component_that_is_there_already() -> None:
+    answers = {
+        'select id from SequenceComponent where name is "beauty"': [{"id": "x"}],
+        'select id from FileComponent where name is "0001" and container_id is "x"': [{"id": "m"}],
+        'select parent_id, key from Metadata where (parent_id is "x" and key is "frames")': [
+            {"parent_id": "x", "key": "frames"}
+        ],
+    }
+    facts = ReleaseFacts(released_at=WHEN, outputs={"c1": SEQUENCE, "c2": {"size": 7}})
+    decision = decide(ensuring(facts), lambda questions: [answers.get(question, []) for question in questions])
+    written = {
+        (*identity_of(operation)[1], operation.attribute_name): operation.new_value
+        for operation in decision.recording.operations
+        if isinstance(operation, UpdateOperation)
+    }
+    assert written == {
+        ("x", "size"): 5,
+        ("x", "file_type"): ".exr",
+        ("x", "padding"): 4,
+        ("m", "size"): 2,
+        ("m", "file_type"): ".exr",
+        ("x", "frames", "value"): "1-2",
+    }
+    other, new = (each for each in decision.recording.operations if isinstance(each, CreateOperation))
+    assert new.entity_data.items() >= {"name": "0002", "container_id": "x", "size": 3}.items()
+    # The rest is done later, with the facts of everything.
+    assert other == create("FileComponent", "c2", size=0)
+    assert apply_facts([other], facts) == (create("FileComponent", "c2", size=7),)
+
+
+def test_a_component_that_is_not_there_is_created_with_what_was_found_as_any_other() -> None:
+    facts = ReleaseFacts(released_at=WHEN, outputs={"c1": SEQUENCE, "c2": {"size": 7}})
+    recording = ensuring(ReleaseFacts())
+    decision = decide(ensuring(facts), lambda questions: [[] for _ in questions])
+    assert decision.stands_for == {}
+    assert apply_facts(decision.recording.operations, facts) == apply_facts(recording.operations, facts)
+
+
+def test_what_the_recording_gives_itself_stays() -> None:
+    recording = recorded(
+        create("FileComponent", "c1", name="a", size=3), update("FileComponent", "c1", "file_type", "x")
+    )
+    assert recording.manifest is not None
+    ensure = Ensure(entity=key_text("FileComponent", ["c1"]), by={"name": "a"}, given=("size",))
+    recording = replace(recording, manifest=replace(recording.manifest, ensures=(ensure,)))
+    facts = ReleaseFacts(outputs={"c1": {"size": 7, "path": "a.exr"}})
+    assert with_facts_of_ensured(recording, facts) == recording
+
+
+@pytest.mark.parametrize("facts", [None, ReleaseFacts(released_at=WHEN, outputs={"c1": {"size": 7}})])
+def test_a_recording_that_ensures_nothing_is_left_as_it_is(facts: ReleaseFacts | None) -> None:
+    recording = recorded(create("FileComponent", "c1"))
+    assert with_facts_of_ensured(recording, facts) is recording
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import random
+import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.canned_server import SERVER_URL, CannedServer, refusal
 from tests.support.clock import FakeClock
-from tests.support.recordings import create, recorded, update
+from tests.support.recordings import create, delete, recorded, update
 from trackteroid.commits.batch import build_batch
 from trackteroid.commits.committer import Committer, Outcome
 from trackteroid.commits.enqueueing import enqueue
+from trackteroid.commits.get_or_create import decide_together
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.schemas import Schemas
 from trackteroid.commits.state import CommitState
-from trackteroid.commits.together import Part, creates_first, overtaken_in_all
+from trackteroid.commits.together import Part, created_once, creates_first, overtaken_in_all
+from trackteroid.commits.work import Work
 from trackteroid.errors import ServerCallError
+from trackteroid.operations.manifest import Delta, Ensure
+from trackteroid.operations.operation import NOT_SET, Operation, key_text
 from trackteroid.operations.recording import Recording
 from trackteroid.settings import Settings
 
@@ -132,6 +138,137 @@ def test_a_value_is_late_only_if_it_is_in_every_recording_that_writes_it() -> No
     ]
     assert overtaken_in_all(parts[:1]) == late
     assert overtaken_in_all(parts) == {("t1", "name")}
+
+
+def members(*keys: str) -> list[dict[str, str]]:
+    return [reference("Component", key) for key in keys]
+
+
+def change(added: str = "", removed: str = "") -> Delta:
+    """Return a change of the lists of t1; each letter is a component."""
+    return Delta(
+        entity=key_text("Task", ["t1"]),
+        attribute="lists",
+        added=tuple(key_text("Component", [key]) for key in added),
+        removed=tuple(key_text("Component", [key]) for key in removed),
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        (("ax", change("x")), ("ay", change("y")), "axy"),
+        (("ax", change("x")), ("", change(removed="a")), "x"),
+        (("", change(removed="a")), ("ay", change("y")), "y"),
+        (("ax", change("x")), ("a", change(removed="x")), "a"),
+        (("", change(removed="a")), ("a", change("a")), "a"),
+        # A file of the original library does not say what it changes: it replaces the collection.
+        (("b", None), ("ay", change("y")), "by"),
+        (("ax", change("x")), ("b", None), "b"),
+    ],
+)
+def test_what_each_does_to_one_collection_is_done(
+    stage: Stage, first: tuple[str, Delta | None], second: tuple[str, Delta | None], left: str
+) -> None:
+    stage.server.rows["Task", "t1"] = {"lists": members("a")}
+    stage.server.rows.update({("Component", key): {} for key in "abxy"})
+    for name, needs, (keys, delta) in (("rec-1", FIRST, first), ("rec-2", SECOND, second)):
+        stage.enqueue(name, *needs, update("Task", "t1", "lists", members(*keys)), deltas=[delta] if delta else [])
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert len(stage.server.writes) == 1
+    assert stage.server.rows["Task", "t1"]["lists"] == members(*left)
+
+
+def test_of_one_who_was_added_by_somebody_else_meanwhile_the_last_recording_decides(stage: Stage) -> None:
+    stage.server.rows["Task", "t1"] = {"lists": members("x")}
+    stage.server.rows["Component", "x"] = {}
+    stage.enqueue("rec-1", *FIRST, update("Task", "t1", "lists", members("x")), deltas=[change("x")])
+    stage.enqueue("rec-2", *SECOND, update("Task", "t1", "lists", []), deltas=[change(removed="x")])
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.rows["Task", "t1"]["lists"] == []
+
+
+def test_what_one_changes_of_what_the_other_creates_is_changed_after_it_is_created(stage: Stage) -> None:
+    stage.enqueue("rec-1", create("AssetVersion", "v1"), update("AssetVersion", "v2", "comment", "from rec-1"))
+    stage.enqueue("rec-2", *SECOND, created_at="2026-01-01T00:00:10+00:00")
+    assert stage.attempt().state is CommitState.COMMITTED
+    assert stage.server.rows["AssetVersion", "v2"]["comment"] == "from rec-1"
+
+
+def test_a_change_is_not_undone_by_the_reference_that_is_written_later() -> None:
+    batch = build_batch(
+        [
+            update("AssetVersion", "v2", "asset_id", "a1"),
+            create("AssetVersion", "v2", asset_id="c2"),
+            create("Component", "c2", version_id="v2"),
+        ],
+        Schemas(CannedServer.schemas),
+    )
+    server = CannedServer()
+    for payload in creates_first(batch):
+        server._apply(payload)
+    assert server.rows["AssetVersion", "v2"]["asset_id"] == "a1"
+    assert server.rows["Component", "c2"]["version_id"] == "v2"
+
+
+def ensuring(name: str, *operations: Operation) -> Recording:
+    """Return a recording that ensures the task t5 of that name, gives it a status, and makes something else."""
+    recording = recorded(
+        create("Task", "t5", name="beauty", bid=0),
+        update("Task", "t5", "name", "beauty"),
+        update("Task", "t5", "status_id", "open"),
+        *operations,
+        recording_id=name,
+    )
+    assert recording.manifest is not None
+    ensure = Ensure(entity=key_text("Task", ["t5"]), by={"name": "beauty"}, given=("status_id",))
+    return replace(recording, manifest=replace(recording.manifest, ensures=(ensure,)))
+
+
+def test_what_both_ensure_is_created_once_and_with_all_that_it_has() -> None:
+    first = ensuring("rec-1", *FIRST, update("Task", "t5", "bid", 3))
+    second = ensuring("rec-2", *SECOND, update("Task", "t5", "status_id", "ready"))
+    decisions = decide_together([first, second], lambda questions: [[] for _ in questions], lambda _: {})
+    server = CannedServer()
+    parts = [Part(recording=each.recording) for each in decisions]
+    work = Work(server, Schemas(server.schemas), *parts)
+    work.send(timeout=None)
+    made = [payload for payload in server.writes[0] if payload["entity_key"] == ["t5"]]
+    assert [payload["action"] for payload in made] == ["create", "update"]
+    # The server wants some of it when it is created; what the second one gives to what it finds takes the first one's place.
+    assert made[0]["entity_data"].items() >= {"name": "beauty", "status_id": "ready", "bid": 0}.items()
+    assert server.rows["Task", "t5"]["bid"] == 3
+
+
+def test_a_second_create_of_one_entity_adds_what_the_first_one_has_not_said() -> None:
+    first = [create("Task", "t5", name="a", bid=1), update("Task", "t5", "bid", 2)]
+    second = [create("Task", "t5", name="b", bid=1, status_id="s"), update("Task", "t5", "name", "c")]
+    joined = created_once([*first, *second])
+    assert joined == [*first, replace(update("Task", "t5", "status_id", "s"), old_value=NOT_SET), second[1]]
+
+
+def test_what_is_created_and_deleted_stays_so() -> None:
+    operations = [create("Task", "t5"), update("Task", "t5", "bid", 2), delete("Task", "t5")]
+    assert created_once(operations) == operations
+
+
+@pytest.mark.parametrize("overtaken", [True, False])
+def test_a_value_that_comes_late_is_recognised_under_the_id_that_was_found(stage: Stage, overtaken: bool) -> None:
+    ensured = str(uuid.uuid5(uuid.NAMESPACE_URL, "t5"))
+    stage.server.rows["Task", "t1"] = {"bid": 0}
+    stage.ledger.remember_stand_ins({ensured: "t1"})
+    for name, bid, day in (("rec-2", 2, 3), ("rec-1", 1, 2 if overtaken else 4)):
+        stage.enqueue(name, update("Task", ensured, "bid", bid), created_at=f"2026-01-0{day}T00:00:00+00:00")
+        assert stage.attempt().state is CommitState.COMMITTED
+    skipped = [(each["key"], each["reason"]) for each in stage.results()["rec-1"]["skipped"]]
+    assert skipped == ([("t1", "superseded")] if overtaken else [])
+    assert stage.server.rows["Task", "t1"]["bid"] == (2 if overtaken else 1)
+
+
+def test_what_is_overtaken_has_the_names_of_what_was_found() -> None:
+    part = Part(recording=recorded(), overtaken=frozenset({("a5", "type"), ("a5/k", "value"), ("t1", "bid")}))
+    settled = part.settled(recorded(), {"a5": "x"})
+    assert settled.overtaken == {("x", "type"), ("x/k", "value"), ("t1", "bid")}
 
 
 @pytest.mark.parametrize("seed", range(20))
