@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 
 from tests.conformance.ledger_suite import LEASE, PERMANENT, POLICY, TRANSIENT, LedgerSuite
+from tests.support.canned_server import CannedServer
+from tests.support.recordings import create, recorded, update
 from trackteroid.commits.claim import Claim
 from trackteroid.commits.commit import CommitError, CommitFacts
+from trackteroid.commits.committer import Committer
+from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.ledger import Doubt
-from trackteroid.commits.order import Order
+from trackteroid.commits.order import Order, order_of
 from trackteroid.commits.state import CommitState
 from trackteroid.errors import LedgerError
+from trackteroid.settings import Settings
 
 MISSING = CommitError(kind="missing_reference", error_class="IntegrityError", message="Not there.")
 FACTS = CommitFacts(operations=1)
@@ -466,3 +471,35 @@ class OrderSuite(LedgerSuite):
         assert len(claim.companions) == 1
         self.ledger.complete(claim, result={}, companions={claim.companions[0].commit.id: {}})
         assert self.commit_all() == ["first"]
+
+    def test_names_with_half_characters_are_ordered_and_committed(self) -> None:
+        operations = {
+            "version": create("AssetVersion", "v\udc80", asset_id="a\udc80"),
+            "needs": create("Component", "c\udc80", name="main", version_id="v\udc80"),
+            "other": create("Component", "c\udc81", name="main", version_id="v\udc81"),
+        }
+        states = {}
+        for name, operation in operations.items():
+            recording = recorded(operation, recording_id=name)
+            known = enqueue(recording, ledger=self.ledger, settings=Settings(), wake=False)
+            assert not known.already_known
+            states[name] = known.state
+        assert states == {"version": "queued", "needs": "waiting", "other": "queued"}
+        committer = Committer(CannedServer(), self.ledger, monotonic=self.clock, random=lambda: 1.0)
+        while committer.commit_next() is not None:
+            pass
+        assert self.ledger.counts()[CommitState.COMMITTED] == 3
+        assert self.ledger.get("needs").result["created"] == {"Component": ["c\udc80"]}  # type: ignore[index]
+
+    def test_of_names_with_half_characters_only_the_same_is_overtaken(self) -> None:
+        values = {"late": ("t\udc80", "09"), "same": ("t\udc80", "01"), "another": ("t\udc81", "01")}
+        overtaken = {}
+        self.clock.now = 1_800_000_000.0
+        for name, (task, day) in values.items():
+            recording = recorded(update("Task", task, "bid", 1), created_at=f"2026-01-{day}T00:00:00+00:00")
+            self.ledger.enqueue(name, digest="d", payload=b"p", facts=FACTS, order=order_of(recording))
+            claim = self.take(name)
+            overtaken[name] = claim.overtaken
+            assert claim.overtaken in (frozenset(), frozenset(order_of(recording).written))
+            self.ledger.complete(claim, result={})
+        assert {name for name, pairs in overtaken.items() if pairs} == {"same"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -15,15 +16,17 @@ from tests.conformance.outage_suite import OutageSuite
 from tests.conformance.telling_suite import TellingSuite
 from tests.support.clock import FakeClock
 from tests.support.redis import embedded_redis, fake_redis
+from trackteroid.commits import redis_ledger
 from trackteroid.commits.cache_debts import CacheDebts
 from trackteroid.commits.commit import CommitFacts
 from trackteroid.commits.ledger import Doubt, Ledger, LedgerPolicy
 from trackteroid.commits.memory_ledger import MemoryLedger
+from trackteroid.commits.order import Order
 from trackteroid.commits.redis_client import connect
 from trackteroid.commits.redis_ledger import RedisLedger
 from trackteroid.commits.state import CommitState
 from trackteroid.embedded_redis import EmbeddedRedis
-from trackteroid.errors import LedgerUnavailableError
+from trackteroid.errors import LedgerError, LedgerUnavailableError
 
 
 class TestMemoryLedger(OrderSuite, BreakerSuite, FairnessSuite, IndexSuite, OutageSuite, TellingSuite):
@@ -86,3 +89,25 @@ class TestRedisLedgerOnARealServer(OrderSuite, BreakerSuite, FairnessSuite, Inde
         finally:
             self.client.config_set("maxmemory", next(iter(limit.values())))
         assert [commit.id for commit in self.ledger.list([CommitState.COMMITTED])] == [first.commit.id]
+
+    def test_a_recording_whose_keys_cannot_be_read_leaves_nothing_behind(self) -> None:
+        with pytest.raises(LedgerError):
+            self.ledger.enqueue(
+                "a", digest="d", payload=b"p", facts=CommitFacts(operations=1), order=Order(created=("half \udc80",))
+            )
+        assert not self.everything()
+
+    def test_a_result_whose_words_cannot_be_read_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.enqueue("a")
+        claim = self.claim()
+        before = self.everything()
+        with monkeypatch.context() as patch:
+            patch.setattr(redis_ledger, "_words", lambda *facts: ("[", "1"))
+            with pytest.raises(LedgerError):
+                self.ledger.complete(claim, result={})
+        assert self.everything() == before
+        self.ledger.complete(claim, result={})
+        assert self.ledger.get("a").state is CommitState.COMMITTED
+
+    def everything(self) -> dict[bytes, Any]:
+        return {key: self.client.dump(key) for key in cast("list[bytes]", self.client.keys("*"))}

@@ -148,8 +148,9 @@ class _Flush:
         try:
             return self._try(entry)
         except (SpoolDataError, RecordingError, LedgerDataError, BadInputError) as error:
+            if not self._spool.refuse(entry, str(error)):
+                return "left"
             logger.error("A spooled recording can never be delivered: %s: %s", entry.path.name, error)
-            self._spool.refuse(entry, str(error))
             return "refused"
 
     def _try(self, entry: Entry) -> str:

@@ -7,6 +7,7 @@ their key values alone: ids are unique over all types, and a reference may name 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,6 +26,9 @@ from trackteroid.operations.recording import Recording
 __all__ = ["Order", "column", "entities_in", "entity_name", "may_stand_for_another", "order_of"]
 
 _UUID_LENGTH, _UUID_VERSION_AT = 36, 14
+
+# Half characters, as names of files in an old encoding have them, and the sign that stands for them.
+_HALF = re.compile("[\ufffd\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +70,8 @@ class Order:
 
 
 def entity_name(key: Iterable[str]) -> str:
-    """Return how the ledger names an entity: its key values, joined by slashes."""
-    return "/".join(key)
+    """Return how the ledger names an entity: its key values, joined by slashes, as text that Redis takes."""
+    return _storable("/".join(key))
 
 
 def may_stand_for_another(entity: str) -> bool:
@@ -78,7 +82,9 @@ def may_stand_for_another(entity: str) -> bool:
 
 def column(attribute: str) -> str:
     """Return the name under which an attribute is ordered: `status` and `status_id` are two names of one column."""
-    return attribute[: -len("_id")] if attribute.endswith("_id") and len(attribute) > len("_id") else attribute
+    return _storable(
+        attribute[: -len("_id")] if attribute.endswith("_id") and len(attribute) > len("_id") else attribute
+    )
 
 
 def order_of(recording: Recording, *, depends_on: Sequence[str] = ()) -> Order:
@@ -149,7 +155,7 @@ def entities_in(attribute: str, value: Any) -> Iterator[str]:
     if isinstance(value, str):
         # A foreign key, or a reference as the original library writes it.
         if attribute.endswith("_id"):
-            yield value
+            yield entity_name((value,))
         else:
             yield from _of_text(value)
     elif isinstance(value, Mapping | list):
@@ -161,6 +167,11 @@ def _of_text(text: str) -> Iterator[str]:
     parsed = parse_key_text(text) if text.startswith("(") else None
     if parsed is not None:
         yield entity_name(parsed[1])
+
+
+def _storable(text: str) -> str:
+    # Redis takes no half characters. Names that differ still do: who shares one waits for the other, or has its value overtaken.
+    return text if text.isascii() else _HALF.sub(lambda found: f"\ufffd{ord(found[0]):04x}", text)
 
 
 def _moment(text: str) -> float | None:

@@ -227,14 +227,26 @@ class Spool:
 
     def mark_sent(self, entry: Entry) -> None:
         """Put a delivered recording with the sent ones. Somebody else may have done that."""
-        self._move(entry, _SENT)
-
-    def refuse(self, entry: Entry, reason: str) -> None:
-        """Put a recording that can never be delivered aside, with the reason in a text file beside it."""
-        moved = self._move(entry, _REFUSED)
+        moved = self._move(entry, _SENT)
         if moved is not None:
-            with contextlib.suppress(OSError):
-                moved.with_suffix(".reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+            self._note_gone(entry, moved)
+
+    def refuse(self, entry: Entry, reason: str) -> bool:
+        """Put a recording that can never be delivered aside, with the reason in a text file beside it.
+
+        Returns:
+            False if it waits again, as somebody has accepted it anew since it was looked at.
+        """
+        moved = self._move(entry, _REFUSED)
+        if moved is None:
+            return True
+        if not _is_that_of(entry, moved) and _put_back(moved, entry.path):
+            flush_folder(self._folder)
+            return False
+        self._note_gone(entry, moved)
+        with contextlib.suppress(OSError):
+            moved.with_suffix(".reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+        return True
 
     def tidy(self) -> None:
         """Remove copies of recordings sent long ago, and what writers that were killed have left."""
@@ -351,12 +363,14 @@ class Spool:
         except OSError as error:
             # It stays where it is and is delivered again, which changes nothing.
             raise SpoolError(f"{entry.path} cannot be moved to {folder}: {error.strerror}.") from error
+        return target
+
+    def _note_gone(self, entry: Entry, target: Path) -> None:
         self._stamp(target)
-        flush_folder(folder)
+        flush_folder(target.parent)
         flush_folder(self._folder)
         self._index.changed(-1, -entry.size)
         self._index.drop(entry.path.name.partition(".")[0])
-        return target
 
     def _stamp(self, path: Path) -> None:
         # The order of flushing; file systems' own stamps are milliseconds apart. Whoever flushes may be faster than we are.
@@ -396,3 +410,31 @@ class Spool:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
+
+
+def _is_that_of(entry: Entry, path: Path) -> bool:
+    """Whether a file that was moved is the one that was found waiting: a damaged one is replaced if its recording comes again."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return False
+    return (facts.st_size, facts.st_mtime) == (entry.size, entry.accepted_at)
+
+
+def _put_back(moved: Path, path: Path) -> bool:
+    """Let a file wait again; whether the recording does."""
+    try:
+        try:
+            # Never over one that has come since.
+            os.link(moved, path)
+        except (FileNotFoundError, FileExistsError):
+            # Somebody else who moved it has put it back, or it has come once more: what is left here is a copy.
+            return True
+        except OSError:
+            # No links on this file system. What has come since is the same recording.
+            replace_file(moved, path)
+        else:
+            _remove(moved)
+    except OSError:
+        return False
+    return True

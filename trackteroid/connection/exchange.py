@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import functools
+import math
 import re
 import ssl
 import time
@@ -52,8 +53,8 @@ def exchange(
         request: The HTTP session, with credentials.
         server_url: URL of the server without a trailing slash.
         batch: JSON-able operations, as ftrack's protocol defines them.
-        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too); nothing is sent if
-            there is none.
+        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too, but for the head of one
+            that comes by somebody's own adapter or from where the server has sent us); nothing is sent if there is none.
         as_user: In the name of another user than the HTTP session's, with its key.
         monotonic: Clock for `timeout`.
 
@@ -92,7 +93,7 @@ def exchange(
             kind="connection",
             maybe_applied=not isinstance(error, UnicodeEncodeError),
         ) from error
-    return _results(answer, content, server_url)
+    return _results(answer, content, server_url, len(batch))
 
 
 class _OtherUser(requests.auth.AuthBase):
@@ -137,12 +138,12 @@ def _read(raw: Any, deadline: float, monotonic: Callable[[], float]) -> bytes:
         chunks.append(chunk)
 
 
-def _results(head: Answer, content: bytes, server_url: str) -> list[Any]:
+def _results(head: Answer, content: bytes, server_url: str, count: int) -> list[Any]:
     status = head.status
     retry_after = retry_after_seconds(head.headers.get("Retry-After"), time.time())
     try:
         answer = fast_json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         excerpt = content[:_EXCERPT].decode("utf-8", "replace").strip()
         raise ServerCallError(
             f"{server_url} answered with status {status} and no JSON: {excerpt!r}.",
@@ -169,7 +170,8 @@ def _results(head: Answer, content: bytes, server_url: str) -> list[Any]:
             # or a half-way server speaks: statuses from 500 on leave it open.
             maybe_applied=status >= 500 or not head.is_of_post,
         )
-    if status >= 400 or not isinstance(answer, list):
+    # One result per operation (spec: ftrack-server 1.3): with another number of them nobody knows what was done.
+    if status >= 400 or not isinstance(answer, list) or len(answer) != count:
         raise ServerCallError(
             f"{server_url} answered with status {status} and an unexpected body: {content[:_EXCERPT]!r}.",
             kind="http",
@@ -186,16 +188,18 @@ def retry_after_seconds(header: str | None, now: float) -> float | None:
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
         moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return max(0.0, moment.timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        # No date, or one beyond all calendars.
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return max(0.0, moment.timestamp() - now)
 
 
 def _never_left(error: requests.exceptions.RequestException, request: requests.Session) -> bool:

@@ -16,7 +16,7 @@ from trackteroid.commits.ledger import Enqueued
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.payload import compress
 from trackteroid.commits.servers import normalise_server_url
-from trackteroid.commits.spool import Spool, SpooledRecording
+from trackteroid.commits.spool import Entry, Spool, SpooledRecording
 from trackteroid.commits.submission import submit
 from trackteroid.errors import LedgerError, LedgerUnavailableError, SettingsError
 from trackteroid.operations.recording import Recording
@@ -227,6 +227,21 @@ def test_what_can_never_be_delivered_is_put_aside_and_keeps_nobody(tmp_path: Pat
     reasons = sorted(path.read_text() for path in (tmp_path / "refused").glob("*.txt"))
     assert "damaged" in reasons[0]
     assert "another content" in reasons[1]
+
+
+def test_what_was_accepted_anew_while_its_damaged_copy_is_refused_is_delivered(tmp_path: Path) -> None:
+    class Raced(Spool):
+        def refuse(self, entry: Entry, reason: str) -> bool:
+            stage.put(publish("a"))
+            return super().refuse(entry, reason)
+
+    stage = Stage(tmp_path)
+    stage.put(publish("a"))
+    (entry,) = stage.spool.waiting()
+    entry.path.write_bytes(entry.path.read_bytes()[:-1])
+    report = flush(Raced(tmp_path, clock=stage.clock), stage.open, redis_url=REDIS, payload_limit=LIMIT)
+    assert report == FlushReport(left=1)
+    assert stage.flush() == FlushReport(delivered=1)
 
 
 def test_a_header_that_speaks_of_another_recording_is_put_aside(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.recordings import create, delete, recorded, update
-from trackteroid.commits.order import Order, column, order_of
+from trackteroid.commits.order import Order, column, entities_in, entity_name, order_of
 from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import UpdateOperation, key_text
 from trackteroid.operations.recording import Recording
@@ -38,6 +38,24 @@ def test_two_names_of_one_column_are_one() -> None:
     assert order_of(recorded(update("Task", "t", "status_id", "s"))).written == (("t", "status"),)
     assert column("status_id") == column("status") == "status"
     assert column("_id") == "_id"
+
+
+def test_names_with_half_characters_stay_different_and_are_text() -> None:
+    keys = [
+        "a\udc80",
+        "a\udc81",
+        "a\ufffd",
+        "a\ufffddc80",
+        "a\ufffdfffddc80",
+        "a\ud83d\ude00",
+        "a\U0001f600",
+        "a",
+        "\u00e4",
+    ]
+    assert len({entity_name([key]).encode() for key in keys}) == len(keys)
+    assert (entity_name(["a", "b"]), entity_name(["\u00e4"])) == ("a/b", "\u00e4")
+    assert len({column(key).encode() for key in keys}) == len(keys)
+    assert set(entities_in("task_id", "a\udc80")) == {entity_name(["a\udc80"])}
 
 
 def test_deletes_need_and_delete() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -394,6 +395,48 @@ def test_a_refused_recording_is_kept_with_its_reason(tmp_path: Path) -> None:
     spool.refuse(spool.waiting()[0], "It is damaged.")
     assert spool.status().refused == 1
     assert [path.read_text() for path in (tmp_path / "refused").glob("*.txt")] == ["It is damaged.\n"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_what_was_accepted_anew_meanwhile_is_not_refused(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    path = spool.accept(item()).path
+    path.write_bytes(path.read_bytes()[:-1])
+    (damaged,) = spool.waiting()
+    with pytest.raises(SpoolDataError):
+        spool.read(damaged)
+    assert not Spool(tmp_path).accept(item()).known
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    assert not spool.refuse(damaged, "It is damaged.")
+    (entry,) = spool.waiting()
+    assert spool.read(entry) == item()
+    assert files(tmp_path / "refused") == []
+    assert spool.refuse(entry, "It is refused.")
+    assert (spool.waiting(), spool.status().refused) == ([], 1)
+
+
+def no_links(source: object, target: object) -> None:
+    raise OSError(errno.EPERM, "no links here")
+
+
+def test_what_is_put_back_replaces_nothing_that_has_come_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, link = Spool(tmp_path), os.link
+    path = spool.accept(item()).path
+    path.write_bytes(path.read_bytes()[:-1])
+    (damaged,) = spool.waiting()
+    spool.accept(item())
+
+    def late(source: Path, target: Path) -> None:
+        Spool(tmp_path).accept(replace(item(), reason="Once more."))
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert not spool.refuse(damaged, "It is damaged.")
+    (entry,) = spool.waiting()
+    assert spool.read(entry).reason == "Once more."
 
 
 def test_the_status_of_a_spool_that_was_never_used_touches_nothing(tmp_path: Path) -> None:

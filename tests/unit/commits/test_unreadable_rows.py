@@ -46,3 +46,22 @@ def test_a_row_that_cannot_be_read_is_listed_in_its_place_with_the_reason(
     assert "damaged" in stuck_text(find_stuck(ledger, now=clock(), seconds=0))
     with pytest.raises(LedgerDataError, match="damaged"):
         ledger.get("damaged")
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_what_a_script_that_failed_half_way_has_left_is_accepted_anew(hold: bool) -> None:
+    ledger = RedisLedger(fake_redis(), SERVER)
+    left = {"state": "held" if hold else "queued", "digest": "d", "facts": "{}", "priority": 0, "recorded_at": "1.0"}
+    ledger.client.hset(f"{ledger.prefix}c:a", mapping=left)
+    ledger.client.set(f"{ledger.prefix}o:a", '{"c":["half \\udc80"]}')
+    for known in (False, True):
+        accepted = ledger.enqueue("a", digest="d", payload=b"p", facts=CommitFacts(operations=1), hold=hold)
+        assert accepted.known is known
+    assert [commit.id for commit in ledger.list()] == ["a"]
+    assert ledger.client.hget(f"{ledger.prefix}c:a", "recorded_at") is None
+    if hold:
+        ledger.release("a")
+    claim = ledger.claim("w", lease_seconds=60)
+    assert claim is not None and claim.payload == b"p"
+    ledger.complete(claim, result={})
+    assert ledger.enqueue("a", digest="d", payload=b"p", facts=CommitFacts(operations=1)).known

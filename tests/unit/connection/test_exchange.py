@@ -70,9 +70,9 @@ def test_each_request_has_its_own_body_and_credentials_and_the_cookies_of_the_mo
     heads: list[bytes] = []
     with requests.Session() as request:
         request.auth = note
-        with answering_each(response(["first"]), response(["second"]), response(["third"]), heads=heads) as server:
+        with answering_each(response(["first"]), response(["second", 2]), response(["third"]), heads=heads) as server:
             assert exchange(request, server, BATCH, timeout=5.0) == ["first"]
-            assert exchange(request, server, [*BATCH, *BATCH], timeout=5.0) == ["second"]
+            assert exchange(request, server, [*BATCH, *BATCH], timeout=5.0) == ["second", 2]
             request.cookies.set("route", "7")
             assert exchange(request, server, BATCH, timeout=5.0, as_user="somebody") == ["third"]
     short, long = json.dumps(BATCH, separators=(",", ":")), json.dumps([*BATCH, *BATCH], separators=(",", ":"))
@@ -128,6 +128,18 @@ def test_a_page_is_no_json() -> None:
     error = failure(response(b"<html>maintenance</html>"))
     assert (error.kind, error.maybe_applied) == ("not_json", True)
     assert "maintenance" in str(error)
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000 + b"]" * 200_000, b"[" * 200_000], ids=["whole", "cut off"])
+def test_json_that_nests_too_deeply_is_none(text: bytes) -> None:
+    error = failure(response(text))
+    assert (error.kind, error.maybe_applied) == ("not_json", True)
+
+
+@pytest.mark.parametrize("results", [[], [{}, {}]])
+def test_an_answer_of_another_length_than_the_batch_says_nothing_of_it(results: list[Any]) -> None:
+    error = failure(response(results))
+    assert (error.kind, error.status, error.maybe_applied) == ("http", 200, True)
 
 
 def test_json_of_another_shape_is_an_unexpected_body() -> None:
@@ -243,9 +255,49 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off_in_time() -> None:
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.parametrize("by_proxy", [False, True])
+def test_an_answer_whose_head_comes_byte_by_byte_is_cut_off_in_time(
+    monkeypatch: pytest.MonkeyPatch, by_proxy: bool
+) -> None:
+    def drip(connection: socket.socket) -> None:
+        gate = threading.Event()
+        connection.sendall(b"HTTP/1.1 200 X\r\nX-Long: ")
+        for _ in range(200):
+            try:
+                connection.sendall(b"a")
+            except OSError:
+                return
+            gate.wait(0.02)
+
+    started = time.monotonic()
+    with answering(drip) as url:
+        if by_proxy:
+            monkeypatch.setenv("http_proxy", url)
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+        with pytest.raises(ServerCallError) as caught:
+            call("http://ftrack.example" if by_proxy else url, timeout=0.4)
+        seconds = time.monotonic() - started
+    assert (caught.value.kind, caught.value.maybe_applied) == ("timeout", True)
+    assert seconds < 1
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [(None, None), ("", None), ("12", 12.0), ("-1", 0.0), ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0), ("soon", None)],
+    [
+        (None, None),
+        ("", None),
+        ("12", 12.0),
+        ("-1", 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("-inf", None),
+        ("Mon, 01 Jan 999999999999999999999999 00:00:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", 253402383599.0 - 10),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
+    ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     assert retry_after_seconds(header, now=10.0) == seconds

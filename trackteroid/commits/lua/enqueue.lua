@@ -2,6 +2,10 @@
 -- -> {'new'|'known'|'changed', state or digest}
 local id, digest, facts, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local known = redis.call('HMGET', row(id), 'digest', 'state')
+-- A row of a new commit that stands among no others was left by a script that failed half-way (Redis takes nothing back). Nobody would
+-- ever commit it.
+local ghost = (known[2] == 'queued' or known[2] == 'held') and not redis.call('ZSCORE', P .. 'state:' .. known[2], id)
+if ghost then known = {} end
 if not known[1] then
   local buried = redis.call('HMGET', P .. 't:' .. id, 'digest', 'expires_at', 'verdict')
   if buried[1] and tonumber(buried[2]) > now then known = {buried[1], buried[3]} end
@@ -11,7 +15,9 @@ if known[1] then
   return {'known', known[2]}
 end
 local state = ARGV[6] == '1' and 'held' or 'queued'
-local keys = NO_KEYS
+-- What may be no JSON is read before anything is written.
+local keys, words = ARGV[8] ~= '' and cjson.decode(ARGV[8]) or NO_KEYS, cjson.decode(ARGV[12])
+if ghost then redis.call('DEL', row(id), P .. 'o:' .. id) end
 redis.call('HSET', row(id), 'state', state, 'digest', digest, 'facts', facts, 'payload_size', #payload,
   'created_at', NOW, 'updated_at', NOW, 'priority', ARGV[10], 'flow', ARGV[11], 'words', ARGV[12])
 redis.call('SET', P .. 'p:' .. id, payload)
@@ -19,11 +25,10 @@ redis.call('SET', P .. 'p:' .. id, payload)
 if ARGV[9] ~= '' and tonumber(ARGV[9]) <= now then redis.call('HSET', row(id), 'recorded_at', ARGV[9]) end
 if ARGV[8] ~= '' then
   redis.call('SET', P .. 'o:' .. id, ARGV[8])
-  keys = cjson.decode(ARGV[8])
   announce(id, keys)
 end
 redis.call('ZADD', P .. 'state:' .. state, NOW, id)
-index(id, NOW, cjson.decode(ARGV[12]), ARGV[13] == '1')
+index(id, NOW, words, ARGV[13] == '1')
 if state == 'held' then
   acted(id, 'hold', ARGV[7])
 else

@@ -12,9 +12,10 @@ local function index(id, at, words, all)
   if not all then redis.call('ZADD', P .. 'i~', at, id) end
 end
 
--- `text` may hold words under which the commit stands already. What it has stood under once it does to its end.
-local function index_more(id, at, before, text, all)
-  if before == text then return end
+-- All words of a commit and those that are new, given the texts of both lists; nil if the texts are the same. What it has stood under
+-- once it does to its end. Writes nothing.
+local function more_words(before, text)
+  if before == text then return nil end
   local words, known, added = before and cjson.decode(before) or {}, {}, {}
   for _, word in ipairs(words) do known[word] = true end
   for _, word in ipairs(cjson.decode(text)) do
@@ -23,6 +24,10 @@ local function index_more(id, at, before, text, all)
       words[#words + 1] = word
     end
   end
+  return words, added
+end
+
+local function index_more(id, at, words, added, all)
   if added[1] then redis.call('HSET', row(id), 'words', cjson.encode(words)) end
   index(id, at, added, all)
 end
