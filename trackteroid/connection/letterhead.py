@@ -19,8 +19,6 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.util import Timeout
 
-from trackteroid.connection.answer_head import limit_heads
-
 __all__ = ["Answer", "Letterhead", "letterhead_of"]
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
@@ -150,20 +148,14 @@ class Letterhead:
         return _answer_of(response)
 
     def _pool_of(self, adapter: HTTPAdapter) -> Any:
-        """Return the connections to the server; None where there is a proxy in between.
-
-        Heads of answers have to be there in time by either way.
-        """
+        """Return the connections to the server; None where there is a proxy in between."""
         # From requests 2.32 on.
         find = getattr(adapter, "get_connection_with_tls_context", None)
         verify, cert, proxies = (self._surroundings[name] for name in ("verify", "cert", "proxies"))
-        if find is None:
+        if find is None or requests.utils.select_proxy(self._plain_url, proxies):
             return None
         try:
             pool = find(self._blank, verify, proxies=proxies, cert=cert)
-            limit_heads(pool)
-            if requests.utils.select_proxy(self._plain_url, proxies):
-                return None
             adapter.cert_verify(pool, self._plain_url, verify, cert)  # type: ignore[no-untyped-call]
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
             # What is wrong comes again, and in its place.

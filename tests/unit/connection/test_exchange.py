@@ -255,33 +255,6 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off_in_time() -> None:
     assert time.monotonic() - started < 4
 
 
-@pytest.mark.parametrize("by_proxy", [False, True])
-def test_an_answer_whose_head_comes_byte_by_byte_is_cut_off_in_time(
-    monkeypatch: pytest.MonkeyPatch, by_proxy: bool
-) -> None:
-    def drip(connection: socket.socket) -> None:
-        gate = threading.Event()
-        connection.sendall(b"HTTP/1.1 200 X\r\nX-Long: ")
-        for _ in range(200):
-            try:
-                connection.sendall(b"a")
-            except OSError:
-                return
-            gate.wait(0.02)
-
-    started = time.monotonic()
-    with answering(drip) as url:
-        if by_proxy:
-            monkeypatch.setenv("http_proxy", url)
-            monkeypatch.delenv("no_proxy", raising=False)
-            monkeypatch.delenv("NO_PROXY", raising=False)
-        with pytest.raises(ServerCallError) as caught:
-            call("http://ftrack.example" if by_proxy else url, timeout=0.4)
-        seconds = time.monotonic() - started
-    assert (caught.value.kind, caught.value.maybe_applied) == ("timeout", True)
-    assert seconds < 1
-
-
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import runpy
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -121,38 +119,6 @@ def test_an_answer_that_is_late_gives_its_place_among_few_connections_to_the_nex
         pools = request.get_adapter(url).poolmanager.pools  # type: ignore[attr-defined]
         assert [pools[key].pool.qsize() for key in pools.keys()] == [1]
         assert send(request, url) == [2]
-
-
-def test_heads_are_limited_on_a_connection_that_was_there_before_and_bodies_of_others_are_not() -> None:
-    gate = threading.Event()
-
-    def read_until(connection: socket.socket, end: bytes) -> None:
-        received = b""
-        while not received.endswith(end):
-            received += connection.recv(65536)
-
-    def kept(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\n[1]")
-        read_until(connection, b"]")
-        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\n[2]")
-        read_until(connection, b"\r\n\r\n")
-        for part in (b"HTTP/1.1 200 X\r\nContent-", b"Length: 3\r\n\r\n", b"[", b"3", b"]"):
-            connection.sendall(part)
-            gate.wait(0.2)
-        read_until(connection, b"]")
-        for part in (b"HTTP/1.1 200 X\r\n", b"X-Long: ", *[b"a"] * 8, b"\r\n", b"Content-Length: 3\r\n\r\n[4]"):
-            with contextlib.suppress(OSError):
-                connection.sendall(part)
-            gate.wait(0.2)
-
-    with session() as request, answering(kept) as url:
-        assert request.get(url).json() == [1]
-        assert send(request, url) == [2]
-        assert request.get(f"{url}/api", timeout=0.5).json() == [3]
-        started = time.monotonic()
-        with pytest.raises(ServerCallError, match=r"within 0\.6 s"):
-            exchange(request, url, BATCH, timeout=0.6)
-        assert time.monotonic() - started < 1.5
 
 
 def test_a_session_that_nobody_has_any_more_is_forgotten() -> None:
