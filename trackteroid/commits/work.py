@@ -36,6 +36,7 @@ from trackteroid.operations.manifest import Delta
 from trackteroid.operations.operation import (
     Operation,
     key_text,
+    parse_key_text,
     resolve_textual_references,
 )
 

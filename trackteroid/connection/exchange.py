@@ -53,8 +53,8 @@ def exchange(
         request: The HTTP session, with credentials.
         server_url: URL of the server without a trailing slash.
         batch: JSON-able operations, as ftrack's protocol defines them.
-        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too); nothing is sent if
-            there is none.
+        timeout: Seconds until the whole exchange must be over (an answer that trickles in is cut off too; only of its head
+            each part has that time for itself); nothing is sent if there is none.
         as_user: In the name of another user than the HTTP session's, with its key.
         monotonic: Clock for `timeout`.
 
