@@ -71,7 +71,7 @@ class Recorder:
         new_id: Returns a new id for the recording.
 
     Attributes:
-        path: The file.
+        path: The file, absolute.
         recording: What was written; None before the block has ended, and if it raised.
     """
 
@@ -87,7 +87,8 @@ class Recorder:
         clock: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
-        self.path = Path(os.fsdecode(path))
+        # As it is meant now: the block may change the working directory.
+        self.path = Path(os.fsdecode(path)).absolute()
         self.recording: Recording | None = None
         self._session = session
         self._clear = clear

@@ -230,3 +230,15 @@ def test_what_was_said_of_a_file_holds_for_what_is_appended(lazy: Session, tmp_p
     manifest = read_recording(tmp_path / "a.dbm").manifest
     assert manifest is not None
     assert (manifest.commit_as, manifest.stamped) == ("recorder", False)
+
+
+def test_a_relative_path_is_meant_from_where_the_block_begins(
+    lazy: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with lazy.deferred_operations("a.dbm"):
+        a_task(lazy)["bid"] = 1.0
+        os.chdir("elsewhere")
+    assert [path.name for path in tmp_path.rglob("*.dbm")] == ["a.dbm"]
+    assert (tmp_path / "a.dbm").exists()
