@@ -31,6 +31,7 @@ __all__ = [
     "RecordingFormatError",
     "RecordingNotFoundError",
     "RecordingRefusedError",
+    "RecordingUnreadableError",
     "ServerCallError",
     "SessionClosedError",
     "SettingsError",
@@ -130,6 +131,10 @@ class RecordingNotFoundError(RecordingError, FileNotFoundError):
 
 class RecordingFormatError(RecordingError, ValueError):
     """This file is not a recording we can read."""
+
+
+class RecordingUnreadableError(RecordingFormatError):
+    """This file looks like a recording, and cannot be read: it may be one that nobody else has."""
 
 
 class RecordingRefusedError(RecordingError, ValueError):

@@ -47,7 +47,7 @@ def read_container(path: Path) -> Container:
 
     Raises:
         RecordingNotFoundError: There is nothing at `path`, nor a file that a dbm flavour would have made for it.
-        RecordingFormatError: It is of no flavour that can be read here.
+        RecordingFormatError: It is of no flavour that can be read here; a `RecordingUnreadableError` where it is of a known one.
     """
     try:
         flavour = detect(path)
@@ -56,7 +56,7 @@ def read_container(path: Path) -> Container:
         records, manifest = flavour.read()
         modified = max(file.stat().st_mtime_ns for file in flavour.files)
     except RecordingFormatError as error:
-        raise RecordingFormatError(f"{path} cannot be read as a recording: {error}") from error
+        raise type(error)(f"{path} cannot be read as a recording: {error}") from error
     except RecordingError:
         raise
     except OSError as error:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_BYTES, MAX_RECORDS, check_size
 
 __all__ = ["MANIFEST_TABLE", "read"]
@@ -34,7 +34,8 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
     left must be applied somewhere.
 
     Raises:
-        RecordingFormatError: It is damaged, or not of the form that Python's dbm gives it.
+        RecordingFormatError: It is not of the form that Python's dbm gives it.
+        RecordingUnreadableError: It is damaged.
     """
     with tempfile.TemporaryDirectory(prefix="trackteroid-read-") as folder:
         copy = Path(folder, "recording")
@@ -52,7 +53,9 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
                 _distrust(connection)
                 return _records(connection, size), _manifest(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError, MemoryError) as error:
-            raise RecordingFormatError(f"It is a SQLite database that is damaged or no recording: {error}.") from error
+            raise RecordingUnreadableError(
+                f"It is a SQLite database that is damaged or no recording: {error}."
+            ) from error
 
 
 def _refuse_journal(journal: Path) -> None:
@@ -66,7 +69,7 @@ def _refuse_journal(journal: Path) -> None:
     except OSError:
         return
     if unfinished:
-        raise RecordingFormatError(
+        raise RecordingUnreadableError(
             f"It was not finished: its writer left the journal {journal.name}. Open it once with Python's dbm to repair it."
         )
 
@@ -90,7 +93,7 @@ def _records(connection: sqlite3.Connection, size: int) -> dict[bytes, bytes]:
         "SELECT count(*), total(length(key) + length(value)) FROM Dict NOT INDEXED"
     ).fetchone()
     if count > MAX_RECORDS or total > size:
-        raise RecordingFormatError(f"It claims {count} records of {total:.0f} bytes in a file of {size} bytes.")
+        raise RecordingUnreadableError(f"It claims {count} records of {total:.0f} bytes in a file of {size} bytes.")
     records = {}
     for key, value in connection.execute("SELECT key, value FROM Dict NOT INDEXED"):
         if not isinstance(key, bytes) or not isinstance(value, bytes):
@@ -105,7 +108,7 @@ def _manifest(connection: sqlite3.Connection) -> bytes | None:
     _check_table(connection, MANIFEST_TABLE, ["data"])
     rows = connection.execute(f"SELECT data FROM {MANIFEST_TABLE} NOT INDEXED LIMIT 2").fetchall()
     if len(rows) != 1 or not isinstance(rows[0][0], bytes):
-        raise RecordingFormatError("Its manifest is damaged.")
+        raise RecordingUnreadableError("Its manifest is damaged.")
     manifest: bytes = rows[0][0]
     return manifest
 
