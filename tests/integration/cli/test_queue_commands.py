@@ -411,6 +411,49 @@ def test_what_may_be_lost_is_not_recovered_quietly(ledger: RedisLedger, env: Map
     assert "rec.spooled: It is no file of a spool" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="closes streams as a POSIX shell does")
+def test_without_standard_streams_the_work_is_done_and_the_exit_code_tells(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    names = ["first", "second"]
+    paths = [str(recording(tmp_path, name)) for name in names]
+
+    def without(streams: str, *arguments: str) -> int:
+        command = f"{shlex.join([sys.executable, '-m', 'trackteroid', *arguments])} {streams}"
+        return subprocess.run(command, shell=True, env={**os.environ, **env}, timeout=60).returncode
+
+    assert without(">&-", "enqueue", *paths) == 0
+    assert [ledger.get(name).state for name in names] == [CommitState.QUEUED] * 2
+    assert without(">&-", "commits", "list") == 0
+    assert without("<&- >&- 2>&-", "recording", "show", "--no-names", paths[0]) == 0
+    for command in ("enqueue", "release"):
+        assert without("2>&-", command, str(tmp_path / "none.dbm")) == ExitCode.NOT_FOUND
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_standard_output_on_a_full_disk_is_said_clearly(
+    json: tuple[str, ...], ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    path = recording(tmp_path)
+    # Once with less than Python buffers, once with more.
+    for number in range(100):
+        put(ledger, f"{number}", user="u" * 100)
+    for command in (["recording", "show", "--no-names", *json, str(path)], ["commits", "list", *json]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "trackteroid", *command],
+                env={**os.environ, **env},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("trackteroid: Standard output cannot be written to: No space left on device.")
+
+
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:
     put(ledger, "a", user="anna\nstate  committed", context={"shot": "s1\x1b[31m"})
     ledger.cancel("a", actor="ben\nx")
