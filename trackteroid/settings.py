@@ -67,6 +67,19 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
+def _pairs(form: str, *choices: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = _words(text)
+        for word in words:
+            name, _, value = (part.strip() for part in word.partition("="))
+            if not name or not value or (choices and value not in choices):
+                one_of = f", with one of {', '.join(choices)}" if choices else ""
+                raise ValueError(f"each entry must read {form}{one_of}; {word!r} does not")
+        return words
+
+    return parse
+
+
 def _secrets(text: str) -> tuple[str, ...]:
     words = _words(text)
     if any(len(word) < _SHORTEST_SECRET for word in words):
@@ -109,7 +122,7 @@ class Settings:
     server_aliases: tuple[str, ...] = _variable(
         "TRACKTEROID_SERVER_ALIASES",
         (),
-        _words,
+        _pairs("alias=url"),
         "Comma-separated `alias=url` pairs of ftrack server URLs that mean the same server.",
     )
     lease_seconds: float = _variable(
@@ -151,7 +164,7 @@ class Settings:
     conflict_policy: tuple[str, ...] = _variable(
         "TRACKTEROID_CONFLICT_POLICY",
         ("status=skip",),
-        _words,
+        _pairs("attribute=choice", "overwrite", "skip", "fail"),
         "Comma-separated `attribute=choice` or `Type.attribute=choice`: what becomes of a value that somebody changed since it "
         "was recorded: `overwrite` (all others), `skip` or `fail`.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trackteroid.commits.conflicts import CHOICES
 from trackteroid.errors import SettingsError
 from trackteroid.settings import Settings, variables
 
@@ -44,6 +45,26 @@ def test_variables_replace_defaults_and_empty_ones_do_not() -> None:
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable}='{value}'"):
         Settings.from_environment({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKTEROID_CONFLICT_POLICY", "statu=bogus"),
+        ("TRACKTEROID_CONFLICT_POLICY", "status=skip,status"),
+        ("TRACKTEROID_CONFLICT_POLICY", "=skip"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example="),
+    ],
+)
+def test_lists_of_pairs_are_checked_when_they_are_read_and_not_when_they_are_used(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}='{value}' cannot be used: each entry must read"):
+        Settings.from_environment({variable: value})
+
+
+def test_every_choice_for_conflicts_can_be_set() -> None:
+    words = tuple(f"Task.bid={choice}" for choice in CHOICES)
+    assert Settings.from_environment({"TRACKTEROID_CONFLICT_POLICY": ", ".join(words)}).conflict_policy == words
 
 
 def test_no_variable_is_read_twice() -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.cli.output import print_json, print_table
+from trackteroid.commits.servers import normalise_server_url
 from trackteroid.errors import LedgerUnavailableError, TrackteroidError
 from trackteroid.settings import Settings
 
@@ -68,6 +69,8 @@ def _examine() -> Iterator[Finding]:
     yield from _extras()
     try:
         settings = Settings.from_environment()
+        # What stands in them is looked at by whoever asks for a server.
+        normalise_server_url("https://ftrack.invalid", settings.server_aliases)
     except TrackteroidError as error:
         yield Finding("settings", "problem", str(error), "Correct the environment variable.")
         return
