@@ -39,6 +39,7 @@ __all__ = [
     "SpoolDataError",
     "SpoolError",
     "SpoolFullError",
+    "TemporaryFolderError",
     "TrackteroidError",
     "UnknownCommitError",
     "UnknownNameError",
@@ -74,6 +75,10 @@ class ConfigurationPathError(ConfigurationError, AssertionError):
 
 class PolicyError(TrackteroidError, RuntimeError):
     """A rule of the studio about what may be committed fails."""
+
+
+class TemporaryFolderError(TrackteroidError, OSError):
+    """This machine's temporary folder cannot be written to."""
 
 
 class BadInputError(TrackteroidError, ValueError):

@@ -64,6 +64,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.CommitTimeoutError, ExitCode.TIMEOUT),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.TemporaryFolderError, ExitCode.CANNOT_WRITE),
     (errors.BadInputError, ExitCode.USAGE),
     (errors.SettingsError, ExitCode.SETTINGS),
     (errors.ConfigurationError, ExitCode.SETTINGS),

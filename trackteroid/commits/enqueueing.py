@@ -150,6 +150,7 @@ def enqueue(
 
     Raises:
         RecordingError: The file is missing or cannot be read.
+        TemporaryFolderError: It cannot be copied to be read; try again.
         RecordingChangedError: Its id is known with another content.
         BadInputError: No server is known, the recording is too large, or an argument cannot be used.
         LedgerUnavailableError: The given `ledger` cannot be reached.

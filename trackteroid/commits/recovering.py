@@ -20,6 +20,7 @@ from trackteroid.errors import (
     RecordingFormatError,
     RecordingNotFoundError,
     RecordingUnreadableError,
+    TemporaryFolderError,
     TrackteroidError,
     UnknownCommitError,
 )
@@ -87,6 +88,7 @@ def find_recordings(
 
     Raises:
         RecordingNotFoundError: There is no such folder.
+        TemporaryFolderError: Recordings cannot be copied to be read.
     """
     if not folder.is_dir():
         raise RecordingNotFoundError(f"There is no folder {folder}.")
@@ -103,6 +105,9 @@ def find_recordings(
             elif passed_over is not None:
                 passed_over.append((path, str(error)))
             continue
+        except TemporaryFolderError:
+            # It would be the same for the others, and says nothing of any.
+            raise
         except (TrackteroidError, OSError) as error:
             closed.append((path, str(error)))
             continue

@@ -146,6 +146,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         RecordingNotFoundError: There is nothing at `path`.
         RecordingFormatError: It cannot be read; the text says what the file looks like. A `RecordingUnreadableError` if that is a
             recording, though a damaged one.
+        TemporaryFolderError: It is read from a copy, and that cannot be written; nothing is wrong with the recording.
     """
     container = read_container(Path(path))
     try:

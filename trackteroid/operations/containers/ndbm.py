@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 from trackteroid.errors import RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_RECORDS
+from trackteroid.operations.containers.copying import private_copies
 
 __all__ = ["available", "read"]
 
@@ -28,6 +27,7 @@ def read(files: Mapping[str, Path]) -> dict[bytes, bytes]:
 
     Raises:
         RecordingUnreadableError: It is damaged, or this interpreter cannot read the flavour.
+        TemporaryFolderError: It cannot be copied.
     """
     library = available()
     if library is None:
@@ -35,11 +35,9 @@ def read(files: Mapping[str, Path]) -> dict[bytes, bytes]:
             "It is an ndbm database, and this Python was built without the module dbm.ndbm. Read it with one that has it "
             "(`python -c 'import dbm.ndbm'` tells)."
         )
-    with tempfile.TemporaryDirectory(prefix="trackteroid-read-") as folder:
-        for suffix, path in files.items():
-            shutil.copyfile(path, Path(folder, f"recording{suffix}"))
+    with private_copies({f"recording{suffix}": path for suffix, path in files.items()}) as folder:
         try:
-            with library.open(str(Path(folder, "recording")), "r") as database:
+            with library.open(str(folder / "recording"), "r") as database:
                 keys = database.keys()
                 if len(keys) > MAX_RECORDS:
                     raise RecordingUnreadableError(f"It holds more than {MAX_RECORDS} records.")

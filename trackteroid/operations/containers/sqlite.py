@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
-import tempfile
 import time
 from pathlib import Path
 
 from trackteroid.errors import RecordingFormatError, RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_BYTES, MAX_RECORDS, check_size
+from trackteroid.operations.containers.copying import private_copies, temporary_folder_error
 
 __all__ = ["MANIFEST_TABLE", "read"]
 
@@ -22,6 +21,9 @@ _DEADLINE_SECONDS = 20.0
 
 # https://www.sqlite.org/fileformat.html, "the rollback journal".
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+
+# What SQLite says where it cannot write beside the copy. (Its error codes can be asked for from Python 3.11 on.)
+_NO_ROOM = ("database or disk is full", "unable to open database file")
 
 # How many virtual machine steps of SQLite between two looks at the clock.
 _STEPS = 10_000
@@ -36,23 +38,24 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
     Raises:
         RecordingFormatError: It is not of the form that Python's dbm gives it.
         RecordingUnreadableError: It is damaged.
+        TemporaryFolderError: It cannot be copied.
     """
-    with tempfile.TemporaryDirectory(prefix="trackteroid-read-") as folder:
-        copy = Path(folder, "recording")
-        shutil.copyfile(path, copy)
-        log = path.with_name(path.name + "-wal")
-        size = copy.stat().st_size
-        if log.is_file():
-            # Without its log the database would be read as it was some time ago.
-            check_size(log.stat().st_size)
-            shutil.copyfile(log, Path(folder, "recording-wal"))
-            size += log.stat().st_size
+    files = {"recording": path}
+    log = path.with_name(path.name + "-wal")
+    if log.is_file():
+        # Without its log the database would be read as it was some time ago.
+        check_size(log.stat().st_size)
+        files["recording-wal"] = log
+    with private_copies(files) as folder:
+        size = sum(copy.stat().st_size for copy in folder.iterdir())
         _refuse_journal(path.with_name(path.name + "-journal"))
         try:
-            with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            with contextlib.closing(sqlite3.connect(folder / "recording", isolation_level=None)) as connection:
                 _distrust(connection)
                 return _records(connection, size), _manifest(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError, MemoryError) as error:
+            if str(error) in _NO_ROOM:
+                raise temporary_folder_error(str(error)) from error
             raise RecordingUnreadableError(
                 f"It is a SQLite database that is damaged or no recording: {error}."
             ) from error
