@@ -133,6 +133,8 @@ def enqueue(
     would evict, the recording goes to the spool instead: `accepted_in` says which. Either takes less than two seconds.
     Enqueueing the same recording again, from anywhere at any time, changes nothing.
 
+    A new one that expects files and is not held is committed without a look at them, which is logged as a warning.
+
     Args:
         recording: A recording or the path of one.
         ledger: Where to, and nowhere else: without the spool. Default: the ledger of the recording's server in the Redis of
@@ -167,6 +169,8 @@ def enqueue(
     if ledger is not None:
         payload = packed(recording, ledger.server_url, settings)
         accepted = submit(ledger, recording, payload, recovered=recovered, terms=terms)
+        if not recovered:
+            _warn_of_outputs(recording, terms, known=accepted.known)
         return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
     if recovered:
         raise BadInputError("enqueue(recovered=True) needs the ledger to enqueue to.")
@@ -176,8 +180,22 @@ def enqueue(
         accepted = soon(settings, lambda: _hand_over(recording, payload, url, settings, terms))
     except LedgerUnavailableError as error:
         return _spooled(recording, payload, url, settings, error, terms)
+    _warn_of_outputs(recording, terms, known=accepted.known)
     sender = _sender(settings.redis_url, url) if wake else None
     return _accepted(accepted, settings, sender, kept_ledger(settings, url))
+
+
+def _warn_of_outputs(recording: Recording, terms: Terms, *, known: bool) -> None:
+    """Say that nobody looks for the files that a newly accepted recording expects."""
+    outputs = () if recording.manifest is None else recording.manifest.outputs
+    if outputs and not terms.hold and not known:
+        logger.warning(
+            "Recording %s expects files (%d patterns) and is committed without a look at them, as it is not held. To wait for "
+            "them: `trackteroid enqueue --hold`, and `trackteroid release` when they are there.",
+            recording.recording_id,
+            len(outputs),
+            extra={"action": "outputs_unchecked"},
+        )
 
 
 def check_terms(priority: int, depends_on: Iterable[str], commit_as: str | None) -> None:
@@ -258,6 +276,7 @@ def _spooled(
         # Both reasons, as a person has to repair one of them.
         raise type(error)(f"{error} ({why})") from why
     logger.warning("Recording %s waits in the spool: %s", item.commit_id, why, extra={"action": "spooled"})
+    _warn_of_outputs(recording, terms, known=accepted.known)
     return EnqueueResult(
         commit_id=item.commit_id,
         state=CommitState.HELD if terms.hold else CommitState.QUEUED,
