@@ -33,7 +33,7 @@ from trackteroid.commits.spool import SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.submission import PLAIN, Terms, facts_of, submit
 from trackteroid.commits.wakeups import WakeupSender
-from trackteroid.errors import BadInputError, LedgerUnavailableError, SpoolError
+from trackteroid.errors import BadInputError, LedgerError, LedgerUnavailableError, SpoolError
 from trackteroid.operations.manifest import COMMIT_AS
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
@@ -182,7 +182,10 @@ def enqueue(
         return _spooled(recording, payload, url, settings, error, terms)
     _warn_of_outputs(recording, terms, known=accepted.known)
     sender = _sender(settings.redis_url, url) if wake else None
-    return _accepted(accepted, settings, sender, kept_ledger(settings, url))
+    result = _accepted(accepted, settings, sender, kept_ledger(settings, url))
+    if terms.depends_on and not result.already_known:
+        _warn_of_unknown(result, settings)
+    return result
 
 
 def _warn_of_outputs(recording: Recording, terms: Terms, *, known: bool) -> None:
@@ -195,6 +198,25 @@ def _warn_of_outputs(recording: Recording, terms: Terms, *, known: bool) -> None
             recording.recording_id,
             len(outputs),
             extra={"action": "outputs_unchecked"},
+        )
+
+
+def _warn_of_unknown(result: EnqueueResult, settings: Settings) -> None:
+    """Say that a newly accepted commit waits for one that the ledger has never heard of: a slip, perhaps."""
+    if result.state is not CommitState.WAITING:
+        return
+    try:
+        waiting = soon(settings, lambda: result.commit.commit.waiting)
+    except LedgerError:
+        # It is accepted, whatever cannot be told of it.
+        return
+    if waiting is not None and waiting.state == "unknown" and waiting.kind == "depends":
+        logger.warning(
+            "Commit %s waits for %s, and no commit of that id is known yet: it waits until one is enqueued and committed. If "
+            "that is a slip: `trackteroid commits cancel`, and record again.",
+            result.commit_id,
+            waiting.commit_id,
+            extra={"action": "dependency_unknown"},
         )
 
 

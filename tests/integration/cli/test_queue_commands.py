@@ -454,6 +454,15 @@ def test_standard_output_on_a_full_disk_is_said_clearly(
         assert done.stderr.startswith("trackteroid: Standard output cannot be written to: No space left on device.")
 
 
+def test_a_dependency_that_nobody_knows_is_said(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    first, second, third = (recording(tmp_path, name) for name in ("first", "second", "third"))
+    slip = trackteroid("enqueue", str(second), "--depends-on", "frist", env=env)
+    assert (slip.returncode, slip.stdout) == (0, "second\n")
+    assert "waits for frist, and no commit of that id is known yet" in slip.stderr
+    assert trackteroid("enqueue", str(first), env=env).stderr == ""
+    assert trackteroid("enqueue", str(third), "--depends-on", "first", env=env).stderr == ""
+
+
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:
     put(ledger, "a", user="anna\nstate  committed", context={"shot": "s1\x1b[31m"})
     ledger.cancel("a", actor="ben\nx")
