@@ -463,6 +463,16 @@ def test_a_dependency_that_nobody_knows_is_said(ledger: RedisLedger, env: Mappin
     assert trackteroid("enqueue", str(third), "--depends-on", "first", env=env).stderr == ""
 
 
+def test_a_held_commit_is_not_waited_for(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    path = str(recording(tmp_path, "held"))
+    assert trackteroid("enqueue", path, "--hold", env=env).returncode == 0
+    started = time.monotonic()
+    again = trackteroid("enqueue", path, "--wait", "50", env=env)
+    assert (again.returncode, time.monotonic() - started < 30) == (ExitCode.TIMEOUT, True)
+    assert "commit held is held and not waited for: `trackteroid release held`" in again.stderr
+    assert "goes on" not in again.stderr
+
+
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:
     put(ledger, "a", user="anna\nstate  committed", context={"shot": "s1\x1b[31m"})
     ledger.cancel("a", actor="ben\nx")
