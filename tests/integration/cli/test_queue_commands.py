@@ -473,6 +473,22 @@ def test_a_held_commit_is_not_waited_for(ledger: RedisLedger, env: Mapping[str, 
     assert "goes on" not in again.stderr
 
 
+def test_a_recording_says_which_server_it_is_shown_and_cancelled_on(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    env = {**env, "FTRACK_SERVER": ""}
+    path = str(recording(tmp_path, "named"))
+    assert trackteroid("enqueue", path, env=env).returncode == 0
+    assert json.loads(trackteroid("commits", "show", path, "--json", env=env).stdout)["state"] == "queued"
+    assert_one_clear_line(trackteroid("commits", "show", "named", env=env), ExitCode.SETTINGS, "Which ftrack server?")
+    other = tmp_path / "other.dbm"
+    write_recording(other, recorded(create("Note", "n"), recording_id="other", server_url="https://other.example"))
+    several = trackteroid("commits", "cancel", path, str(other), env=env)
+    assert_one_clear_line(several, ExitCode.SETTINGS, SERVER, "https://other.example", "--server")
+    assert trackteroid("commits", "cancel", path, env=env).stdout == "named\n"
+    assert ledger.get("named").state is CommitState.CANCELLED
+
+
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:
     put(ledger, "a", user="anna\nstate  committed", context={"shot": "s1\x1b[31m"})
     ledger.cancel("a", actor="ben\nx")
