@@ -44,6 +44,12 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _folder(text: str) -> str:
+    if not os.path.isabs(text):
+        raise ValueError("must be an absolute path: another one is another folder in each working directory")
+    return text
+
+
 def _flag(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in {"1", "true", "yes", "on"}:
@@ -220,7 +226,7 @@ class Settings:
     spool_folder: str | None = _variable(
         "TRACKTEROID_SPOOL",
         None,
-        str,
+        _folder,
         "Folder in which recordings wait while Redis cannot take them; may be shared. Default: per user.",
     )
     spool_size_limit: int = _variable(
