@@ -186,7 +186,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield Finding("spool", "problem", f"{spool.folder} cannot be written to", _REMEDIES["spool"])
     elif status.waiting:
-        text = f"{status.waiting} recordings wait in {spool.folder}"
+        text = f"{status.waiting} recordings and release orders wait in {spool.folder}"
         yield Finding("spool", "warning", text, "When Redis is well: trackteroid spool flush.")
     else:
         yield Finding("spool", "ok", f"{spool.folder} is empty")
@@ -202,7 +202,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         remedy = "Set TRACKTEROID_SPOOL to a folder on a file server, here and on the workers, which deliver what waits in it."
         yield Finding("spool", "warning", text, remedy)
     if status.refused:
-        text = f"{status.refused} recordings can never be delivered"
+        text = f"{status.refused} recordings and release orders can never be delivered"
         yield Finding("spool", "warning", text, f"The reasons lie beside them in {spool.folder}/refused.")
 
 

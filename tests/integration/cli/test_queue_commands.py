@@ -261,7 +261,7 @@ def test_the_spool_is_shown_and_flushed(
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
     paths = [str(recording(tmp_path)) for _ in range(3)]
     assert trackteroid("enqueue", *paths, env=away).returncode == ExitCode.SPOOLED
-    assert "waiting  3 recordings" in trackteroid("spool", "status", env=env).stdout
+    assert "waiting  3 recordings and release orders," in trackteroid("spool", "status", env=env).stdout
     still = trackteroid("spool", "flush", env=away)
     assert still.returncode == ExitCode.SPOOLED
     assert "127.0.0.1:9" in still.stderr
