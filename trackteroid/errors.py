@@ -31,6 +31,7 @@ __all__ = [
     "RecordingFormatError",
     "RecordingNotFoundError",
     "RecordingRefusedError",
+    "RecordingUnreadableError",
     "ServerCallError",
     "SessionClosedError",
     "SettingsError",
@@ -38,6 +39,7 @@ __all__ = [
     "SpoolDataError",
     "SpoolError",
     "SpoolFullError",
+    "TemporaryFolderError",
     "TrackteroidError",
     "UnknownCommitError",
     "UnknownNameError",
@@ -73,6 +75,10 @@ class ConfigurationPathError(ConfigurationError, AssertionError):
 
 class PolicyError(TrackteroidError, RuntimeError):
     """A rule of the studio about what may be committed fails."""
+
+
+class TemporaryFolderError(TrackteroidError, OSError):
+    """This machine's temporary folder cannot be written to."""
 
 
 class BadInputError(TrackteroidError, ValueError):
@@ -130,6 +136,10 @@ class RecordingNotFoundError(RecordingError, FileNotFoundError):
 
 class RecordingFormatError(RecordingError, ValueError):
     """This file is not a recording we can read."""
+
+
+class RecordingUnreadableError(RecordingFormatError):
+    """This file looks like a recording, and cannot be read: it may be one that nobody else has."""
 
 
 class RecordingRefusedError(RecordingError, ValueError):

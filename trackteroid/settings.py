@@ -44,6 +44,12 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _folder(text: str) -> str:
+    if not os.path.isabs(text):
+        raise ValueError("must be an absolute path: another one is another folder in each working directory")
+    return text
+
+
 def _flag(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in {"1", "true", "yes", "on"}:
@@ -65,6 +71,19 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def _pairs(form: str, *choices: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = _words(text)
+        for word in words:
+            name, _, value = (part.strip() for part in word.partition("="))
+            if not name or not value or (choices and value not in choices):
+                one_of = f", with one of {', '.join(choices)}" if choices else ""
+                raise ValueError(f"each entry must read {form}{one_of}; {word!r} does not")
+        return words
+
+    return parse
 
 
 def _secrets(text: str) -> tuple[str, ...]:
@@ -109,7 +128,7 @@ class Settings:
     server_aliases: tuple[str, ...] = _variable(
         "TRACKTEROID_SERVER_ALIASES",
         (),
-        _words,
+        _pairs("alias=url"),
         "Comma-separated `alias=url` pairs of ftrack server URLs that mean the same server.",
     )
     lease_seconds: float = _variable(
@@ -151,7 +170,7 @@ class Settings:
     conflict_policy: tuple[str, ...] = _variable(
         "TRACKTEROID_CONFLICT_POLICY",
         ("status=skip",),
-        _words,
+        _pairs("attribute=choice", "overwrite", "skip", "fail"),
         "Comma-separated `attribute=choice` or `Type.attribute=choice`: what becomes of a value that somebody changed since it "
         "was recorded: `overwrite` (all others), `skip` or `fail`.",
     )
@@ -207,7 +226,7 @@ class Settings:
     spool_folder: str | None = _variable(
         "TRACKTEROID_SPOOL",
         None,
-        str,
+        _folder,
         "Folder in which recordings wait while Redis cannot take them; may be shared. Default: per user.",
     )
     spool_size_limit: int = _variable(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from trackteroid.commits.conflicts import CHOICES
 from trackteroid.errors import SettingsError
 from trackteroid.settings import Settings, variables
 
@@ -44,6 +47,33 @@ def test_variables_replace_defaults_and_empty_ones_do_not() -> None:
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable}='{value}'"):
         Settings.from_environment({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKTEROID_CONFLICT_POLICY", "statu=bogus"),
+        ("TRACKTEROID_CONFLICT_POLICY", "status=skip,status"),
+        ("TRACKTEROID_CONFLICT_POLICY", "=skip"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example="),
+    ],
+)
+def test_lists_of_pairs_are_checked_when_they_are_read_and_not_when_they_are_used(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}='{value}' cannot be used: each entry must read"):
+        Settings.from_environment({variable: value})
+
+
+@pytest.mark.parametrize("value", ["relative/spool", "~/spool", "./spool"])
+def test_the_spool_does_not_depend_on_the_working_directory(value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"TRACKTEROID_SPOOL='{value}' cannot be used: must be an absolute path"):
+        Settings.from_environment({"TRACKTEROID_SPOOL": value})
+    assert Settings.from_environment({"TRACKTEROID_SPOOL": str(tmp_path)}).spool_folder == str(tmp_path)
+
+
+def test_every_choice_for_conflicts_can_be_set() -> None:
+    words = tuple(f"Task.bid={choice}" for choice in CHOICES)
+    assert Settings.from_environment({"TRACKTEROID_CONFLICT_POLICY": ", ".join(words)}).conflict_policy == words
 
 
 def test_no_variable_is_read_twice() -> None:

@@ -90,7 +90,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    commit = ledger_of(options).get(commit_id_of(options.id))
+    commit = ledger_of(options, [options.id]).get(commit_id_of(options.id))
     facts = commit.as_dict()
     if options.json:
         print_json(facts)
@@ -141,7 +141,7 @@ def _each(
     """Do something with each chosen commit: one that refuses does not keep the others. What `act` returns is said."""
     from trackteroid.commits.actor import current_actor
 
-    ledger = ledger_of(options)
+    ledger = ledger_of(options, options.ids)
     ids = _chosen(options, ledger, verb, states)
     if options.dry_run:
         for commit_id in ids:

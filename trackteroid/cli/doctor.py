@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from trackteroid.cli.exit_codes import ExitCode
 from trackteroid.cli.output import print_json, print_table
+from trackteroid.commits.servers import normalise_server_url
 from trackteroid.errors import LedgerUnavailableError, TrackteroidError
 from trackteroid.settings import Settings
 
@@ -68,6 +69,8 @@ def _examine() -> Iterator[Finding]:
     yield from _extras()
     try:
         settings = Settings.from_environment()
+        # What stands in them is looked at by whoever asks for a server.
+        normalise_server_url("https://ftrack.invalid", settings.server_aliases)
     except TrackteroidError as error:
         yield Finding("settings", "problem", str(error), "Correct the environment variable.")
         return
@@ -183,7 +186,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield Finding("spool", "problem", f"{spool.folder} cannot be written to", _REMEDIES["spool"])
     elif status.waiting:
-        text = f"{status.waiting} recordings wait in {spool.folder}"
+        text = f"{status.waiting} recordings and release orders wait in {spool.folder}"
         yield Finding("spool", "warning", text, "When Redis is well: trackteroid spool flush.")
     else:
         yield Finding("spool", "ok", f"{spool.folder} is empty")
@@ -199,7 +202,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         remedy = "Set TRACKTEROID_SPOOL to a folder on a file server, here and on the workers, which deliver what waits in it."
         yield Finding("spool", "warning", text, remedy)
     if status.refused:
-        text = f"{status.refused} recordings can never be delivered"
+        text = f"{status.refused} recordings and release orders can never be delivered"
         yield Finding("spool", "warning", text, f"The reasons lie beside them in {spool.folder}/refused.")
 
 

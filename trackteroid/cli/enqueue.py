@@ -144,6 +144,13 @@ def _wait(accepted: list[_Accepted], seconds: float) -> None:
     end = time.monotonic() + seconds
     for one in accepted:
         commit = one.result.commit
+        if one.state == "held":
+            # It was known and held before. It stays so for as long as nobody releases it, and a farm job must not wait for that.
+            one.ended = False
+            message(
+                f"{one.file}: commit {commit.id} is held and not waited for: `trackteroid release {commit.id}` sets it going."
+            )
+            continue
         try:
             one.state = commit.wait(max(end - time.monotonic(), 0.0)).value
             one.ended = True

@@ -19,6 +19,7 @@ class ExitCode(enum.IntEnum):
     NOT_FOUND = 66
     UNAVAILABLE = 69
     INTERNAL = 70
+    CANNOT_WRITE = 71
     SPOOL_FULL = 73
     OUTPUTS_MISSING = 74
     SPOOLED = 75
@@ -41,6 +42,7 @@ _MEANINGS = {
     ExitCode.NOT_FOUND: "there is no such file, or no such commit",
     ExitCode.UNAVAILABLE: "ftrack or Redis cannot be reached",
     ExitCode.INTERNAL: "something unexpected; please report it",
+    ExitCode.CANNOT_WRITE: "this machine cannot write to its temporary folder or to standard output: most often a full disk",
     ExitCode.SPOOL_FULL: "the spool is full or cannot be used: a recording was not accepted",
     ExitCode.OUTPUTS_MISSING: "files that the recording expects are missing or empty, or cannot be looked at: still held",
     ExitCode.SPOOLED: "accepted, but in the spool: Redis takes nothing now; it is delivered later",
@@ -62,6 +64,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.CommitTimeoutError, ExitCode.TIMEOUT),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.CacheUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.TemporaryFolderError, ExitCode.CANNOT_WRITE),
     (errors.BadInputError, ExitCode.USAGE),
     (errors.SettingsError, ExitCode.SETTINGS),
     (errors.ConfigurationError, ExitCode.SETTINGS),

@@ -14,7 +14,14 @@ from importlib import import_module
 from typing import NoReturn
 
 from trackteroid.cli.exit_codes import ExitCode, exit_code_of
-from trackteroid.cli.output import message, print_line, silence_output
+from trackteroid.cli.output import (
+    StandardOutputError,
+    flush_output,
+    message,
+    print_line,
+    provide_streams,
+    silence_output,
+)
 from trackteroid.errors import ServerCallError, TrackteroidError
 
 __all__ = ["main"]
@@ -51,6 +58,7 @@ _DEBUG = "TRACKTEROID_DEBUG"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Never shows a traceback unless `TRACKTEROID_DEBUG` is set."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    provide_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that is not UTF-8 shows escapes for what it has no letters for.
         if isinstance(stream, io.TextIOWrapper):
@@ -58,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _configure_logging()
     try:
         code = _run(words)
-        sys.stdout.flush()
+        flush_output()
         return code
     except KeyboardInterrupt:
         message("interrupted.")
@@ -135,7 +143,7 @@ def _report(error: Exception) -> int:
     known = error if isinstance(error, TrackteroidError) else _translated(error)
     if known is not None:
         message(" ".join(str(known).split()))
-        return exit_code_of(known) if not isinstance(known, _SettingsMissing) else ExitCode.SETTINGS
+        return _OWN_CODES.get(type(known)) or exit_code_of(known)
     message(
         f"unexpected {type(error).__name__}: {' '.join(str(error).split())} "
         f"(set {_DEBUG}=1 to see where it comes from)."
@@ -145,6 +153,9 @@ def _report(error: Exception) -> int:
 
 class _SettingsMissing(TrackteroidError):
     """A setting is missing."""
+
+
+_OWN_CODES = {_SettingsMissing: ExitCode.SETTINGS, StandardOutputError: ExitCode.CANNOT_WRITE}
 
 
 def _translated(error: Exception) -> TrackteroidError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -9,22 +10,49 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from trackteroid.errors import TrackteroidError
+
 __all__ = [
+    "StandardOutputError",
     "age",
+    "flush_output",
     "message",
     "one_line",
     "print_json",
     "print_line",
     "print_receipt",
     "print_table",
+    "provide_streams",
     "silence_output",
     "timestamp",
 ]
 
 
+class StandardOutputError(TrackteroidError):
+    """Standard output cannot be written to, for another reason than that nobody reads it any more."""
+
+
+def provide_streams() -> None:
+    """Let what is printed go nowhere where this process has no standard output or error: the work is to be done all the same.
+
+    Python says so with `None` (`>&-` in a shell, services, `pythonw`).
+    """
+    # At once, so that no file or connection of ours takes the number of a stream, into which anybody may write.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+
+
 def message(text: str) -> None:
-    """Say something to the person in front of the terminal."""
-    sys.stderr.write(f"trackteroid: {text}\n")
+    """Say something to the person in front of the terminal, as far as standard error can be written to."""
+    _say(f"trackteroid: {text}\n")
+
+
+def _say(text: str) -> None:
+    # What cannot be said keeps nothing from being done, and does not change what the exit code says.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
 
 
 def one_line(text: str) -> str:
@@ -35,8 +63,36 @@ def one_line(text: str) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print one line of a result."""
-    sys.stdout.write(f"{text}\n")
+    """Print one line of a result.
+
+    Raises:
+        StandardOutputError: It cannot be written.
+    """
+    _write(f"{text}\n")
+
+
+def flush_output() -> None:
+    """Write what was printed.
+
+    Raises:
+        StandardOutputError: It cannot be written.
+    """
+    _write("", flush=True)
+
+
+def _write(text: str, *, flush: bool = False) -> None:
+    try:
+        sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left of it is not tried again when Python ends.
+        silence_output()
+        raise StandardOutputError(
+            f"Standard output cannot be written to: {error.strerror or error}. Make room where it goes and call again."
+        ) from error
 
 
 def print_receipt(text: str) -> None:
@@ -45,14 +101,14 @@ def print_receipt(text: str) -> None:
     If nobody reads standard output any more, it goes to standard error: what follows must be done all the same.
     """
     try:
-        print_line(text)
+        sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except OSError:
         silence_output()
-        message("standard output is closed; results follow here.")
+        message("standard output is closed or full; results follow here.")
         _state["receipts"] = "stderr"
     if _state["receipts"] == "stderr":
-        sys.stderr.write(f"{text}\n")
+        _say(f"{text}\n")
 
 
 _state = {"receipts": "stdout"}
@@ -68,7 +124,7 @@ def silence_output() -> None:
 
 def print_json(value: Any) -> None:
     """Print a result as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    _write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trackteroid.errors import SettingsError
@@ -12,6 +13,7 @@ from trackteroid.errors import SettingsError
 if TYPE_CHECKING:
     from trackteroid.commits.filtering import CommitFilter
     from trackteroid.commits.ledger import Ledger
+    from trackteroid.settings import Settings
 
 __all__ = ["add_filters", "add_server", "commit_id_of", "duration", "filter_of", "ledger_of"]
 
@@ -71,19 +73,39 @@ def commit_id_of(text: str) -> str:
     return meant(text)[0]
 
 
-def ledger_of(options: argparse.Namespace) -> Ledger:
-    """Return the ledger of `--server` or `FTRACK_SERVER`.
+def ledger_of(options: argparse.Namespace, commits: Sequence[str] = ()) -> Ledger:
+    """Return the ledger of `--server` or `FTRACK_SERVER`; else of the server that the recordings among `commits` name.
+
+    Args:
+        options: Of the command.
+        commits: Ids or files that were given.
 
     Raises:
-        SettingsError: Neither is given.
+        SettingsError: Nothing says which server, or the recordings are of several.
+        RecordingError: One of `commits` is a file and no recording.
     """
     from trackteroid.commits.enqueueing import open_ledger
     from trackteroid.settings import Settings
 
-    server = options.server or os.environ.get("FTRACK_SERVER")
+    settings = Settings.from_environment()
+    server = options.server or os.environ.get("FTRACK_SERVER") or _named_server(commits, settings)
     if not server:
         raise SettingsError("Which ftrack server? Set FTRACK_SERVER or give --server URL.")
-    return open_ledger(Settings.from_environment(), server)
+    return open_ledger(settings, server)
+
+
+def _named_server(commits: Sequence[str], settings: Settings) -> str | None:
+    """Return the one server that recordings were made for, None if none of them says."""
+    from trackteroid.commits.holds import meant
+    from trackteroid.commits.servers import normalise_server_url
+
+    recordings = [recording for _, recording in map(meant, commits) if recording is not None]
+    named = {normalise_server_url(each.server_url, settings.server_aliases) for each in recordings if each.server_url}
+    if len(named) > 1:
+        raise SettingsError(
+            f"Which ftrack server? The recordings are for {', '.join(sorted(named))}: give --server URL."
+        )
+    return next(iter(named), None)
 
 
 def _label(text: str) -> tuple[str, str]:

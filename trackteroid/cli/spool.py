@@ -37,7 +37,7 @@ def _status(options: argparse.Namespace) -> int:
     oldest = status.oldest_accepted_at
     since = "" if oldest is None else f", the oldest for {age(time.time() - oldest)}"
     print_line(f"folder   {status.folder}")
-    print_line(f"waiting  {status.waiting} recordings, {status.waiting_bytes:,} bytes{since}")
+    print_line(f"waiting  {status.waiting} recordings and release orders, {status.waiting_bytes:,} bytes{since}")
     print_line(f"sent     {status.sent} copies of what was delivered lately")
     print_line(f"refused  {status.refused} that can never be delivered; the reasons lie beside them in refused/")
     return ExitCode.OK
@@ -55,11 +55,13 @@ def _flush(options: argparse.Namespace) -> int:
         print_line(f"{report.delivered} delivered, {report.known} known already, {report.left} left")
     if report.elsewhere:
         message(
-            f"{report.elsewhere} recordings were meant for another Redis and are left. If it has moved: "
+            f"{report.elsewhere} recordings and release orders were meant for another Redis and are left. If it has moved: "
             "`trackteroid spool flush --any-redis`."
         )
     if report.refused:
-        message(f"{report.refused} recordings can never be delivered; see the reasons in the spool's folder refused/.")
+        message(
+            f"{report.refused} recordings and release orders can never be delivered; the reasons lie in the spool's refused/."
+        )
     if report.error is not None:
         message(" ".join(report.error.split()))
         return ExitCode.SPOOLED

@@ -33,7 +33,7 @@ from trackteroid.commits.spool import SpooledRecording, open_spool
 from trackteroid.commits.state import CommitState
 from trackteroid.commits.submission import PLAIN, Terms, facts_of, submit
 from trackteroid.commits.wakeups import WakeupSender
-from trackteroid.errors import BadInputError, LedgerUnavailableError, SpoolError
+from trackteroid.errors import BadInputError, LedgerError, LedgerUnavailableError, SpoolError
 from trackteroid.operations.manifest import COMMIT_AS
 from trackteroid.operations.recording import Recording, read_recording
 from trackteroid.settings import Settings
@@ -133,6 +133,8 @@ def enqueue(
     would evict, the recording goes to the spool instead: `accepted_in` says which. Either takes less than two seconds.
     Enqueueing the same recording again, from anywhere at any time, changes nothing.
 
+    A new one that expects files and is not held is committed without a look at them, which is logged as a warning.
+
     Args:
         recording: A recording or the path of one.
         ledger: Where to, and nowhere else: without the spool. Default: the ledger of the recording's server in the Redis of
@@ -150,6 +152,7 @@ def enqueue(
 
     Raises:
         RecordingError: The file is missing or cannot be read.
+        TemporaryFolderError: It cannot be copied to be read; try again.
         RecordingChangedError: Its id is known with another content.
         BadInputError: No server is known, the recording is too large, or an argument cannot be used.
         LedgerUnavailableError: The given `ledger` cannot be reached.
@@ -166,6 +169,8 @@ def enqueue(
     if ledger is not None:
         payload = packed(recording, ledger.server_url, settings)
         accepted = submit(ledger, recording, payload, recovered=recovered, terms=terms)
+        if not recovered:
+            _warn_of_outputs(recording, terms, known=accepted.known)
         return _accepted(accepted, settings, _sender(settings.redis_url, ledger.server_url) if wake else None, ledger)
     if recovered:
         raise BadInputError("enqueue(recovered=True) needs the ledger to enqueue to.")
@@ -175,8 +180,44 @@ def enqueue(
         accepted = soon(settings, lambda: _hand_over(recording, payload, url, settings, terms))
     except LedgerUnavailableError as error:
         return _spooled(recording, payload, url, settings, error, terms)
+    _warn_of_outputs(recording, terms, known=accepted.known)
     sender = _sender(settings.redis_url, url) if wake else None
-    return _accepted(accepted, settings, sender, kept_ledger(settings, url))
+    result = _accepted(accepted, settings, sender, kept_ledger(settings, url))
+    if terms.depends_on and not result.already_known:
+        _warn_of_unknown(result, settings)
+    return result
+
+
+def _warn_of_outputs(recording: Recording, terms: Terms, *, known: bool) -> None:
+    """Say that nobody looks for the files that a newly accepted recording expects."""
+    outputs = () if recording.manifest is None else recording.manifest.outputs
+    if outputs and not terms.hold and not known:
+        logger.warning(
+            "Recording %s expects files (%d patterns) and is committed without a look at them, as it is not held. To wait for "
+            "them: `trackteroid enqueue --hold`, and `trackteroid release` when they are there.",
+            recording.recording_id,
+            len(outputs),
+            extra={"action": "outputs_unchecked"},
+        )
+
+
+def _warn_of_unknown(result: EnqueueResult, settings: Settings) -> None:
+    """Say that a newly accepted commit waits for one that the ledger has never heard of: a slip, perhaps."""
+    if result.state is not CommitState.WAITING:
+        return
+    try:
+        waiting = soon(settings, lambda: result.commit.commit.waiting)
+    except LedgerError:
+        # It is accepted, whatever cannot be told of it.
+        return
+    if waiting is not None and waiting.state == "unknown" and waiting.kind == "depends":
+        logger.warning(
+            "Commit %s waits for %s, and no commit of that id is known yet: it waits until one is enqueued and committed. If "
+            "that is a slip: `trackteroid commits cancel`, and record again.",
+            result.commit_id,
+            waiting.commit_id,
+            extra={"action": "dependency_unknown"},
+        )
 
 
 def check_terms(priority: int, depends_on: Iterable[str], commit_as: str | None) -> None:
@@ -257,6 +298,7 @@ def _spooled(
         # Both reasons, as a person has to repair one of them.
         raise type(error)(f"{error} ({why})") from why
     logger.warning("Recording %s waits in the spool: %s", item.commit_id, why, extra={"action": "spooled"})
+    _warn_of_outputs(recording, terms, known=accepted.known)
     return EnqueueResult(
         commit_id=item.commit_id,
         state=CommitState.HELD if terms.hold else CommitState.QUEUED,

@@ -124,12 +124,13 @@ class CommitHandle:
             timeout: Seconds; None: as long as it takes.
 
         Raises:
-            CommitTimeoutError: It has not ended in time; it goes on without us.
+            CommitTimeoutError: It has not ended in time; it goes on without us (or stays held: others may release it meanwhile).
             UnknownCommitError: Neither the ledger nor the spool know it.
         """
         link = self._reach()
         end = None if timeout is None else self._monotonic() + timeout
         pause, where = _FIRST_PAUSE, "is still in the spool"
+        state: CommitState | None = None
         while True:
             try:
                 if link.in_spool():
@@ -143,7 +144,10 @@ class CommitHandle:
                 where = f"is out of sight: {error}"
             left = None if end is None else end - self._monotonic()
             if left is not None and left <= 0:
-                raise CommitTimeoutError(f"After {timeout:g} s commit {link.commit_id} {where}. It goes on without us.")
+                then = "It goes on without us."
+                if state is CommitState.HELD:
+                    then = f"It stays so until somebody releases it: `trackteroid release {link.commit_id}`."
+                raise CommitTimeoutError(f"After {timeout:g} s commit {link.commit_id} {where}. {then}")
             self._sleep(pause if left is None else min(pause, left))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 

@@ -19,6 +19,8 @@ from trackteroid.errors import (
     LedgerDataError,
     RecordingFormatError,
     RecordingNotFoundError,
+    RecordingUnreadableError,
+    TemporaryFolderError,
     TrackteroidError,
     UnknownCommitError,
 )
@@ -81,10 +83,12 @@ def find_recordings(
         settings: The largest payload, aliases.
         server_url: Server of recordings that do not name one.
         passed_over: Takes the files that are no recordings, with the reason: people keep other things beside them.
-        unreadable: Takes the files and folders that may hold recordings and cannot be read, with the reason.
+        unreadable: Takes the files and folders that may hold recordings and cannot be read, with the reason; damaged recordings
+            are among them.
 
     Raises:
         RecordingNotFoundError: There is no such folder.
+        TemporaryFolderError: Recordings cannot be copied to be read.
     """
     if not folder.is_dir():
         raise RecordingNotFoundError(f"There is no folder {folder}.")
@@ -95,12 +99,15 @@ def find_recordings(
         try:
             one = _read(path, settings, server_url)
         except RecordingFormatError as error:
-            if path.suffix == _SPOOLED:
-                # It was accepted, and is no longer what was written.
+            if path.suffix == _SPOOLED or isinstance(error, RecordingUnreadableError):
+                # It was accepted, or recorded, and is no longer what was written.
                 closed.append((path, str(error)))
             elif passed_over is not None:
                 passed_over.append((path, str(error)))
             continue
+        except TemporaryFolderError:
+            # It would be the same for the others, and says nothing of any.
+            raise
         except (TrackteroidError, OSError) as error:
             closed.append((path, str(error)))
             continue

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trackteroid import fast_json
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingUnreadableError
 from trackteroid.operations.containers import read_container, write_container
 from trackteroid.operations.containers.container import check_size
 from trackteroid.operations.manifest import Manifest
@@ -144,13 +144,18 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
 
     Raises:
         RecordingNotFoundError: There is nothing at `path`.
-        RecordingFormatError: It cannot be read; the text says what the file looks like.
+        RecordingFormatError: It cannot be read; the text says what the file looks like. A `RecordingUnreadableError` if that is a
+            recording, though a damaged one.
+        TemporaryFolderError: It is read from a copy, and that cannot be written; nothing is wrong with the recording.
     """
     container = read_container(Path(path))
     try:
         return _from_container(container.records, container.manifest, container.modified_ns)
     except RecordingFormatError as error:
-        raise RecordingFormatError(f"{os.fspath(path)} cannot be used: {error}") from error
+        # Others keep databases with tables or files of these forms too, but none with operations in it.
+        ours = container.manifest is not None or OPERATIONS_KEY in container.records
+        kind = RecordingUnreadableError if ours else RecordingFormatError
+        raise kind(f"{os.fspath(path)} cannot be used: {error}") from error
 
 
 #: What users call it.

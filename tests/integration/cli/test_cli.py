@@ -172,6 +172,20 @@ def test_doctor_names_what_is_wrong(env: dict[str, str]) -> None:
     assert "secret" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKTEROID_CONFLICT_POLICY", "statu=bogus"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example"),
+        ("TRACKTEROID_SERVER_ALIASES", "https://a.example=ftp://b.example"),
+    ],
+)
+def test_doctor_sees_a_setting_that_only_workers_use(variable: str, value: str, env: dict[str, str]) -> None:
+    done = trackteroid("doctor", "--json", env={**env, variable: value})
+    (problem,) = [finding for finding in json.loads(done.stdout) if finding["status"] == "problem"]
+    assert (done.returncode, problem["subject"]) == (ExitCode.FAILED, "settings")
+
+
 def test_clearing_the_cache_says_so(env: dict[str, str]) -> None:
     done = trackteroid("cache", "clear", env=env)
     assert (done.returncode, done.stdout) == (0, "")

@@ -261,7 +261,7 @@ def test_the_spool_is_shown_and_flushed(
     away = {**env, "TRACKTEROID_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}
     paths = [str(recording(tmp_path)) for _ in range(3)]
     assert trackteroid("enqueue", *paths, env=away).returncode == ExitCode.SPOOLED
-    assert "waiting  3 recordings" in trackteroid("spool", "status", env=env).stdout
+    assert "waiting  3 recordings and release orders," in trackteroid("spool", "status", env=env).stdout
     still = trackteroid("spool", "flush", env=away)
     assert still.returncode == ExitCode.SPOOLED
     assert "127.0.0.1:9" in still.stderr
@@ -409,6 +409,84 @@ def test_what_may_be_lost_is_not_recovered_quietly(ledger: RedisLedger, env: Map
     done = trackteroid("recover", str(tmp_path), env=env)
     assert (done.returncode, done.stdout.split()) == (ExitCode.BAD_DATA, [read_recording(path).recording_id])
     assert "rec.spooled: It is no file of a spool" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes streams as a POSIX shell does")
+def test_without_standard_streams_the_work_is_done_and_the_exit_code_tells(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    names = ["first", "second"]
+    paths = [str(recording(tmp_path, name)) for name in names]
+
+    def without(streams: str, *arguments: str) -> int:
+        command = f"{shlex.join([sys.executable, '-m', 'trackteroid', *arguments])} {streams}"
+        return subprocess.run(command, shell=True, env={**os.environ, **env}, timeout=60).returncode
+
+    assert without(">&-", "enqueue", *paths) == 0
+    assert [ledger.get(name).state for name in names] == [CommitState.QUEUED] * 2
+    assert without(">&-", "commits", "list") == 0
+    assert without("<&- >&- 2>&-", "recording", "show", "--no-names", paths[0]) == 0
+    for command in ("enqueue", "release"):
+        assert without("2>&-", command, str(tmp_path / "none.dbm")) == ExitCode.NOT_FOUND
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_standard_output_on_a_full_disk_is_said_clearly(
+    json: tuple[str, ...], ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    path = recording(tmp_path)
+    # Once with less than Python buffers, once with more.
+    for number in range(100):
+        put(ledger, f"{number}", user="u" * 100)
+    for command in (["recording", "show", "--no-names", *json, str(path)], ["commits", "list", *json]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "trackteroid", *command],
+                env={**os.environ, **env},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("trackteroid: Standard output cannot be written to: No space left on device.")
+
+
+def test_a_dependency_that_nobody_knows_is_said(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    first, second, third = (recording(tmp_path, name) for name in ("first", "second", "third"))
+    slip = trackteroid("enqueue", str(second), "--depends-on", "frist", env=env)
+    assert (slip.returncode, slip.stdout) == (0, "second\n")
+    assert "waits for frist, and no commit of that id is known yet" in slip.stderr
+    assert trackteroid("enqueue", str(first), env=env).stderr == ""
+    assert trackteroid("enqueue", str(third), "--depends-on", "first", env=env).stderr == ""
+
+
+def test_a_held_commit_is_not_waited_for(ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path) -> None:
+    path = str(recording(tmp_path, "held"))
+    assert trackteroid("enqueue", path, "--hold", env=env).returncode == 0
+    started = time.monotonic()
+    again = trackteroid("enqueue", path, "--wait", "50", env=env)
+    assert (again.returncode, time.monotonic() - started < 30) == (ExitCode.TIMEOUT, True)
+    assert "commit held is held and not waited for: `trackteroid release held`" in again.stderr
+    assert "goes on" not in again.stderr
+
+
+def test_a_recording_says_which_server_it_is_shown_and_cancelled_on(
+    ledger: RedisLedger, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    env = {**env, "FTRACK_SERVER": ""}
+    path = str(recording(tmp_path, "named"))
+    assert trackteroid("enqueue", path, env=env).returncode == 0
+    assert json.loads(trackteroid("commits", "show", path, "--json", env=env).stdout)["state"] == "queued"
+    assert_one_clear_line(trackteroid("commits", "show", "named", env=env), ExitCode.SETTINGS, "Which ftrack server?")
+    other = tmp_path / "other.dbm"
+    write_recording(other, recorded(create("Note", "n"), recording_id="other", server_url="https://other.example"))
+    several = trackteroid("commits", "cancel", path, str(other), env=env)
+    assert_one_clear_line(several, ExitCode.SETTINGS, SERVER, "https://other.example", "--server")
+    assert trackteroid("commits", "cancel", path, env=env).stdout == "named\n"
+    assert ledger.get("named").state is CommitState.CANCELLED
 
 
 def test_what_strangers_wrote_stays_in_its_line(ledger: RedisLedger, env: Mapping[str, str]) -> None:

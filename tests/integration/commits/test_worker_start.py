@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVER = "https://studio.example"
 
 
-@pytest.mark.parametrize("missing", ["FTRACK_SERVER", "FTRACK_API_USER", "FTRACK_API_KEY", "TRACKTEROID_LEASE_SECONDS"])
+@pytest.mark.parametrize(
+    "missing",
+    ["FTRACK_SERVER", "FTRACK_API_USER", "FTRACK_API_KEY", "TRACKTEROID_LEASE_SECONDS", "TRACKTEROID_CONFLICT_POLICY"],
+)
 def test_a_worker_without_its_settings_says_so_in_one_line(missing: str) -> None:
     environ = {
         **os.environ,

@@ -132,7 +132,7 @@ def test_the_command_line_accepts_within_two_seconds_says_why_and_the_spool_deli
         for word in trouble.words:
             assert word in f"{bad[0]['text']} {bad[0]['remedy']}"
         spool = next(finding for finding in json.loads(doctor.stdout) if finding["subject"] == "spool")
-        assert (spool["status"], "3 recordings wait" in spool["text"]) == ("warning", True)
+        assert (spool["status"], "3 recordings and release orders wait" in spool["text"]) == ("warning", True)
     finally:
         trouble.end(redis)
     # More than once on a machine under load, where even a good Redis may not answer in time.

@@ -107,6 +107,14 @@ def test_waiting_has_an_end() -> None:
     assert stage.clock.now == pytest.approx(started + 5)
 
 
+def test_waiting_for_a_held_commit_says_who_sets_it_going() -> None:
+    stage = Stage(spooled=True)
+    enqueue(stage.recording, ledger=stage.ledger, settings=Settings(), wake=False, hold=True)
+    stage.spooled = False
+    with pytest.raises(CommitTimeoutError, match=r"rec-1 is still held\. It stays so .*`trackteroid release rec-1`"):
+        stage.handle.wait(5)
+
+
 def test_waiting_without_time_looks_once() -> None:
     stage = Stage()
     with pytest.raises(CommitTimeoutError):

@@ -118,6 +118,30 @@ def test_missing_files_keep_it_held_and_are_named(farm: Farm, tmp_path: Path) ->
     assert farm.release("rec-1").gaps == ()
 
 
+def test_what_expects_files_and_is_not_held_is_accepted_with_a_warning(
+    farm: Farm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = expecting(tmp_path / "beauty.exr")
+    plain, spooled = MemoryLedger(SERVER), farm.away
+
+    def warnings() -> list[str]:
+        told = [record.getMessage() for record in caplog.records if "expects files" in record.getMessage()]
+        caplog.clear()
+        return told
+
+    farm.submit(recording)
+    enqueue(PUBLISH, ledger=MemoryLedger(SERVER), settings=Settings(), wake=False)
+    enqueue(recording, ledger=MemoryLedger(SERVER), settings=Settings(), wake=False, recovered=True)
+    assert warnings() == []
+    assert enqueue(recording, ledger=plain, settings=Settings(), wake=False).state is CommitState.QUEUED
+    (told,) = warnings()
+    assert "rec-1 expects files (1 patterns)" in told and "enqueue --hold" in told and "release" in told
+    enqueue(recording, ledger=plain, settings=Settings(), wake=False)
+    assert warnings() == []
+    assert enqueue(recording, settings=spooled, wake=False).accepted_in == "spool"
+    assert len(warnings()) == 1
+
+
 def test_partial_publishes_and_notes_the_gaps(farm: Farm, tmp_path: Path) -> None:
     farm.submit(expecting(tmp_path / "beauty.exr"))
     done = farm.release("rec-1", partial=True)

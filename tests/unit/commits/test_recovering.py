@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import dbm.dumb
 import gc
 import os
+import shutil
+import sqlite3
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.recordings import create, recorded, update
+from tests.support.shared import shared_file
 from trackteroid.commits.enqueueing import enqueue
 from trackteroid.commits.memory_ledger import MemoryLedger
 from trackteroid.commits.payload import compress
@@ -18,6 +23,7 @@ from trackteroid.commits.release_facts import ReleaseFacts
 from trackteroid.commits.spool import Spool, SpooledRecording
 from trackteroid.commits.submission import PLAIN, Terms
 from trackteroid.errors import BadInputError, RecordingNotFoundError
+from trackteroid.operations.containers import read_container
 from trackteroid.operations.recording import Recording, digest_of, write_recording
 from trackteroid.settings import Settings
 
@@ -69,9 +75,9 @@ def test_other_files_are_passed_over_with_the_reason(tmp_path: Path) -> None:
     unreadable: list[tuple[Path, str]] = []
     found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over, unreadable=unreadable)
     assert [one.recording.recording_id for one in found] == ["good"]
-    assert sorted(path.name for path, _ in passed_over) == ["beauty.0001.exr", "damaged.dbm", "notes.txt"]
-    # What a spool has accepted is never just another file.
-    assert [path.name for path, _ in unreadable] == ["empty.spooled"]
+    assert sorted(path.name for path, _ in passed_over) == ["beauty.0001.exr", "notes.txt"]
+    # What a spool has accepted, or a block has recorded, is never just another file.
+    assert [path.name for path, _ in unreadable] == ["damaged.dbm", "empty.spooled"]
     assert all(reason for _, reason in passed_over + unreadable)
 
 
@@ -105,6 +111,31 @@ def test_what_cannot_be_looked_at_is_told_and_never_taken_for_something_else(
         (tmp_path / "secret.dbm", True),
         (tmp_path / "closed", True),
     ]
+
+
+def test_damaged_recordings_of_each_flavour_are_told_from_other_files(tmp_path: Path) -> None:
+    write_recording(tmp_path / "good.dbm", publish("good"))
+    records = dict(read_container(tmp_path / "good.dbm").records)
+    shutil.copyfile(tmp_path / "good.dbm", tmp_path / "manifest.dbm")
+    with contextlib.closing(sqlite3.connect(tmp_path / "manifest.dbm", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM trackteroid_manifest")
+    with contextlib.closing(sqlite3.connect(tmp_path / "others.sqlite", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE shots (name TEXT)")
+    shutil.copyfile(shared_file("fixtures", "recorded") / "operations_linux.dbm", tmp_path / "gnu.dbm")
+    os.truncate(tmp_path / "gnu.dbm", 200)
+    with dbm.dumb.open(str(tmp_path / "dumb"), "n") as database:
+        database.update(records)
+    os.truncate(tmp_path / "dumb.dat", 3)
+    with dbm.dumb.open(str(tmp_path / "cut"), "n") as database:
+        database.update({b"__operations__": b'"[{"'})
+    (tmp_path / "film.dat").write_text("reel 1")
+    (tmp_path / "film.dir").write_text("reels and where they lie")
+    passed_over: list[tuple[Path, str]] = []
+    unreadable: list[tuple[Path, str]] = []
+    found = find_recordings(tmp_path, settings=Settings(), passed_over=passed_over, unreadable=unreadable)
+    assert [one.recording_id for one in found] == ["good"]
+    assert {path.name for path, _ in passed_over} == {"others.sqlite", "film.dat", "film.dir"}
+    assert {path.stem for path, _ in unreadable} == {"manifest", "gnu", "dumb", "cut"}
 
 
 def test_what_is_found_is_not_kept_in_memory(tmp_path: Path) -> None:

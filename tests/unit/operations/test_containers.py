@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import dbm.dumb
+import errno
 import importlib
+import io
 import os
 import random
 import shutil
@@ -12,17 +14,22 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.interpreters import interpreter
 from tests.support.shared import shared_file
-from trackteroid.errors import RecordingError, RecordingFormatError, RecordingNotFoundError
+from trackteroid.cli.exit_codes import ExitCode, exit_code_of
+from trackteroid.commits.recovering import find_recordings
+from trackteroid.errors import RecordingError, RecordingFormatError, RecordingNotFoundError, TemporaryFolderError
 from trackteroid.operations.containers import ndbm, read_container, write_container, writing
 from trackteroid.operations.containers.container import MAX_BYTES
+from trackteroid.settings import Settings
 
 RECORDS = {
     b"('Task', ['1'])": b'{"name": "a"}',
@@ -130,6 +137,40 @@ def test_a_log_that_is_too_large_is_refused_and_not_left_out(tmp_path: Path) -> 
     with (tmp_path / "recording.dbm-wal").open("wb") as log:
         log.truncate(MAX_BYTES + 1)
     with pytest.raises(RecordingFormatError, match="are not read"):
+        read_container(path)
+
+
+def test_a_full_temporary_folder_is_not_blamed_on_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "good.dbm"
+    write_container(path, {b"__operations__": b'"[]"'}, None)
+    opened = Path.open
+
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def full(self: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        return opened(self, mode, *arguments, **named) if "w" not in mode else Full(self, "w")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(TemporaryFolderError, match=r"No space left on device.*TMPDIR") as caught:
+        read_container(path)
+    assert not isinstance(caught.value, RecordingError)
+    assert exit_code_of(caught.value) == ExitCode.CANNOT_WRITE
+    # Each recording of a folder would be called damaged.
+    with pytest.raises(TemporaryFolderError):
+        find_recordings(tmp_path, settings=Settings())
+
+
+def test_a_machine_without_a_temporary_folder_is_not_blamed_on_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "good.dbm"
+    write_container(path, {b"__operations__": b'"[]"'}, None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(TemporaryFolderError, match=r"gone.*No such file"):
         read_container(path)
 
 

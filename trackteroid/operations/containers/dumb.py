@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_RECORDS
 from trackteroid.operations.literals import parse_index_line
 
@@ -17,9 +17,10 @@ def read(index: bytes, data: bytes) -> dict[bytes, bytes]:
     Each line of the index is the Python text of `'key', (offset, length)`, in Latin-1. It is never evaluated.
 
     Raises:
-        RecordingFormatError: The index is damaged, or names what is not in the data.
+        RecordingFormatError: It is no index, or too long a one.
+        RecordingUnreadableError: The index is damaged, or names what is not in the data.
     """
-    records = {}
+    records: dict[bytes, bytes] = {}
     total = 0
     # One by one: all lines at once may take ten times the file's size.
     for number, line in enumerate(io.BytesIO(index), 1):
@@ -29,14 +30,16 @@ def read(index: bytes, data: bytes) -> dict[bytes, bytes]:
             continue
         entry = parse_index_line(line.decode("latin-1").rstrip())
         if entry is None:
-            raise RecordingFormatError(f"Line {number} of its index cannot be read.")
+            # What begins as such an index was one; other programs' files have these suffixes too.
+            kind = RecordingUnreadableError if records else RecordingFormatError
+            raise kind(f"Line {number} of its index cannot be read.")
         key, offset, size = entry
         total += size
         if offset + size > len(data):
-            raise RecordingFormatError(f"Line {number} of its index names data that are not there.")
+            raise RecordingUnreadableError(f"Line {number} of its index names data that are not there.")
         if total > len(data):
             # Records lie one after another; overlapping ones would make a small file a large recording.
-            raise RecordingFormatError("Its index names more data than there are.")
+            raise RecordingUnreadableError("Its index names more data than there are.")
         try:
             records[key.encode("latin-1")] = data[offset : offset + size]
         except UnicodeEncodeError as error:

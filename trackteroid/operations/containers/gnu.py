@@ -10,7 +10,7 @@ import itertools
 import struct
 from collections.abc import Iterable, Iterator
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_RECORDS
 
 __all__ = ["is_gnu", "read"]
@@ -30,21 +30,21 @@ def read(data: bytes) -> dict[bytes, bytes]:
     """Return the records of a file.
 
     Raises:
-        RecordingFormatError: It is damaged.
+        RecordingUnreadableError: It is damaged.
     """
     order = _byte_order(data)
     if order is None:
-        raise RecordingFormatError("It is no GNU dbm file.")
+        raise RecordingUnreadableError("It is no GNU dbm file.")
     try:
         (magic,) = struct.unpack_from(f"{order}I", data)
         if magic != _OLD:
             return dict(_records(data, order, wide=magic in _WIDE))
         try:
             return dict(_records(data, order, wide=True))
-        except (RecordingFormatError, struct.error):
+        except (RecordingUnreadableError, struct.error):
             return dict(_records(data, order, wide=False))
     except struct.error as error:
-        raise RecordingFormatError("It is a GNU dbm file that is cut off or damaged.") from error
+        raise RecordingUnreadableError("It is a GNU dbm file that is cut off or damaged.") from error
 
 
 def _byte_order(head: bytes) -> str | None:
@@ -66,9 +66,9 @@ def _records(data: bytes, order: str, *, wide: bool) -> Iterator[tuple[bytes, by
     width = struct.calcsize(f"{order}{offset_format}")
     slot_size = struct.calcsize(slot_format)
     if not 0 < directory <= len(data) or not width <= directory_bytes <= len(data) - directory:
-        raise RecordingFormatError("It is a GNU dbm file whose directory lies outside of it.")
+        raise RecordingUnreadableError("It is a GNU dbm file whose directory lies outside of it.")
     if not 0 < elements <= len(data) // slot_size:
-        raise RecordingFormatError("It is a GNU dbm file whose buckets are larger than itself.")
+        raise RecordingUnreadableError("It is a GNU dbm file whose buckets are larger than itself.")
     size = bucket_head + elements * slot_size
     listed = memoryview(data)[directory : directory + directory_bytes // width * width]
     buckets = _buckets(struct.iter_unpack(f"{order}{offset_format}", listed), size, len(data))
@@ -80,11 +80,11 @@ def _records(data: bytes, order: str, *, wide: bool) -> Iterator[tuple[bytes, by
                 continue
             end = start + key_size + value_size
             if min(start, key_size, value_size) < 0 or end > len(data):
-                raise RecordingFormatError("It is a GNU dbm file with a record outside of it.")
+                raise RecordingUnreadableError("It is a GNU dbm file with a record outside of it.")
             count += 1
             total += end - start
             if count > MAX_RECORDS or total > len(data):
-                raise RecordingFormatError("It is a GNU dbm file that claims more records than it can hold.")
+                raise RecordingUnreadableError("It is a GNU dbm file that claims more records than it can hold.")
             yield data[start : start + key_size], data[start + key_size : end]
 
 
@@ -95,11 +95,11 @@ def _buckets(directory: Iterable[tuple[int]], size: int, most: int) -> list[int]
     for (offset,) in directory:
         found.add(offset)
         if len(found) > most // size:
-            raise RecordingFormatError("It is a GNU dbm file that claims more buckets than it can hold.")
+            raise RecordingUnreadableError("It is a GNU dbm file that claims more buckets than it can hold.")
     buckets = sorted(found)
     if buckets[0] < 0 or buckets[-1] + size > most:
-        raise RecordingFormatError("It is a GNU dbm file with a bucket outside of it.")
+        raise RecordingUnreadableError("It is a GNU dbm file with a bucket outside of it.")
     if any(after - before < size for before, after in itertools.pairwise(buckets)):
         # Buckets and records do not overlap: else a small file could be work without end.
-        raise RecordingFormatError("It is a GNU dbm file whose buckets overlap.")
+        raise RecordingUnreadableError("It is a GNU dbm file whose buckets overlap.")
     return buckets

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_RECORDS
+from trackteroid.operations.containers.copying import private_copies
 
 __all__ = ["available", "read"]
 
@@ -27,25 +26,24 @@ def read(files: Mapping[str, Path]) -> dict[bytes, bytes]:
     """Return the records of an ndbm database, given its files by suffix. A copy is opened.
 
     Raises:
-        RecordingFormatError: It is damaged, or this interpreter cannot read the flavour.
+        RecordingUnreadableError: It is damaged, or this interpreter cannot read the flavour.
+        TemporaryFolderError: It cannot be copied.
     """
     library = available()
     if library is None:
-        raise RecordingFormatError(
+        raise RecordingUnreadableError(
             "It is an ndbm database, and this Python was built without the module dbm.ndbm. Read it with one that has it "
             "(`python -c 'import dbm.ndbm'` tells)."
         )
-    with tempfile.TemporaryDirectory(prefix="trackteroid-read-") as folder:
-        for suffix, path in files.items():
-            shutil.copyfile(path, Path(folder, f"recording{suffix}"))
+    with private_copies({f"recording{suffix}": path for suffix, path in files.items()}) as folder:
         try:
-            with library.open(str(Path(folder, "recording")), "r") as database:
+            with library.open(str(folder / "recording"), "r") as database:
                 keys = database.keys()
                 if len(keys) > MAX_RECORDS:
-                    raise RecordingFormatError(f"It holds more than {MAX_RECORDS} records.")
+                    raise RecordingUnreadableError(f"It holds more than {MAX_RECORDS} records.")
                 return {bytes(key): bytes(database[key]) for key in keys}
         except (library.error, KeyError) as error:
-            raise RecordingFormatError(
+            raise RecordingUnreadableError(
                 f"It is an ndbm database that is damaged, or of a library that this Python does not use "
                 f"({library.library}): {error}."
             ) from error

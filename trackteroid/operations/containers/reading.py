@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trackteroid.errors import RecordingError, RecordingFormatError, RecordingNotFoundError
+from trackteroid.errors import RecordingError, RecordingFormatError, RecordingNotFoundError, TemporaryFolderError
 from trackteroid.operations.containers import dumb, gnu, ndbm, sqlite
 from trackteroid.operations.containers.container import Container, check_size
 
@@ -47,7 +47,8 @@ def read_container(path: Path) -> Container:
 
     Raises:
         RecordingNotFoundError: There is nothing at `path`, nor a file that a dbm flavour would have made for it.
-        RecordingFormatError: It is of no flavour that can be read here.
+        RecordingFormatError: It is of no flavour that can be read here; a `RecordingUnreadableError` where it is of a known one.
+        TemporaryFolderError: It cannot be copied; nothing is wrong with it.
     """
     try:
         flavour = detect(path)
@@ -56,8 +57,8 @@ def read_container(path: Path) -> Container:
         records, manifest = flavour.read()
         modified = max(file.stat().st_mtime_ns for file in flavour.files)
     except RecordingFormatError as error:
-        raise RecordingFormatError(f"{path} cannot be read as a recording: {error}") from error
-    except RecordingError:
+        raise type(error)(f"{path} cannot be read as a recording: {error}") from error
+    except (RecordingError, TemporaryFolderError):
         raise
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror or error}.") from error

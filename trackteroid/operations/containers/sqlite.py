@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
-import tempfile
 import time
 from pathlib import Path
 
-from trackteroid.errors import RecordingFormatError
+from trackteroid.errors import RecordingFormatError, RecordingUnreadableError
 from trackteroid.operations.containers.container import MAX_BYTES, MAX_RECORDS, check_size
+from trackteroid.operations.containers.copying import private_copies, temporary_folder_error
 
 __all__ = ["MANIFEST_TABLE", "read"]
 
@@ -23,6 +22,9 @@ _DEADLINE_SECONDS = 20.0
 # https://www.sqlite.org/fileformat.html, "the rollback journal".
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
+# What SQLite says where it cannot write beside the copy. (Its error codes can be asked for from Python 3.11 on.)
+_NO_ROOM = ("database or disk is full", "unable to open database file")
+
 # How many virtual machine steps of SQLite between two looks at the clock.
 _STEPS = 10_000
 
@@ -34,25 +36,29 @@ def read(path: Path) -> tuple[dict[bytes, bytes], bytes | None]:
     left must be applied somewhere.
 
     Raises:
-        RecordingFormatError: It is damaged, or not of the form that Python's dbm gives it.
+        RecordingFormatError: It is not of the form that Python's dbm gives it.
+        RecordingUnreadableError: It is damaged.
+        TemporaryFolderError: It cannot be copied.
     """
-    with tempfile.TemporaryDirectory(prefix="trackteroid-read-") as folder:
-        copy = Path(folder, "recording")
-        shutil.copyfile(path, copy)
-        log = path.with_name(path.name + "-wal")
-        size = copy.stat().st_size
-        if log.is_file():
-            # Without its log the database would be read as it was some time ago.
-            check_size(log.stat().st_size)
-            shutil.copyfile(log, Path(folder, "recording-wal"))
-            size += log.stat().st_size
+    files = {"recording": path}
+    log = path.with_name(path.name + "-wal")
+    if log.is_file():
+        # Without its log the database would be read as it was some time ago.
+        check_size(log.stat().st_size)
+        files["recording-wal"] = log
+    with private_copies(files) as folder:
+        size = sum(copy.stat().st_size for copy in folder.iterdir())
         _refuse_journal(path.with_name(path.name + "-journal"))
         try:
-            with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            with contextlib.closing(sqlite3.connect(folder / "recording", isolation_level=None)) as connection:
                 _distrust(connection)
                 return _records(connection, size), _manifest(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError, MemoryError) as error:
-            raise RecordingFormatError(f"It is a SQLite database that is damaged or no recording: {error}.") from error
+            if str(error) in _NO_ROOM:
+                raise temporary_folder_error(str(error)) from error
+            raise RecordingUnreadableError(
+                f"It is a SQLite database that is damaged or no recording: {error}."
+            ) from error
 
 
 def _refuse_journal(journal: Path) -> None:
@@ -66,7 +72,7 @@ def _refuse_journal(journal: Path) -> None:
     except OSError:
         return
     if unfinished:
-        raise RecordingFormatError(
+        raise RecordingUnreadableError(
             f"It was not finished: its writer left the journal {journal.name}. Open it once with Python's dbm to repair it."
         )
 
@@ -90,7 +96,7 @@ def _records(connection: sqlite3.Connection, size: int) -> dict[bytes, bytes]:
         "SELECT count(*), total(length(key) + length(value)) FROM Dict NOT INDEXED"
     ).fetchone()
     if count > MAX_RECORDS or total > size:
-        raise RecordingFormatError(f"It claims {count} records of {total:.0f} bytes in a file of {size} bytes.")
+        raise RecordingUnreadableError(f"It claims {count} records of {total:.0f} bytes in a file of {size} bytes.")
     records = {}
     for key, value in connection.execute("SELECT key, value FROM Dict NOT INDEXED"):
         if not isinstance(key, bytes) or not isinstance(value, bytes):
@@ -105,7 +111,7 @@ def _manifest(connection: sqlite3.Connection) -> bytes | None:
     _check_table(connection, MANIFEST_TABLE, ["data"])
     rows = connection.execute(f"SELECT data FROM {MANIFEST_TABLE} NOT INDEXED LIMIT 2").fetchall()
     if len(rows) != 1 or not isinstance(rows[0][0], bytes):
-        raise RecordingFormatError("Its manifest is damaged.")
+        raise RecordingUnreadableError("Its manifest is damaged.")
     manifest: bytes = rows[0][0]
     return manifest
 
