@@ -344,7 +344,7 @@ def test_one_that_waits_behind_others_does_not_keep_those_from_being_cancelled(
     def waits(commit_id: str, *, server_url: str) -> Commit:
         raise LedgerUnavailableError(f"Commit {commit_id} waits in this node's spool behind others.")
 
-    monkeypatch.setattr(commands, "ledger_of", lambda options: farm.ledger)
+    monkeypatch.setattr(commands, "ledger_of", lambda options, commits: farm.ledger)
     monkeypatch.setattr(holds, "cancel", waits)
     assert main(["commits", "cancel", "rec-0", "rec-1"]) == ExitCode.FAILED
     assert farm.ledger.get("rec-1").state is CommitState.CANCELLED
