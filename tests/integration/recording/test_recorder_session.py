@@ -195,6 +195,7 @@ def test_a_name_that_nobody_has_is_refused_at_once(lazy: Session, tmp_path: Path
         lazy.deferred_operations(tmp_path / "a.dbm", commit_as=commit_as)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no pipes among files")
 def test_what_is_no_file_is_never_replaced(lazy: Session, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RecordingRefusedError, match="a device, a pipe or a socket"):

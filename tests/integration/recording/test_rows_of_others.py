@@ -135,17 +135,19 @@ def test_an_ancestor_is_not_taken_for_committed_for_the_sake_of_what_others_ensu
     shot = one(stage.session, "select name from Shot order by id")
     asset_type = one(stage.session, "select name from AssetType order by id")
 
-    def ensure(path: Path, **options: bool) -> None:
-        with stage.session.deferred_operations(path, **options):
+    def ensure(name: str, description: str | None = None) -> None:
+        with stage.session.deferred_operations(stage.folder / f"{name}.dbm"):
             stage.session.ensure("Asset", {"name": "beauty", "parent": shot, "type": asset_type}, ["name", "parent"])
+            if description:
+                stage.task["description"] = description
 
-    ensure(stage.folder / "other.dbm")
-    ensure(stage.folder / "a.dbm")
-    stage.record("a", clear=False, first="block")
-    stage.record("a", clear=False, note="third block")
+    ensure("other")
+    ensure("a", "first block")
+    recording = stage.record("a", note="second block", clear=False)
     stage.commit(read_recording(stage.folder / "other.dbm"))
-    stage.commit(read_recording(stage.folder / "a.dbm"))
-    assert (stage.notes("third block"), stage.metadata.get("first")) == (1, "block")
+    stage.commit(recording)
+    found = rows(stage.session, f"select description from Task where id is {stage.task['id']}")
+    assert (stage.notes("second block"), found[0]["description"]) == (1, "first block")
     assert len(rows(stage.session, 'select id from Asset where name is "beauty"')) == 1
 
 
